@@ -1,0 +1,75 @@
+"""Read and write ``.onnx`` files: checked on reading, whole and byte-for-byte repeatable on writing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from compress_onnx.errors import ModelError
+from compress_onnx.files import sha256_of, write_bytes
+
+# protobuf cannot serialise more than 2 GiB; image classifiers for CPU boxes stay far below.
+_MAX_BYTES = 2**31 - 1
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file and check it with ``onnx.checker``.
+
+    Errors
+    ------
+    ModelError
+        if the file is missing, empty, truncated, not ONNX, or breaks ONNX's rules.
+    """
+    _expect_file(path)
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
+        raise ModelError(
+            "a valid ONNX file", _first_line(error), where=path, remedy="Export it again, or check the download."
+        ) from error
+    if not model.graph.node:
+        raise ModelError("a valid ONNX file", "no graph in it", where=path, remedy="Export it again.")
+    return model
+
+
+def _expect_file(path: Path) -> None:
+    if path.is_dir():
+        raise ModelError("an ONNX file", "a folder", where=path, remedy="Name the .onnx file inside it.")
+    if not path.is_file():
+        raise ModelError("an ONNX file", "no file", where=path, remedy="Check the path.")
+    if path.stat().st_size == 0:
+        raise ModelError("an ONNX file", "an empty file", where=path, remedy="Export it again.")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
+
+
+def model_bytes(model: onnx.ModelProto) -> bytes:
+    """Return the file's bytes; equal models give equal bytes."""
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def model_sha256(model: onnx.ModelProto) -> str:
+    """Return the SHA-256 that the file of this model has or would have."""
+    return sha256_of(model_bytes(model))
+
+
+def save_model(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model whole or not at all.
+
+    Errors
+    ------
+    ModelError
+        if the model is larger than 2 GiB.
+    OutputError
+        if the place cannot be written.
+    """
+    if model.ByteSize() > _MAX_BYTES:
+        raise ModelError("a model below 2 GiB", f"{model.ByteSize()} bytes", where=path)
+    write_bytes(path, model_bytes(model))

@@ -1,0 +1,200 @@
+"""Records and arrays to disk and back: validated on reading, whole or not at all on writing.
+
+A run's folder holds ``run.json`` (the :class:`~compress_onnx.records.RunRecord`),
+``predictions/<artifact>.npz``, ``samples.parquet`` (one row per sample and candidate) and
+``pictures.parquet`` (PNG bytes of the samples that the report shows).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from compress_onnx.errors import RecordError
+from compress_onnx.files import write_text, written_whole
+from compress_onnx.records import SCHEMA_VERSION, Predictions, RunRecord
+
+RUN_FILE = "run.json"
+SAMPLES_FILE = "samples.parquet"
+PICTURES_FILE = "pictures.parquet"
+REPORT_FILE = "report.html"
+
+# What two runs of one command may differ in: when and how fast.
+_TIMES = frozenset({"run_id", "started_at", "seconds", "latency"})
+
+
+@functools.cache
+def _runs() -> TypeAdapter[RunRecord]:
+    return TypeAdapter(RunRecord)
+
+
+def as_json(record: Any) -> str:
+    """Return a record as JSON text.
+
+    Errors
+    ------
+    ValueError
+        if a number is NaN or infinite: a record never holds one.
+    """
+    return json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def save_run(record: RunRecord, folder: Path) -> Path:
+    """Write ``run.json`` into a run's folder and return its path."""
+    path = folder / RUN_FILE
+    write_text(path, as_json(record) + "\n")
+    return path
+
+
+def run_file(run: Path) -> Path:
+    """Return the ``run.json`` of a run given by its folder or by that file."""
+    return run / RUN_FILE if run.is_dir() else run
+
+
+def load_run(run: Path) -> RunRecord:
+    """Read and validate a run's record, given its folder or its ``run.json``.
+
+    Errors
+    ------
+    RecordError
+        if it is missing, not JSON, of another schema version, or not what the schema says.
+    """
+    path = run_file(run)
+    raw = _read_json(path)
+    found = raw.get("schema_version") if isinstance(raw, dict) else None
+    if found != SCHEMA_VERSION:
+        raise RecordError(
+            f"a run record of schema version {SCHEMA_VERSION}",
+            f"version {found}" if found is not None else "no schema version",
+            where=path,
+            remedy="Make the run again with this version of compress-onnx.",
+        )
+    try:
+        return _runs().validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RecordError(
+            "a run record", f"{first['msg']} at {place}", where=path, remedy="Make the run again."
+        ) from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise RecordError(
+            "a run's folder or its run.json", error.strerror or "no file", where=path, remedy="Check the path."
+        ) from error
+    except ValueError as error:
+        raise RecordError("a run record in JSON", str(error), where=path, remedy="Make the run again.") from error
+
+
+def without_times(record: RunRecord) -> dict[str, Any]:
+    """Return a record as plain data without times and latencies: equal for equal runs."""
+    stripped: dict[str, Any] = _strip(json.loads(as_json(record)))
+    return stripped
+
+
+def _strip(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _strip(value) for key, value in node.items() if key not in _TIMES}
+    return [_strip(item) for item in node] if isinstance(node, list) else node
+
+
+def save_predictions(predictions: Predictions, path: Path) -> None:
+    """Write predictions as ``.npz``; missing labels are left out."""
+    arrays: dict[str, NDArray[Any]] = {
+        "sample_ids": predictions.sample_ids,
+        "logits": predictions.logits,
+        "artifact_sha256": np.array(predictions.artifact_sha256),
+        "dataset_sha256": np.array(predictions.dataset_sha256),
+        "cpu": np.array(predictions.cpu),
+    }
+    if predictions.labels is not None:
+        arrays["labels"] = predictions.labels
+    with written_whole(path) as part, part.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Read predictions.
+
+    Errors
+    ------
+    RecordError
+        if the file is missing or not such an archive.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return Predictions(
+                sample_ids=archive["sample_ids"],
+                labels=archive.get("labels"),
+                logits=archive["logits"],
+                artifact_sha256=str(archive["artifact_sha256"]),
+                dataset_sha256=str(archive["dataset_sha256"]),
+                cpu=str(archive["cpu"]),
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RecordError("predictions in .npz", str(error), where=path, remedy="Make the run again.") from error
+
+
+def save_samples(columns: Mapping[str, NDArray[Any]], folder: Path) -> None:
+    """Write ``samples.parquet``: equally long columns, one row per sample and candidate."""
+    _save_table(pa.table({name: pa.array(values) for name, values in columns.items()}), folder / SAMPLES_FILE)
+
+
+def load_samples(folder: Path) -> dict[str, NDArray[Any]] | None:
+    """Read ``samples.parquet`` as columns, ``None`` if it is not there."""
+    table = _load_table(folder / SAMPLES_FILE)
+    return None if table is None else {name: table[name].to_numpy() for name in table.column_names}
+
+
+def save_pictures(pictures: Mapping[tuple[str, str], bytes], folder: Path) -> None:
+    """Write ``pictures.parquet``: PNG bytes by (sample id, artifact name).
+
+    The picture itself has the empty artifact name; a saliency map has its artifact's.
+    """
+    keys = sorted(pictures)
+    table = pa.table(
+        {
+            "sample_id": pa.array([sample for sample, _ in keys], pa.string()),
+            "artifact": pa.array([artifact for _, artifact in keys], pa.string()),
+            "png": pa.array([pictures[key] for key in keys], pa.binary()),
+        }
+    )
+    _save_table(table, folder / PICTURES_FILE)
+
+
+def load_pictures(folder: Path) -> dict[tuple[str, str], bytes]:
+    """Read ``pictures.parquet``; empty if it is not there."""
+    table = _load_table(folder / PICTURES_FILE)
+    rows = [] if table is None else table.to_pylist()
+    return {(row["sample_id"], row["artifact"]): row["png"] for row in rows}
+
+
+def _save_table(table: pa.Table, path: Path) -> None:
+    with written_whole(path) as part:
+        pq.write_table(table, part, compression="zstd")
+
+
+def _load_table(path: Path) -> pa.Table | None:
+    if not path.exists():
+        return None
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise RecordError(
+            "a Parquet table of this tool", str(error), where=path, remedy="Make the run again."
+        ) from error
