@@ -1,0 +1,52 @@
+"""All output metrics of one candidate against its baseline, gathered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compress_onnx.metrics.accuracy import accuracy_change
+from compress_onnx.metrics.classes import class_results
+from compress_onnx.metrics.confidence import confidence_shift
+from compress_onnx.metrics.confusion import confusion_change
+from compress_onnx.metrics.flips import flip_summary
+from compress_onnx.records import (
+    AccuracyChange,
+    ClassResult,
+    ConfidenceShift,
+    ConfusionChange,
+    FlipSummary,
+    record,
+)
+
+if TYPE_CHECKING:
+    from compress_onnx.metrics.pair import LogitPair
+
+
+@record
+class OutputComparison:
+    """What two models' outputs on the same samples say; the fields are those of ``Comparison``."""
+
+    accuracy: AccuracyChange
+    flips: FlipSummary
+    classes: tuple[ClassResult, ...]
+    confusion: ConfusionChange | None
+    confidence: ConfidenceShift
+
+
+def compare_outputs(pair: LogitPair) -> OutputComparison:
+    """Return accuracy, flips, classes, confusion and confidence of a pair.
+
+    >>> import numpy as np
+    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> logits = np.eye(3, dtype=np.float32)
+    >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits, class_names=("a", "b", "c"))
+    >>> compare_outputs(pair).flips.flips
+    0
+    """
+    return OutputComparison(
+        accuracy=accuracy_change(pair),
+        flips=flip_summary(pair),
+        classes=class_results(pair),
+        confusion=confusion_change(pair),
+        confidence=confidence_shift(pair),
+    )

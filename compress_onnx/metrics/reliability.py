@@ -1,0 +1,99 @@
+"""Does confidence keep its word: reliability bins and expected calibration error (ECE).
+
+This is *confidence* calibration; the calibration that chooses quantisation ranges is another thing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compress_onnx.records import ReliabilityBin
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# The number of bins of Guo et al. 2017 and most of what followed: figures stay comparable.
+BINS = 15
+
+
+def reliability_bins(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Sort (N,) predictions into bins of equal width over 0 to 1: mean confidence and accuracy of each.
+
+    A bin is [low, high), the last one holds 1; an empty bin has ``None`` for both means.
+
+    >>> [b.n for b in reliability_bins(np.array([0.2, 0.5, 1.0]), np.array([True, True, True]), bins=2)]
+    [1, 2]
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    counts, confidences, rights = _sums(_bin_of(confidence, edges), confidence, right, bins)
+    return tuple(
+        ReliabilityBin(
+            low=float(edges[i]),
+            high=float(edges[i + 1]),
+            n=int(counts[i]),
+            mean_confidence=float(confidences[i] / counts[i]) if counts[i] else None,
+            accuracy=float(rights[i] / counts[i]) if counts[i] else None,
+        )
+        for i in range(bins)
+    )
+
+
+def expected_calibration_error(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS
+) -> float | None:
+    """Return the mean gap between confidence and accuracy over bins of equal width, weighted by size.
+
+    ``sum_b n_b / N |accuracy_b - confidence_b|`` (Guo et al. 2017, On Calibration of Modern Neural
+    Networks), a fraction; ``None`` without samples.
+
+    >>> expected_calibration_error(np.array([0.75, 0.75]), np.array([True, False]))
+    0.25
+    """
+    return _weighted_gap(np.linspace(0, 1, bins + 1), confidence, right)
+
+
+def equal_mass_calibration_error(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS
+) -> float | None:
+    """Return the calibration error over bins of equally many samples (Nixon et al. 2019).
+
+    Bin edges are quantiles of the confidences; equal confidences stay in one bin, so the result
+    does not depend on the samples' order. ``None`` without samples.
+
+    >>> equal_mass_calibration_error(np.array([0.5, 0.75]), np.array([True, True]), bins=2)
+    0.375
+    """
+    if len(confidence) == 0:
+        return None
+    edges = np.quantile(confidence, np.linspace(0, 1, bins + 1))
+    return _weighted_gap(np.unique(edges), confidence, right)
+
+
+def _weighted_gap(
+    edges: NDArray[np.float64], confidence: NDArray[np.float64], right: NDArray[np.bool_]
+) -> float | None:
+    if len(confidence) == 0:
+        return None
+    bins = max(1, len(edges) - 1)
+    _, confidences, rights = _sums(_bin_of(confidence, edges), confidence, right, bins)
+    return float(np.abs(rights - confidences).sum() / len(confidence))
+
+
+def _bin_of(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the bin (N,) of each value in [low, high); values at or past the last edge fall into the last bin."""
+    inner = edges[1:-1]
+    return np.searchsorted(inner, confidence, side="right").astype(np.int64)
+
+
+def _sums(
+    bin_of: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    return (
+        np.bincount(bin_of, minlength=bins).astype(np.float64),
+        np.bincount(bin_of, weights=confidence, minlength=bins).astype(np.float64),
+        np.bincount(bin_of, weights=right, minlength=bins).astype(np.float64),
+    )

@@ -1,0 +1,79 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.metrics import recall_score
+
+from compress_onnx.metrics.classes import class_results
+from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.significance import holm, mid_p_mcnemar
+
+
+def without_class(pair: LogitPair, missing: int) -> LogitPair:
+    kept = pair.labels != missing
+    return LogitPair(
+        labels=pair.labels[kept],
+        baseline=pair.baseline[kept],
+        candidate=pair.candidate[kept],
+        class_names=pair.class_names,
+    )
+
+
+def test_support_and_recall_agree_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair()
+    results = class_results(pair)
+    for outputs, field in ((pair.baseline, "recall_baseline"), (pair.candidate, "recall_candidate")):
+        recalls = recall_score(pair.labels, outputs.argmax(axis=1), average=None)
+        assert [getattr(result, field).value for result in results] == pytest.approx(recalls.tolist())
+    assert [result.support for result in results] == np.bincount(pair.labels).tolist()
+    assert [result.class_name for result in results] == list(pair.class_names)
+
+
+def test_changes_and_p_values_agree_with_a_loop_over_the_classes(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair()
+    right = [outputs.argmax(axis=1) == pair.labels for outputs in (pair.baseline, pair.candidate)]
+    results = class_results(pair)
+    for c, result in enumerate(results):
+        baseline, candidate = (r[pair.labels == c] for r in right)
+        assert result.change.value == pytest.approx(candidate.mean() - baseline.mean())
+        assert result.change.interval.low <= result.change.value <= result.change.interval.high
+        lost, won = int((baseline & ~candidate).sum()), int((~baseline & candidate).sum())
+        assert result.p_value == mid_p_mcnemar(lost, won)
+    adjusted = holm(np.array([result.p_value for result in results]))
+    assert [result.p_holm for result in results] == adjusted.tolist()
+
+
+def test_changes_weighted_by_support_sum_to_the_change_of_accuracy(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair()
+    total = sum(result.change.value * result.support for result in class_results(pair))
+    assert total == pytest.approx(pair.counts.only_candidate - pair.counts.only_baseline)
+
+
+def test_a_class_without_samples_is_undefined_and_costs_the_others_nothing(make_pair: Callable[..., LogitPair]) -> None:
+    pair = without_class(make_pair(), 2)
+    results = class_results(pair)
+    empty = results[2]
+    assert (empty.support, empty.p_value, empty.p_holm) == (0, None, None)
+    for measure in (empty.recall_baseline, empty.recall_candidate, empty.change):
+        assert measure.value is None
+        assert measure.undefined_reason == "the data has no samples of this class"
+    others = [result for result in results if result.support]
+    assert [r.p_holm for r in others] == holm(np.array([r.p_value for r in others])).tolist()
+
+
+def test_without_labels_every_class_says_so(make_pair: Callable[..., LogitPair]) -> None:
+    results = class_results(make_pair(labelled=False))
+    assert len(results) == 5
+    assert {result.change.undefined_reason for result in results} == {"the data has no labels"}
+    assert {result.p_holm for result in results} == {None}
+
+
+def test_one_hurt_class_is_found_among_many(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair(n=4000, c=20, noise=0.1)
+    hurt = pair.candidate.copy()
+    hurt[pair.labels == 7, 7] -= 1.5
+    results = class_results(
+        LogitPair(labels=pair.labels, baseline=pair.baseline, candidate=hurt, class_names=pair.class_names)
+    )
+    assert [r.class_name for r in results if r.p_holm < 0.01] == ["class 7"]
+    assert results[7].change.interval.high < 0

@@ -1,0 +1,143 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from compress_onnx.metrics.saliency_similarity import (
+    centre_of_mass_shift,
+    cosine,
+    mean_absolute_deviation,
+    normalised,
+    spearman,
+    ssim,
+    top_k_overlap,
+)
+
+# Whole numbers bring ties and constant maps; a second strategy brings magnitudes.
+MAPS = arrays(np.float32, (3, 8, 9), elements=st.integers(-2, 3).map(float)) | arrays(
+    np.float32, (3, 8, 9), elements=st.floats(-1e6, 1e6, width=32)
+)
+ALL = [mean_absolute_deviation, spearman, top_k_overlap, ssim, cosine, centre_of_mass_shift]
+
+
+@pytest.fixture(scope="module")
+def maps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    rng = np.random.default_rng(8)
+    first = ndimage.gaussian_filter(rng.normal(size=(6, 32, 24)), (0, 2, 2)).astype(np.float32)
+    return first, (first + 0.1 * rng.normal(size=first.shape)).astype(np.float32)
+
+
+def naive_ssim(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    values = []
+    for row in range(x.shape[0] - 6):
+        for column in range(x.shape[1] - 6):
+            a, b = x[row : row + 7, column : column + 7], y[row : row + 7, column : column + 7]
+            covariance = ((a - a.mean()) * (b - b.mean())).mean()
+            luminance = (2 * a.mean() * b.mean() + 1e-4) / (a.mean() ** 2 + b.mean() ** 2 + 1e-4)
+            values.append(luminance * (2 * covariance + 9e-4) / (a.var() + b.var() + 9e-4))
+    return np.mean(values)
+
+
+def test_ssim_agrees_with_a_loop_over_the_windows(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+    a, b = (normalised(m) for m in maps)
+    np.testing.assert_allclose(ssim(*maps), [naive_ssim(x, y) for x, y in zip(a, b, strict=True)], atol=1e-10)
+
+
+def test_ssim_agrees_with_torchmetrics(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+    torch = pytest.importorskip("torch")
+    image = pytest.importorskip("torchmetrics.functional.image")
+    torch.set_num_threads(1)
+    a, b = (torch.from_numpy(normalised(m))[:, None] for m in maps)
+    _, full = image.structural_similarity_index_measure(
+        a, b, gaussian_kernel=False, kernel_size=7, data_range=1.0, reduction="none", return_full_image=True
+    )
+    whole_windows = full[:, 0, 3:-3, 3:-3].numpy()  # torchmetrics also averages windows of mirrored pixels
+    np.testing.assert_allclose(ssim(*maps), whole_windows.mean(axis=(1, 2)), atol=1e-9)
+
+
+def test_a_map_smaller_than_the_window_has_no_ssim() -> None:
+    assert np.isnan(ssim(np.ones((2, 6, 40)), np.ones((2, 6, 40)))).all()
+
+
+@settings(max_examples=40)
+@given(MAPS, MAPS)
+def test_spearman_agrees_with_scipy_and_has_no_value_for_constant_maps(
+    a: NDArray[np.float32], b: NDArray[np.float32]
+) -> None:
+    for x, y, ours in zip(a, b, spearman(a, b), strict=True):
+        if np.ptp(x) == 0 or np.ptp(y) == 0:
+            assert math.isnan(ours)
+        else:
+            assert ours == pytest.approx(stats.spearmanr(x.ravel(), y.ravel()).statistic, abs=1e-9)
+
+
+@settings(max_examples=40)
+@given(MAPS, MAPS, st.sampled_from([0.01, 0.1, 0.5, 1.0]))
+def test_top_pixels_agree_with_a_stable_sort(a: NDArray[np.float32], b: NDArray[np.float32], fraction: float) -> None:
+    k = max(1, round(fraction * 72))
+    for x, y, ours in zip(a, b, top_k_overlap(a, b, fraction), strict=True):
+        if np.ptp(x) == 0 or np.ptp(y) == 0:
+            assert math.isnan(ours)
+            continue
+        strongest = [set(np.argsort(-m.ravel(), kind="stable")[:k].tolist()) for m in (x, y)]
+        assert ours == pytest.approx(len(strongest[0] & strongest[1]) / k)
+
+
+@settings(max_examples=40)
+@given(MAPS)
+def test_normalised_maps_span_zero_to_one_or_are_all_zero(maps: NDArray[np.float32]) -> None:
+    for before, after in zip(maps, normalised(maps), strict=True):
+        expected = (0, 1) if np.ptp(before) > 0 else (0, 0)
+        assert (after.min(), after.max()) == expected
+
+
+@settings(max_examples=40)
+@given(MAPS, MAPS)
+def test_deviation_agrees_with_a_loop(a: NDArray[np.float32], b: NDArray[np.float32]) -> None:
+    for x, y, ours in zip(a, b, mean_absolute_deviation(a, b), strict=True):
+        assert ours == pytest.approx(np.abs(normalised(x[None]) - normalised(y[None])).sum() / 72, abs=1e-12)
+        assert 0 <= ours <= 1
+
+
+def test_cosine_agrees_with_the_definition(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+    a, b = (m.reshape(6, -1).astype(np.float64) for m in maps)
+    expected = [x @ y / np.linalg.norm(x) / np.linalg.norm(y) for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(cosine(*maps), expected, rtol=1e-12)
+    assert np.isnan(cosine(np.zeros((1, 2, 2)), np.ones((1, 2, 2)))).all()
+
+
+def test_centre_of_mass_agrees_with_scipy(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+    centres = [[ndimage.center_of_mass(m) for m in normalised(one)] for one in maps]
+    expected = np.linalg.norm(np.array(centres[1]) - np.array(centres[0]), axis=1) / math.hypot(31, 23)
+    np.testing.assert_allclose(centre_of_mass_shift(*maps), expected, rtol=1e-9)
+    assert np.isnan(centre_of_mass_shift(np.ones((1, 3, 3)), np.ones((1, 3, 3)))).all()
+
+
+@pytest.mark.parametrize(("measure", "best"), list(zip(ALL, [0, 1, 1, 1, 1, 0], strict=True)))
+def test_a_map_is_most_like_itself(
+    maps: tuple[NDArray[np.float32], NDArray[np.float32]], measure: Callable[..., NDArray[np.float64]], best: float
+) -> None:
+    np.testing.assert_allclose(measure(maps[0], maps[0]), best, atol=1e-12)
+
+
+@pytest.mark.parametrize("measure", ALL)
+@settings(max_examples=20)
+@given(a=MAPS, b=MAPS)
+def test_the_order_of_the_maps_does_not_matter(
+    measure: Callable[..., NDArray[np.float64]], a: NDArray[np.float32], b: NDArray[np.float32]
+) -> None:
+    np.testing.assert_allclose(measure(a, b), measure(b, a), atol=1e-9)
+
+
+@pytest.mark.parametrize("measure", [mean_absolute_deviation, spearman, top_k_overlap, ssim, centre_of_mass_shift])
+def test_brightness_and_contrast_of_a_map_do_not_matter(
+    maps: tuple[NDArray[np.float32], NDArray[np.float32]], measure: Callable[..., NDArray[np.float64]]
+) -> None:
+    a, b = (m.astype(np.float64) for m in maps)
+    np.testing.assert_allclose(measure(4 * a + 8, b), measure(a, b), atol=1e-9)
