@@ -1,0 +1,133 @@
+"""Open ONNX Runtime sessions: on the CPU, silent, and with failures said in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
+from compress_onnx.config import THREADS
+from compress_onnx.errors import ModelError
+
+# ORT's exceptions share no base class but Exception, and their list grows with its versions.
+_RUNTIME_FAILURES = tuple(
+    kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
+)
+_FATAL = 4
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+# Where in ORT's own sources a check failed, with the C++ signature: noise to a user.
+_SOURCE = re.compile(r"/\S*onnxruntime/\S+:\d+ .*?\)(?: const)? (?=\S)")
+_LONGEST = 240
+
+
+def open_session(
+    model: Path | bytes,
+    *,
+    threads: int = THREADS.default,
+    spinning: bool = True,
+    optimised: bool = True,
+    save_optimised_to: Path | None = None,
+) -> ort.InferenceSession:
+    """Load a model for the CPU as it would be deployed.
+
+    ``model`` is a file or a serialised model. ``threads`` are intra-op threads; operators run one
+    after another. ``spinning`` lets idle threads wait busily, ORT's default. ``optimised`` turns
+    all graph optimisations on, ORT's default, or all off. ``save_optimised_to`` names a file that
+    receives the graph ORT made.
+
+    Errors
+    ------
+    ModelError
+        if the file is missing or ORT cannot load it.
+    OptionError
+        if ``threads`` is out of bounds.
+    """
+    options = _options(THREADS.check(threads), spinning=spinning, optimised=optimised)
+    if save_optimised_to is not None:
+        options.optimized_model_filepath = str(save_optimised_to)
+    # The default logger speaks of unknown CPUs; a report on stdout or stderr must not be mixed with it.
+    ort.set_default_logger_severity(_FATAL)
+    where = _expect_file(model) if isinstance(model, Path) else ""
+    with runtime_failures(where):
+        return ort.InferenceSession(
+            str(model) if isinstance(model, Path) else model,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # the fallback prints on stdout and retries the same provider
+        )
+
+
+def _options(threads: int, *, spinning: bool, optimised: bool) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _FATAL
+    levels = ort.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+    if not spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _expect_file(path: Path) -> str:
+    if not path.is_file():
+        got = "a folder" if path.is_dir() else "no file"
+        raise ModelError("an ONNX file", got, where=path, remedy="Check the path.")
+    return str(path)
+
+
+def image_input(session: ort.InferenceSession, *, where: object = "") -> ort.NodeArg:
+    """Return the one input of a classifier: name, type and shape.
+
+    Errors
+    ------
+    ModelError
+        if the model has no input or several.
+    """
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        raise ModelError(
+            "a model with one image input", f"{len(inputs)} inputs", where=where, remedy="Export it with one input."
+        )
+    return inputs[0]
+
+
+def fixed_batch(session: ort.InferenceSession) -> int | None:
+    """Return the only batch size the model takes, or ``None`` where any goes."""
+    first = image_input(session).shape[:1]
+    return first[0] if first and isinstance(first[0], int) else None
+
+
+@contextlib.contextmanager
+def runtime_failures(where: object) -> Iterator[None]:
+    """Turn ORT's exceptions inside the block into :class:`ModelError`.
+
+    Errors
+    ------
+    ModelError
+        if the block raised one of ORT's own exceptions.
+    """
+    try:
+        yield
+    except _RUNTIME_FAILURES as error:
+        raise ModelError(
+            "a model that ONNX Runtime can run",
+            f"its answer {plain_message(str(error))!r}",
+            where=where,
+            remedy="Check the model and its input, or export it again.",
+        ) from error
+
+
+def plain_message(message: str) -> str:
+    """Return what ORT complains of, on one line and without codes and C++ sources.
+
+    >>> plain_message("[ONNXRuntimeError] : 1 : FAIL : /a/onnxruntime/core/graph/m.cc:256 A::B(int) Bad version: 99")
+    'Bad version: 99'
+    """
+    line = " ".join(message.split())
+    return _SOURCE.sub("", _CODE.sub("", line))[:_LONGEST].rstrip(" .")

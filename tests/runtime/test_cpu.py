@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import platform
+import socket
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compress_onnx.config import CPU
+from compress_onnx.errors import OptionError
+from compress_onnx.runtime import cpu
+
+
+class Answering:
+    """A session whose every output is one number."""
+
+    def __init__(self, answer: int) -> None:
+        self.answer = answer
+
+    def run(self, outputs: None, feed: dict[str, Any]) -> list[Any]:
+        return [np.full(feed["x"].shape, self.answer, np.uint8)]
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(200, False), (101, True)])
+def test_probe_reads_saturation_from_the_answer(
+    answer: int,
+    expected: bool,  # noqa: FBT001  # a parametrised value
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cpu, "open_session", lambda _: Answering(answer))
+    assert cpu.saturates.__wrapped__() is expected
+
+
+def test_probe_answers_as_exact_or_saturating_arithmetic_would() -> None:
+    """Exact: 200. Pairs of products stopped at int16: 200 * 32767 / (2 * 255 * 127) = 101."""
+    session = cpu.open_session(cpu._probe())
+    (answer,) = session.run(None, {"x": np.full((1, 64, 1, 1), 255, np.uint8)})
+    assert set(np.unique(answer)) in ({200}, {round(200 * 32767 / (2 * 255 * 127))})
+
+
+@pytest.mark.parametrize(
+    ("machine", "saturating", "target"),
+    [
+        ("x86_64", False, "x86-64-vnni"),
+        ("AMD64", True, "x86-64-avx2"),
+        ("aarch64", False, "aarch64"),
+        ("arm64", False, "aarch64"),
+    ],
+)
+def test_target_follows_machine_and_probe(
+    machine: str,
+    saturating: bool,  # noqa: FBT001  # a parametrised value
+    target: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(cpu, "saturates", lambda: saturating)
+    assert cpu.cpu_target() == target
+    assert target in CPU.choices
+
+
+def test_unknown_machine_is_asked_to_name_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(OptionError, match=r"got 'riscv64'\. Name the target with --cpu x86-64-vnni"):
+        cpu.cpu_target()
+
+
+def test_environment_names_versions_and_no_host() -> None:
+    found = cpu.environment()
+    assert found.packages["onnxruntime"] == version("onnxruntime")
+    assert {"numpy", "onnx"} <= set(found.packages)
+    assert found.python == platform.python_version()
+    assert found.cores >= 1
+    assert found.cpu_target == cpu.cpu_target()
+    assert found.cpu_saturates == cpu.saturates()
+    assert found.cpu_model in cpu.cpu_label()
+    assert socket.gethostname() not in found.system
+    assert cpu.environment() is found
+
+
+def test_features_have_one_name_each() -> None:
+    assert cpu.named_features(("avx512vnni", "avx512_vnni", "fma", "avx2")) == ("avx2", "avx512_vnni")

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from compress_onnx.errors import DataError, ModelError
+from compress_onnx.runtime.predict import Samples, logits_of, padded_chunks, predict
+from compress_onnx.runtime.session import open_session
+
+Edited = Callable[[Callable[[onnx.ModelProto], None]], Path]
+
+
+def samples(images: NDArray[np.float32], batch: int) -> Samples:
+    n = len(images)
+    return Samples(
+        batches=[images[start : start + batch] for start in range(0, n, batch)],
+        ids=np.array([f"image{i}" for i in range(n)]),
+        labels=np.arange(n, dtype=np.int64) % 5,
+        sha256="d" * 64,
+    )
+
+
+def one_by_one(path: Path, images: NDArray[np.float32], shown: int = 1) -> NDArray[np.float32]:
+    """A plain loop, without this package: every image alone (or repeated to fill a fixed batch)."""
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    rows = [session.run(None, {"input": np.repeat(image[None], shown, axis=0)})[0][0] for image in images]
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 23, 64])
+def test_logits_equal_a_plain_loop_at_any_batch_size(fp32: Path, images: NDArray[np.float32], batch: int) -> None:
+    found = predict(fp32, samples(images, batch))
+    np.testing.assert_allclose(found.logits, one_by_one(fp32, images), atol=1e-5)
+    assert found.logits.dtype == np.float32
+
+
+@pytest.mark.parametrize("batch", [1, 4, 10, 23])
+def test_fixed_batch_is_filled_up_and_cut_again(fixed4: Path, images: NDArray[np.float32], batch: int) -> None:
+    found = predict(fixed4, samples(images, batch))
+    np.testing.assert_allclose(found.logits, one_by_one(fixed4, images, shown=4), atol=1e-5)
+
+
+def test_quantised_logits_do_not_depend_on_the_batch_size(u8s8: Path, images: NDArray[np.float32]) -> None:
+    np.testing.assert_array_equal(predict(u8s8, samples(images, 5)).logits, predict(u8s8, samples(images, 23)).logits)
+
+
+def test_same_batches_give_the_same_bits(fp32: Path, images: NDArray[np.float32]) -> None:
+    first, second = (predict(fp32, samples(images, 6), threads=2).logits for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_record_names_model_data_and_cpu(fp32: Path, images: NDArray[np.float32]) -> None:
+    given_samples = samples(images, 8)
+    found = predict(fp32, given_samples)
+    assert found.artifact_sha256 == hashlib.sha256(fp32.read_bytes()).hexdigest()
+    assert found.dataset_sha256 == given_samples.sha256
+    assert found.sample_ids.tolist() == given_samples.ids.tolist()
+    np.testing.assert_array_equal(found.labels, given_samples.labels)
+    assert found.cpu
+
+
+def test_progress_rises_to_one(fp32: Path, images: NDArray[np.float32]) -> None:
+    told: list[float] = []
+    predict(fp32, samples(images, 8), progress=lambda fraction, _: told.append(fraction))
+    assert told == [8 / 23, 16 / 23, 1.0]
+
+
+def test_no_batches_give_no_rows_but_the_class_count(fp32: Path, images: NDArray[np.float32]) -> None:
+    session = open_session(fp32)
+    assert logits_of(session, []).shape == (0, 5)
+    assert logits_of(session, [images[:0], images[:2]]).shape == (2, 5)
+
+
+def test_batches_may_come_from_a_generator(fp32: Path, images: NDArray[np.float32]) -> None:
+    session = open_session(fp32)
+    np.testing.assert_array_equal(logits_of(session, (images for _ in range(1))), logits_of(session, [images]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_refused(edited: Edited, images: NDArray[np.float32], value: float) -> None:
+    def break_bias(model: onnx.ModelProto) -> None:
+        model.graph.initializer[5].CopyFrom(numpy_helper.from_array(np.full(5, value, np.float32), "b3"))
+
+    with pytest.raises(ModelError, match=r"finite logits, got NaN or infinity for 4 of 4 images.*edited\.onnx"):
+        predict(edited(break_bias), samples(images[:4], 4))
+
+
+def test_feature_maps_are_no_classification_output(edited: Edited, images: NDArray[np.float32]) -> None:
+    def end_early(model: onnx.ModelProto) -> None:
+        output = helper.make_tensor_value_info("r2", onnx.TensorProto.FLOAT, ["batch", 16, 8, 8])
+        model.graph.output[0].CopyFrom(output)
+
+    with pytest.raises(ModelError, match=r"\(N, C\) in floating point, got 'r2' of shape \(2, 16, 8, 8\) for 2 images"):
+        predict(edited(end_early), samples(images[:2], 2))
+
+
+def test_class_indices_are_no_classification_output(edited: Edited, images: NDArray[np.float32]) -> None:
+    def argmax(model: onnx.ModelProto) -> None:
+        model.graph.node.append(helper.make_node("ArgMax", ["logits"], ["top"], axis=1))
+        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("top", onnx.TensorProto.INT64, ["batch", 1]))
+
+    with pytest.raises(ModelError, match=r"'top' of type tensor\(int64\)"):
+        predict(edited(argmax), samples(images[:2], 2))
+
+
+def test_answers_for_other_images_than_asked_are_refused(edited: Edited, images: NDArray[np.float32]) -> None:
+    def halve(model: onnx.ModelProto) -> None:
+        model.graph.node[-1].output[0] = "all"
+        model.graph.initializer.append(numpy_helper.from_array(np.array([-1, 10]), "shape"))
+        model.graph.node.append(helper.make_node("Reshape", ["all", "shape"], ["logits"]))
+        del model.graph.output[0].type.tensor_type.shape.dim[:]
+        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None))
+
+    with pytest.raises(ModelError, match=r"'logits' of shape \(1, 10\) for 2 images"):
+        predict(edited(halve), samples(images[:2], 2))
+
+
+def test_images_of_another_size_are_a_model_error(fp32: Path, images: NDArray[np.float32]) -> None:
+    with pytest.raises(ModelError, match=r"invalid dimensions.*Got: 4 Expected: 8"):
+        predict(fp32, samples(images[:, :, :4], 2))
+
+
+def test_ids_and_images_must_agree_in_number(fp32: Path, images: NDArray[np.float32]) -> None:
+    short = samples(images[:4], 4)
+    wrong = Samples(batches=[images[:3]], ids=short.ids, labels=short.labels, sha256="")
+    with pytest.raises(DataError, match="got 3 images, 4 ids and 4 labels"):
+        predict(fp32, wrong)
+
+
+def test_labels_may_be_absent(fp32: Path, images: NDArray[np.float32]) -> None:
+    unlabelled = Samples(batches=[images], ids=samples(images, 1).ids, labels=None, sha256="")
+    assert predict(fp32, unlabelled).labels is None
+
+
+@given(n=st.integers(0, 20), size=st.integers(1, 9))
+def test_padded_chunks_hold_all_rows_in_order(n: int, size: int) -> None:
+    rows = np.arange(1, n + 1, dtype=np.float32)[:, None]
+    chunks = list(padded_chunks(rows, size))
+    assert all(chunk.shape == (size, 1) for chunk in chunks)
+    joined = np.concatenate([*chunks, np.empty((0, 1), np.float32)])
+    np.testing.assert_array_equal(joined[:n], rows)
+    assert not joined[n:].any()
