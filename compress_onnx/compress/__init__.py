@@ -1,0 +1,1 @@
+"""Pruning and quantisation on the ONNX graph, and what the result weighs."""

@@ -1,0 +1,63 @@
+"""What an artifact weighs: bytes on disk and zipped, weights and zeros."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from compress_onnx.files import sha256_of_file
+from compress_onnx.graph import default_opset, load_model, precision, read_embedded, weights
+from compress_onnx.records import Artifact, Footprint, RecipeStep
+
+# zip's usual level: what a release archive or an over-the-air update would carry.
+_ZIP_LEVEL = 6
+
+
+def zip_bytes(path: Path) -> int:
+    """Return the size of the file after deflate, the method of ``zip``, without archive headers."""
+    coder = zlib.compressobj(_ZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    with path.open("rb") as stream:
+        size = sum(len(coder.compress(block)) for block in iter(lambda: stream.read(1 << 20), b""))
+    return size + len(coder.flush())
+
+
+def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None) -> Artifact:
+    """Return the record of a model file.
+
+    ``shown_path`` stands in the record; ``recipe`` replaces the steps in the file's metadata where
+    the caller knows their seconds.
+
+    Errors
+    ------
+    ModelError
+        if the file is not a valid ONNX model.
+    """
+    model = load_model(path)
+    embedded = read_embedded(model, where=path)
+    found = weights(model)
+    elements = sum(weight.elements for weight in found)
+    nonzero = sum(weight.nonzero for weight in found)
+    return Artifact(
+        name=name,
+        path=shown_path,
+        sha256=sha256_of_file(path),
+        precision=precision(model),
+        sparsity=1 - nonzero / elements if elements else 0.0,
+        opset=default_opset(model),
+        file_bytes=path.stat().st_size,
+        zip_bytes=zip_bytes(path),
+        weights=elements,
+        nonzero_weights=nonzero,
+        parent_sha256=embedded.parent_sha256,
+        recipe=embedded.recipe if recipe is None else recipe,
+    )
+
+
+def footprint(artifact: Artifact) -> Footprint:
+    """Return the artifact's footprint alone."""
+    return Footprint(
+        file_bytes=artifact.file_bytes,
+        zip_bytes=artifact.zip_bytes,
+        weights=artifact.weights,
+        nonzero_weights=artifact.nonzero_weights,
+    )

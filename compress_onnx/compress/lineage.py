@@ -1,0 +1,23 @@
+"""A compressed model carries its parent's facts, its parent's hash and one more recipe step."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import onnx
+
+from compress_onnx.graph import model_sha256, read_embedded, write_embedded
+from compress_onnx.records import OptionValue, RecipeStep
+
+
+def descended(
+    model: onnx.ModelProto, parent: onnx.ModelProto, step: str, options: dict[str, OptionValue]
+) -> onnx.ModelProto:
+    """Return ``model`` with the metadata of ``parent``, the parent's hash and one more recipe step."""
+    embedded = read_embedded(parent)
+    grown = dataclasses.replace(
+        embedded,
+        recipe=(*embedded.recipe, RecipeStep(name=step, options=options, seconds=0.0)),
+        parent_sha256=model_sha256(parent),
+    )
+    return write_embedded(model, grown)

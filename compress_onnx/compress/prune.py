@@ -1,0 +1,75 @@
+"""Magnitude pruning of an ONNX model's initializers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from compress_onnx import config
+from compress_onnx.compress.lineage import descended
+from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise
+from compress_onnx.errors import ModelError
+from compress_onnx.graph import is_quantised, prunable_initializers
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PruneOptions:
+    """Resolved options of ``prune``; see :mod:`compress_onnx.config` for bounds and reasons."""
+
+    sparsity: float = config.SPARSITY.default
+    scope: str = config.SCOPE.default
+
+    def __post_init__(self) -> None:
+        config.SPARSITY.check(self.sparsity)
+        config.SCOPE.check(self.scope)
+
+
+def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object = "") -> onnx.ModelProto:
+    """Return a copy of the model with ⌊s·n⌋ of its prunable weights set to zero.
+
+    Prunable are the float initializers of rank 2 or more in the weight slot of Conv, ConvTranspose,
+    Gemm and MatMul; shared ones count once; biases are untouched.
+
+    Errors
+    ------
+    ModelError
+        if the model has no prunable weights, is quantised already, or holds NaN or infinity.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    targets = list(_checked(copy, where).values())
+    values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
+    thin = pruned_globally if options.scope == "global" else pruned_layerwise
+    for tensor, pruned in zip(targets, thin(values, options.sparsity), strict=True):
+        tensor.CopyFrom(numpy_helper.from_array(pruned, tensor.name))
+    return descended(copy, model, "prune", {"sparsity": options.sparsity, "scope": options.scope})
+
+
+def _checked(model: onnx.ModelProto, where: object) -> dict[str, onnx.TensorProto]:
+    if is_quantised(model):
+        raise ModelError(
+            "a float model to prune", "a quantised one", where=where, remedy="Prune first, then quantise the result."
+        )
+    targets = prunable_initializers(model)
+    if not targets:
+        raise ModelError(
+            "prunable weights (float initializers of Conv, ConvTranspose, Gemm or MatMul)", "none", where=where
+        )
+    for name, tensor in targets.items():
+        if not np.isfinite(numpy_helper.to_array(tensor)).all():
+            raise ModelError("finite weights", f"NaN or infinity in {name!r}", where=where, remedy="Train it again.")
+    return targets
+
+
+def compress(
+    model: onnx.ModelProto, options: dict[str, Any], calibration: Callable[[], Iterable[NDArray[np.float32]]] | None
+) -> onnx.ModelProto:
+    """Prune as a compressor plug-in; ``calibration`` is not looked at."""
+    del calibration
+    return prune_model(model, PruneOptions(**options))

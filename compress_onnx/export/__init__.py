@@ -1,0 +1,1 @@
+"""PyTorch modules to ONNX files, with proof that both compute the same."""

@@ -1,0 +1,134 @@
+"""A trained module becomes a clean ONNX graph: dynamic batch, BatchNorm kept, nothing leaked."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import onnx
+import onnx_ir as ir
+import torch
+from onnx_ir.passes import Sequential
+from onnx_ir.passes import common as passes
+from onnxscript import optimizer
+
+from compress_onnx.errors import ModelError
+from compress_onnx.export.shapes import settle_reshapes
+from compress_onnx.graph import Embedded, write_embedded
+from compress_onnx.records import Preprocessing, RecipeStep
+
+# 21 is the first opset whose DequantizeLinear takes INT4 weights.
+OPSET = 21
+INPUT = "input"
+OUTPUT = "logits"
+PRODUCER = "compress-onnx"
+
+
+def export_module(
+    module: torch.nn.Module,
+    preprocessing: Preprocessing,
+    class_names: tuple[str, ...],
+    *,
+    fold: bool = False,
+) -> onnx.ModelProto:
+    """Export an image classifier to ONNX.
+
+    The module takes (N, C, H, W) float32 of any N and gives logits (N, classes). BatchNorm stays a
+    node with its four named initializers, since pruning judges unfolded weights and ONNX Runtime
+    folds when it loads; ``fold`` folds it in the file. Preprocessing and class names go into the
+    metadata; stack traces and local paths do not. Equal input gives equal bytes. The module is left
+    in the mode it came in.
+
+    Errors
+    ------
+    ModelError
+        if PyTorch cannot export the module.
+    """
+    with _in_eval_mode(module):
+        program = _exported(module, preprocessing)
+    model = _clean(program)
+    if fold:
+        model = folded(model)
+    step = RecipeStep(name="export", options={"opset": OPSET, "fold": fold}, seconds=0.0)
+    embedded = Embedded(preprocessing=preprocessing, class_names=class_names, recipe=(step,))
+    proto = write_embedded(ir.to_proto(model), embedded)
+    proto.producer_name, proto.producer_version = PRODUCER, ""
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+@contextlib.contextmanager
+def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
+    modes = {name: part.training for name, part in module.named_modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for name, part in module.named_modules():
+            part.training = modes[name]
+
+
+def _exported(module: torch.nn.Module, preprocessing: Preprocessing) -> ir.Model:
+    # Two images: a batch of one would be specialised away.
+    example = torch.zeros(2, preprocessing.channels, preprocessing.height, preprocessing.width)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                optimize=False,
+                opset_version=OPSET,
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                verbose=False,
+            )
+    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+        raise ModelError(
+            "a module that PyTorch can export to ONNX with a dynamic batch",
+            str(error).strip().splitlines()[0][:200],
+            where=type(module).__name__,
+        ) from error
+    if program is None:
+        raise ModelError("a module that PyTorch can export to ONNX", "no program", where=type(module).__name__)
+    return program.model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's advice off stdout, which belongs to the command's result."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # Deprecations inside the exporter are for its authors.
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _clean(model: ir.Model) -> ir.Model:
+    optimizer.fold_constants(model)
+    settle_reshapes(model)
+    passes_in_order = Sequential(
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.IdentityEliminationPass(),
+        passes.RemoveUnusedNodesPass(),
+        passes.DeduplicateInitializersPass(),
+        passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]  # its constructor is unannotated
+        passes.RemoveUnusedOpsetsPass(),
+        passes.ClearMetadataAndDocStringPass(),
+    )
+    return passes_in_order(model).model
+
+
+def folded(model: ir.Model) -> ir.Model:
+    """Return the model with each BatchNorm folded into the convolution before it."""
+    optimizer.optimize(model)
+    return passes.ClearMetadataAndDocStringPass()(model).model
