@@ -1,0 +1,249 @@
+"""Numbers as their reader sees them: text, interval, sign, word and tone, the same on paper and terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+
+from compress_onnx.records import Better, Interval, Measure
+
+MINUS = "\u2212"
+TIMES = "\u00d7"
+ABSENT_TEXT = "\u2013"
+NARROW_SPACE = "\u00a0"
+NO_INTERVAL = "no interval was computed"
+
+
+class Tone(StrEnum):
+    """How a number is to be felt; never told by colour alone."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNCLEAR = "unclear"
+    PLAIN = "plain"
+    ABSENT = "absent"
+
+
+SIGNS = {Tone.GOOD: "\u25b2", Tone.BAD: "\u25bc", Tone.UNCLEAR: "\u2248", Tone.PLAIN: "", Tone.ABSENT: ""}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Words:
+    """What a good, a bad and an undecided change are called."""
+
+    good: str = "better"
+    bad: str = "worse"
+    unclear: str = "no clear change"
+
+
+CHANGE_WORDS = Words()
+SPEED_WORDS = Words("faster", "slower", "not significant")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One formatted fact: main ``text``, small ``detail`` (interval or reason), ``word`` and ``tone``.
+
+    ``bar`` (0 to 1) draws a bar beside the text; ``kind`` is ``number``, ``text`` or ``code``.
+    """
+
+    text: str
+    detail: str = ""
+    word: str = ""
+    tone: Tone = Tone.PLAIN
+    kind: str = "number"
+    bar: float | None = None
+
+    @property
+    def sign(self) -> str:
+        """Return the mark that says the tone without colour."""
+        return SIGNS[self.tone]
+
+    @property
+    def line(self) -> str:
+        """Return the whole cell as one line of plain text.
+
+        >>> Cell(text="+1.00 points", detail="0.50 to 1.50", word="better").line
+        '+1.00 points (0.50 to 1.50) better'
+        """
+        detail = f"({self.detail})" if self.detail else ""
+        return " ".join(part for part in (self.text, detail, self.word) if part)
+
+    @property
+    def stacked(self) -> str:
+        """Return the whole cell as up to three short lines, for the narrow columns of a terminal.
+
+        >>> Cell(text="+1.00 points", detail="0.50 to 1.50", word="better").stacked.splitlines()
+        ['+1.00 points', '0.50 to 1.50', 'better']
+        """
+        word = f"{self.sign} {self.word}" if self.word and self.sign else self.word
+        return "\n".join(part for part in (self.text, self.detail, word) if part)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A captioned table; the first cell of each row is its header."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+def absent(reason: str | None) -> Cell:
+    """Return the cell of a number that could not be given, with its reason.
+
+    >>> absent("no labels").detail
+    'no labels'
+    """
+    return Cell(text=ABSENT_TEXT, detail=reason or "not recorded", tone=Tone.ABSENT)
+
+
+def words(text: str) -> Cell:
+    """Return a cell of prose or a name."""
+    return Cell(text=text, kind="text")
+
+
+def code(text: str) -> Cell:
+    """Return a cell of something a machine reads: a hash, a path, an operator."""
+    return Cell(text=text, kind="code")
+
+
+def count(number: int) -> Cell:
+    """Return a cell of a count with thousands separated."""
+    return Cell(text=f"{number:,}")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a change with its sign and a real minus; what rounds to zero has no sign.
+
+    >>> signed(0.5), signed(-0.001)
+    ('+0.50', '0.00')
+    """
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """Write a number with a real minus and no plus.
+
+    >>> plain(1.25)
+    '1.25'
+    """
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def percent(fraction: float, digits: int = 2) -> str:
+    """Write a fraction 0 to 1 in percent.
+
+    >>> percent(0.9527).replace(NARROW_SPACE, " ")
+    '95.27 %'
+    """
+    return f"{plain(100 * fraction, digits)}{NARROW_SPACE}%"
+
+
+def size(number: int) -> str:
+    """Write bytes in decimal units (1 kB is 1,000 bytes).
+
+    >>> size(44_700_000).replace(NARROW_SPACE, " "), size(999).replace(NARROW_SPACE, " ")
+    ('44.7 MB', '999 B')
+    """
+    amount, unit = float(number), "B"
+    for larger in ("kB", "MB", "GB"):
+        # 999.95 would be rounded to 1000.0 of the smaller unit.
+        if amount < 999.95:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:,.0f}{NARROW_SPACE}B" if unit == "B" else f"{amount:.1f}{NARROW_SPACE}{unit}"
+
+
+def milliseconds(value: float) -> str:
+    """Write a latency with three significant digits, more from 100 ms on.
+
+    >>> milliseconds(0.02434).replace(NARROW_SPACE, " "), milliseconds(1234.0).replace(NARROW_SPACE, " ")
+    ('0.0243 ms', '1234 ms')
+    """
+    digits = next((d for d, bound in ((0, 100), (1, 10), (2, 1), (3, 0.1)) if value >= bound), 4)
+    return f"{value:.{digits}f}{NARROW_SPACE}ms"
+
+
+def span(interval: Interval | None, *, scale: float = 1.0, sign: bool = False, digits: int = 2) -> str:
+    """Write an interval as ``low to high``, scaled; empty for ``None``.
+
+    >>> span(Interval(low=0.01, high=0.02, level=0.95, method="Wilson"), scale=100)
+    '1.00 to 2.00'
+    """
+    if interval is None:
+        return ""
+    write = signed if sign else plain
+    return f"{write(scale * interval.low, digits)} to {write(scale * interval.high, digits)}"
+
+
+def fraction_cell(measure: Measure) -> Cell:
+    """Return a fraction as a percentage with its interval."""
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    return Cell(text=percent(measure.value), detail=span(measure.interval, scale=100))
+
+
+def tone_of(measure: Measure, *, zero: float = 0.0) -> Tone:
+    """Return the tone of a change: decided only where the interval leaves ``zero`` on one side.
+
+    >>> from compress_onnx.records import undefined
+    >>> tone_of(undefined("no labels", unit="fraction", better=Better.HIGHER))
+    <Tone.ABSENT: 'absent'>
+    """
+    if measure.value is None:
+        return Tone.ABSENT
+    if measure.interval is None or measure.better == Better.NEITHER:
+        return Tone.PLAIN
+    if measure.interval.low <= zero <= measure.interval.high:
+        return Tone.UNCLEAR
+    rises = measure.interval.low > zero
+    return Tone.GOOD if rises == (measure.better == Better.HIGHER) else Tone.BAD
+
+
+def word_of(tone: Tone, vocabulary: Words = CHANGE_WORDS) -> str:
+    """Return the word that goes with a tone, empty for plain and absent ones."""
+    return {Tone.GOOD: vocabulary.good, Tone.BAD: vocabulary.bad, Tone.UNCLEAR: vocabulary.unclear}.get(tone, "")
+
+
+def points_cell(measure: Measure) -> Cell:
+    """Return a change of a fraction in percentage points, with interval, tone and word."""
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    tone = tone_of(measure)
+    detail = span(measure.interval, scale=100, sign=True)
+    return Cell(text=f"{signed(100 * measure.value)} points", detail=detail, tone=tone, word=word_of(tone))
+
+
+def speedup_cell(measure: Measure) -> Cell:
+    """Return a ratio of latencies (baseline over candidate), *not significant* if its interval holds 1."""
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    tone = tone_of(dataclasses.replace(measure, better=Better.HIGHER), zero=1.0)
+    return Cell(
+        text=f"{plain(measure.value)}{TIMES}",
+        detail=span(measure.interval),
+        tone=tone,
+        word=word_of(tone, SPEED_WORDS),
+    )
+
+
+def latency_cell(measure: Measure) -> Cell:
+    """Return a latency in milliseconds with its interval."""
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    interval = measure.interval
+    detail = f"{milliseconds(interval.low)} to {milliseconds(interval.high)}" if interval else ""
+    return Cell(text=milliseconds(measure.value), detail=detail)
+
+
+def number_cell(measure: Measure, digits: int = 4) -> Cell:
+    """Return a measure of any other unit: fractions in percent, the rest as a number with its unit."""
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    if measure.unit == "fraction":
+        return fraction_cell(measure)
+    unit = "" if measure.unit in {"", "1", "none", "ratio"} else f"{NARROW_SPACE}{measure.unit}"
+    return Cell(text=f"{plain(measure.value, digits)}{unit}", detail=span(measure.interval, digits=digits))

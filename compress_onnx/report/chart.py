@@ -1,0 +1,109 @@
+"""What all charts share: the record of a chart, its palette, its axes, and safe labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from plotly import graph_objects as go
+
+# Okabe and Ito's (2008) blue and vermillion moved to a lightness that keeps 3:1 on white and on near-black.
+HARM, REPAIR, SIDEWAYS, BASELINE, CANDIDATE = "#d9542b", "#2f86d0", "#a8810f", "#7d8794", "#1a9a86"
+KIND_STYLE = {
+    "negative": (HARM, "triangle-down"),
+    "positive": (REPAIR, "triangle-up"),
+    "lateral": (SIDEWAYS, "diamond"),
+    "unlabelled": (CANDIDATE, "square"),
+}
+LABEL_LENGTH = 26
+CHART_HEIGHT = 340
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One chart: title, what it shows in words, size in pixels, its figure or why there is none.
+
+    ``figure`` is a plotly figure as a JSON-able mapping with ``data`` and ``layout``.
+    """
+
+    title: str
+    alt: str
+    height: int = CHART_HEIGHT
+    min_width: int = 0
+    figure: Mapping[str, Any] | None = None
+    missing: str = ""
+
+
+def missing_chart(title: str, reason: str) -> Chart:
+    """Return a chart that says why it is not there.
+
+    >>> missing_chart("Speed", "not measured").figure is None
+    True
+    """
+    return Chart(title=title, alt=reason, missing=reason)
+
+
+def as_figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return traces and layout as a JSON-able figure without plotly's default theme: the page brings its own."""
+    base = {
+        "template": go.layout.Template(),
+        "margin": {"l": 56, "r": 16, "t": 32, "b": 48},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    }
+    figure = go.Figure(data=list(traces), layout={**base, **layout})
+    built: dict[str, Any] = json.loads(figure.to_json(engine="json"))
+    return built
+
+
+def axis(title: str, **options: object) -> dict[str, object]:
+    """Return an axis with a title that makes room for itself.
+
+    >>> axis("Accuracy", type="log")["type"]
+    'log'
+    """
+    return {"title": {"text": title}, "automargin": True, "zeroline": False, **options}
+
+
+def log_axis(title: str, values: Iterable[float]) -> dict[str, object]:
+    """Return a logarithmic axis with plain ticks at 1, 2 and 5 times powers of ten, and room for labels.
+
+    ``values`` are positive; without any, plotly chooses.
+
+    >>> log_axis("ms", [1.5, 6.0])["tickvals"]
+    [1.0, 2.0, 5.0, 10.0]
+    """
+    known = list(values)
+    if not known:
+        return axis(title, type="log")
+    low, high = math.log10(min(known)), math.log10(max(known))
+    room = max(0.12 * (high - low), 0.06)
+    ticks = [
+        step * 10.0**power
+        for power in range(math.floor(low - room), math.ceil(high + room) + 1)
+        for step in (1, 2, 5)
+        if low - 0.5 <= math.log10(step) + power <= high + 0.5
+    ]
+    names = [f"{tick:g}" for tick in ticks]
+    return axis(title, type="log", range=[low - room, high + room], tickvals=ticks, ticktext=names)
+
+
+def label(name: str) -> str:
+    """Return a class or artifact name that plotly shows as written: no mark-up, bounded, its direction kept apart.
+
+    >>> label("<b>a")
+    '\u2068&lt;b&gt;a\u2069'
+    """
+    short = name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}\u2026"
+    # Between two dollar signs plotly would look for formulas.
+    return f"\u2068{html.escape(short, quote=False).replace('$', '&#36;')}\u2069"
+
+
+def diagonal() -> go.Scatter:
+    """Return the thin line on which x equals y."""
+    line = {"color": BASELINE, "width": 1, "dash": "dot"}
+    return go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip", showlegend=False)

@@ -1,0 +1,98 @@
+"""The flip browser's data: one row per flip in columns, pictures and maps once per sample."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_onnx.records import RunRecord
+from compress_onnx.report.samples import Columns, flipped
+
+JsonValue = Any
+"""What :mod:`json` writes; spelt out, the recursive type would hide the shape it is meant to show."""
+
+KIND_WORDS = {
+    "negative": "right to wrong",
+    "positive": "wrong to right",
+    "lateral": "wrong to another wrong",
+    "unlabelled": "changed, no label",
+}
+NO_SAMPLES = "samples.parquet is missing: single flips cannot be shown. Everything else is rendered from run.json."
+NO_FLIPS = "No prediction changed under any candidate."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FlipBrowser:
+    """What the flip browser shows: its data for the page's script, or the reason it is empty."""
+
+    total: int
+    with_picture: int
+    data: Mapping[str, JsonValue]
+    missing: str
+
+
+Maps = Mapping[tuple[str, str], bytes]
+
+
+def flip_browser(record: RunRecord, columns: Columns | None, pictures: Mapping[str, bytes], maps: Maps) -> FlipBrowser:
+    """Return the flip browser of a run; without samples or flips it says why it is empty."""
+    if columns is None:
+        return FlipBrowser(total=0, with_picture=0, data={}, missing=NO_SAMPLES)
+    changed = flipped(columns)
+    rows = {name: values[changed] for name, values in columns.items()}
+    ids = [str(sample) for sample in rows["sample_id"]]
+    if not ids:
+        return FlipBrowser(total=0, with_picture=0, data={}, missing=NO_FLIPS)
+    baseline = record.artifacts[0].name if record.artifacts else "baseline"
+    data = {
+        "baseline": baseline,
+        "candidates": [comparison.candidate_name for comparison in record.comparisons],
+        "classes": list(record.dataset.class_names),
+        "kinds": KIND_WORDS,
+        "rows": _rows(record, rows, ids),
+        "pictures": {sample: _text(pictures[sample]) for sample in dict.fromkeys(ids) if sample in pictures},
+        "maps": _maps(maps, _needed(rows, baseline)),
+    }
+    return FlipBrowser(total=len(ids), with_picture=sum(sample in pictures for sample in ids), data=data, missing="")
+
+
+def _rows(record: RunRecord, rows: Columns, ids: list[str]) -> dict[str, JsonValue]:
+    place = {comparison.candidate_name: index for index, comparison in enumerate(record.comparisons)}
+    return {
+        "id": ids,
+        "candidate": [place.get(str(name), -1) for name in rows["candidate"]],
+        "label": [int(label) for label in rows["label"]],
+        "before": [int(predicted) for predicted in rows["baseline_class"]],
+        "after": [int(predicted) for predicted in rows["candidate_class"]],
+        "confidenceBefore": _numbers(rows["baseline_confidence"]),
+        "confidenceAfter": _numbers(rows["candidate_confidence"]),
+        "kind": [str(kind) for kind in rows["flip_kind"]],
+        "deviation": _numbers(rows["saliency_deviation"]),
+    }
+
+
+def _numbers(values: NDArray[Any]) -> list[float | None]:
+    return [round(float(value), 4) if np.isfinite(value) else None for value in values]
+
+
+def _needed(rows: Columns, baseline: str) -> set[tuple[str, str]]:
+    """Return the maps some card shows: the baseline's, and those of candidates under which the sample flipped."""
+    samples, candidates = map(str, rows["sample_id"]), map(str, rows["candidate"])
+    pairs = set(zip(samples, candidates, strict=True))
+    return pairs | {(sample, baseline) for sample, _ in pairs}
+
+
+def _maps(maps: Maps, needed: set[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    nested: dict[str, dict[str, str]] = {}
+    for key in sorted(needed & maps.keys()):
+        nested.setdefault(key[0], {})[key[1]] = _text(maps[key])
+    return nested
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

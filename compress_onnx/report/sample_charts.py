@@ -1,0 +1,205 @@
+"""Charts of single samples: confidence before and after, its change, reliability, saliency deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from plotly import graph_objects as go
+
+from compress_onnx.records import Comparison, ReliabilityBin
+from compress_onnx.report.chart import (
+    BASELINE,
+    CANDIDATE,
+    HARM,
+    KIND_STYLE,
+    Chart,
+    as_figure,
+    axis,
+    diagonal,
+    label,
+    missing_chart,
+)
+from compress_onnx.report.samples import Columns, finite, flipped, of_candidate, scatter_rows
+
+NO_SAMPLES = "samples.parquet is missing, so single samples cannot be drawn."
+BINS = 40
+
+
+def confidence_scatter(comparison: Comparison, samples: Columns | None, names: tuple[str, ...]) -> Chart:
+    """Return confidence of the baseline against the candidate's, flips marked by kind."""
+    title = "Confidence, baseline against candidate"
+    if samples is None:
+        return missing_chart(title, NO_SAMPLES)
+    every = of_candidate(samples, comparison.candidate_name)
+    rows = scatter_rows(every)
+    drawn, total = len(rows["sample_id"]), len(every["sample_id"])
+    kinds = np.where(flipped(rows), rows["flip_kind"].astype(str), "same")
+    traces = [diagonal(), _same(rows, kinds == "same")]
+    traces += [_flips(rows, kind, names) for kind in KIND_STYLE if np.any(kinds == kind)]
+    layout = {
+        "xaxis": axis("confidence of the baseline", range=[-0.02, 1.02]),
+        "yaxis": axis("confidence of the candidate", range=[-0.02, 1.02]),
+    }
+    shown = "all" if drawn == total else f"{drawn:,} evenly chosen of"
+    alt = f"Scatter of {shown} {total:,} samples, {int((kinds != 'same').sum()):,} flips marked by shape and colour."
+    return Chart(title=title, alt=alt, height=420, figure=as_figure(traces, layout))
+
+
+def _same(rows: Columns, chosen: NDArray[np.bool_]) -> go.Scatter:
+    return go.Scatter(
+        x=np.asarray(rows["baseline_confidence"][chosen], dtype=np.float32),
+        y=np.asarray(rows["candidate_confidence"][chosen], dtype=np.float32),
+        mode="markers",
+        name="same class",
+        marker={"size": 4, "opacity": 0.35, "color": BASELINE},
+        hoverinfo="skip",
+    )
+
+
+def _flips(rows: Columns, kind: str, names: tuple[str, ...]) -> go.Scatter:
+    chosen = np.flatnonzero((rows["flip_kind"] == kind) & flipped(rows))
+    colour, symbol = KIND_STYLE[kind]
+    return go.Scatter(
+        x=np.asarray(rows["baseline_confidence"][chosen], dtype=np.float32),
+        y=np.asarray(rows["candidate_confidence"][chosen], dtype=np.float32),
+        mode="markers",
+        name=kind,
+        marker={"size": 8, "color": colour, "symbol": symbol, "line": {"width": 0.5, "color": "rgba(128,128,128,0.6)"}},
+        customdata=[_hover(rows, int(index), names) for index in chosen],
+        hovertemplate="%{customdata}<br>%{x:.3f} to %{y:.3f}<extra>" + kind + "</extra>",
+    )
+
+
+def _hover(rows: Columns, index: int, names: tuple[str, ...]) -> str:
+    before, after = int(rows["baseline_class"][index]), int(rows["candidate_class"][index])
+    return f"{label(str(rows['sample_id'][index]))}<br>{label(names[before])} to {label(names[after])}"
+
+
+def change_histogram(comparison: Comparison) -> Chart:
+    """Return the histogram of confidence change, on a log count axis so that tails stay visible."""
+    histogram = comparison.confidence.change_histogram
+    edges = np.asarray(histogram.edges)
+    middle = (edges[:-1] + edges[1:]) / 2
+    filled = np.abs(middle[np.asarray(histogram.counts) > 0])
+    reach = min(1.0, 1.2 * float(filled.max(initial=0.05)))
+    bars = go.Bar(
+        x=middle.tolist(),
+        y=list(histogram.counts),
+        width=np.diff(edges).tolist(),
+        marker={"color": [HARM if x < 0 else CANDIDATE for x in middle], "line": {"width": 0}},
+        hovertemplate="%{x:.3f}: %{y:,} samples<extra></extra>",
+    )
+    layout = {
+        "xaxis": axis("candidate's confidence minus baseline's", zeroline=True, range=[-reach, reach]),
+        "yaxis": axis("samples (log)", type="log", dtick=1),
+        "showlegend": False,
+        "bargap": 0,
+    }
+    total = sum(histogram.counts)
+    alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence."
+    return Chart(title="Change of confidence", alt=alt, figure=as_figure([bars], layout))
+
+
+def reliability_chart(comparison: Comparison) -> Chart:
+    """Return accuracy against confidence of both models, bin by bin."""
+    title = "Reliability"
+    shift = comparison.confidence
+    sides = (
+        ("baseline", shift.reliability_baseline, BASELINE, "circle"),
+        ("candidate", shift.reliability_candidate, CANDIDATE, "square"),
+    )
+    traces = [_reliability(*side) for side in sides if _known(side[1])]
+    if not traces:
+        return missing_chart(title, "No bin has an accuracy: the data has no labels.")
+    layout = {
+        "xaxis": axis("mean confidence", range=[-0.02, 1.02]),
+        "yaxis": axis("accuracy", range=[-0.02, 1.05]),
+    }
+    alt = "Accuracy against mean confidence per bin, both models; the dotted line is perfect calibration."
+    return Chart(title=title, alt=alt, figure=as_figure([diagonal(), *traces], layout))
+
+
+def _known(bins: tuple[ReliabilityBin, ...]) -> list[ReliabilityBin]:
+    return [b for b in bins if b.accuracy is not None and b.mean_confidence is not None]
+
+
+def _reliability(name: str, bins: tuple[ReliabilityBin, ...], colour: str, symbol: str) -> go.Scatter:
+    known = _known(bins)
+    return go.Scatter(
+        x=[b.mean_confidence for b in known],
+        y=[b.accuracy for b in known],
+        mode="lines+markers",
+        name=name,
+        line={"color": colour, "dash": "dash" if name == "baseline" else "solid"},
+        marker={"symbol": symbol, "size": 8},
+        customdata=[f"{b.n:,}" for b in known],
+        hovertemplate="confidence %{x:.3f}, accuracy %{y:.3f}, %{customdata} samples<extra>" + name + "</extra>",
+    )
+
+
+def saliency_chart(comparison: Comparison, samples: Columns | None) -> Chart:
+    """Return the distribution of saliency deviation, same and flipped apart, between floor and ceiling."""
+    title = "Saliency deviation per sample"
+    shift = comparison.saliency
+    if shift is None:
+        return missing_chart(title, "Saliency was not measured in this run.")
+    if samples is None:
+        return missing_chart(title, NO_SAMPLES)
+    rows = of_candidate(samples, comparison.candidate_name)
+    changed = flipped(rows)
+    groups = (
+        ("same class", finite(rows["saliency_deviation"][~changed]), BASELINE, ""),
+        ("flipped", finite(rows["saliency_deviation"][changed]), HARM, "/"),
+    )
+    every = np.concatenate([values for _, values, _, _ in groups])
+    if not every.size:
+        return missing_chart(title, shift.undefined_reason or "No sample has a saliency deviation.")
+    anchors = [("floor", shift.noise_floor), ("ceiling", shift.randomised_ceiling)]
+    known = [(name, value) for name, value in anchors if value is not None]
+    edges = np.linspace(0.0, max([float(every.max()), *(value for _, value in known)]) * 1.05 or 1.0, BINS + 1)
+    layout = {
+        "xaxis": axis("mean absolute deviation of the map", range=[0, float(edges[-1])]),
+        "yaxis": axis("% of the group's samples"),
+        "barmode": "overlay",
+        "bargap": 0,
+        "margin": {"l": 56, "r": 16, "t": 34, "b": 48},
+        **_anchor_lines(known),
+    }
+    traces = [_share(name, values, edges, (colour, hatch)) for name, values, colour, hatch in groups if values.size]
+    alt = f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomised ceiling."
+    return Chart(title=title, alt=alt, figure=as_figure(traces, layout))
+
+
+def _share(name: str, values: NDArray[np.float64], edges: NDArray[np.float64], look: tuple[str, str]) -> go.Bar:
+    counts, _ = np.histogram(values, edges)
+    return go.Bar(
+        x=((edges[:-1] + edges[1:]) / 2).tolist(),
+        y=(100 * counts / values.size).tolist(),
+        width=float(edges[1] - edges[0]),
+        name=f"{name} ({values.size:,})",
+        opacity=0.7,
+        marker={"color": look[0], "pattern": {"shape": look[1]}, "line": {"width": 0}},
+        hovertemplate="deviation %{x:.4f}: %{y:.1f} %<extra>" + name + "</extra>",
+    )
+
+
+def _anchor_lines(known: Iterable[tuple[str, float]]) -> dict[str, Any]:
+    anchors = list(known)
+    line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": BASELINE, "dash": "dash", "width": 2}}
+    text = {"yref": "paper", "y": 1, "yanchor": "top", "showarrow": False}
+    return {
+        "shapes": [{**line, "x0": value, "x1": value} for _, value in anchors],
+        "annotations": [
+            {
+                **text,
+                "x": value,
+                "text": name,
+                "xanchor": "left" if name == "floor" else "right",
+                "xshift": 4 if name == "floor" else -4,
+            }
+            for name, value in anchors
+        ],
+    }

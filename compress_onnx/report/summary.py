@@ -1,0 +1,244 @@
+"""The first table: one row per candidate, as rich cells for the page and as strings for the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from compress_onnx.records import (
+    Artifact,
+    ClassResult,
+    Comparison,
+    FlipSummary,
+    LatencyComparison,
+    RunRecord,
+    SaliencyShift,
+)
+from compress_onnx.report.cells import (
+    Cell,
+    Tone,
+    absent,
+    fraction_cell,
+    latency_cell,
+    percent,
+    plain,
+    points_cell,
+    size,
+    span,
+    speedup_cell,
+)
+
+SIGNIFICANT = 0.05
+"""Level below which a Holm-adjusted p-value is marked."""
+
+# Quarters of the way from the noise floor to the randomised ceiling: a reading aid, not a rule.
+NEAR_NOISE, NEAR_RANDOM = 0.25, 0.75
+
+LATENCY_NOT_MEASURED = "latency was not measured"
+SALIENCY_NOT_MEASURED = "saliency was not measured"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FlipCount:
+    """One kind of flip and how many there are, with its mark."""
+
+    kind: str
+    sign: str
+    number: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateRow:
+    """One candidate on the first screen."""
+
+    name: str
+    recipe: str
+    accuracy_baseline: Cell
+    accuracy: Cell
+    accuracy_change: Cell
+    flips: Cell
+    flip_counts: tuple[FlipCount, ...]
+    worst_class_name: str
+    worst_class: Cell
+    confidence: Cell
+    saliency: Cell
+    p50: Cell
+    speedup: Cell
+    file_size: Cell
+    zipped_size: Cell
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryRow:
+    """One candidate as formatted strings: what the terminal's table shows."""
+
+    candidate: str
+    accuracy_baseline: str
+    accuracy: str
+    accuracy_change: str
+    flips: str
+    worst_class: str
+    confidence: str
+    saliency: str
+    p50: str
+    speedup: str
+    file_size: str
+    zipped_size: str
+
+
+def summary_rows(record: RunRecord) -> tuple[SummaryRow, ...]:
+    """Return one row of formatted strings per candidate; empty for a run without comparisons."""
+    return tuple(_as_strings(row) for row in candidate_rows(record))
+
+
+def candidate_rows(record: RunRecord) -> tuple[CandidateRow, ...]:
+    """Return one row of cells per candidate, in the record's order."""
+    by_hash = {artifact.sha256: artifact for artifact in record.artifacts}
+    return tuple(_row(comparison, by_hash.get(comparison.candidate_sha256)) for comparison in record.comparisons)
+
+
+def _row(comparison: Comparison, artifact: Artifact | None) -> CandidateRow:
+    worst = worst_class(comparison.classes)
+    before, after = comparison.footprint_baseline, comparison.footprint_candidate
+    return CandidateRow(
+        name=comparison.candidate_name,
+        recipe=_recipe(artifact),
+        accuracy_baseline=fraction_cell(comparison.accuracy.baseline),
+        accuracy=fraction_cell(comparison.accuracy.candidate),
+        accuracy_change=points_cell(comparison.accuracy.change),
+        flips=_flips(comparison.flips),
+        flip_counts=flip_counts(comparison.flips),
+        worst_class_name=worst.class_name if worst else "",
+        worst_class=class_cell(worst) if worst else absent("no class has a recall, as happens without labels"),
+        confidence=points_cell(comparison.confidence.change_all),
+        saliency=saliency_cell(comparison.saliency),
+        p50=_p50(comparison.latency),
+        speedup=speedup_cell(comparison.latency.speedup) if comparison.latency else absent(LATENCY_NOT_MEASURED),
+        file_size=_size_cell(after.file_bytes, before.file_bytes),
+        zipped_size=_size_cell(after.zip_bytes, before.zip_bytes),
+    )
+
+
+def _recipe(artifact: Artifact | None) -> str:
+    if artifact is None:
+        return ""
+    return f"{artifact.precision}, {percent(artifact.sparsity, 0)} zeros"
+
+
+def worst_class(classes: tuple[ClassResult, ...]) -> ClassResult | None:
+    """Return the class whose recall changed most for the worse, the first of equals, or ``None``.
+
+    >>> worst_class(()) is None
+    True
+    """
+    known = [result for result in classes if result.change.value is not None]
+    return min(known, key=lambda result: result.change.value or 0.0, default=None)
+
+
+def is_significant(result: ClassResult) -> bool:
+    """Say whether a class's change survives Holm's adjustment at 5 %."""
+    return result.p_holm is not None and result.p_holm < SIGNIFICANT
+
+
+def class_cell(result: ClassResult) -> Cell:
+    """Return a class's recall change; its tone follows the Holm-adjusted p-value, not the lone interval."""
+    cell = points_cell(result.change)
+    if result.change.value is None or is_significant(result) or result.p_holm is None:
+        return cell
+    return dataclasses.replace(cell, tone=Tone.UNCLEAR, word="no clear change")
+
+
+def _flips(flips: FlipSummary) -> Cell:
+    cell = fraction_cell(flips.rate)
+    if flips.rate.value is None or flips.flips:
+        return cell
+    return dataclasses.replace(cell, tone=Tone.GOOD, word="none")
+
+
+def flip_counts(flips: FlipSummary) -> tuple[FlipCount, ...]:
+    """Return the counts by kind with their marks; empty for data without labels."""
+    counts = (
+        ("negative", "\u25bc", flips.negative),
+        ("positive", "\u25b2", flips.positive),
+        ("lateral", "\u25c6", flips.lateral),
+    )
+    return tuple(FlipCount(kind=kind, sign=sign, number=n) for kind, sign, n in counts if n is not None)
+
+
+def saliency_place(shift: SaliencyShift) -> float | None:
+    """Return where the deviation lies between noise floor (0) and randomised ceiling (1), unclipped."""
+    group, floor, ceiling = shift.over_all, shift.noise_floor, shift.randomised_ceiling
+    value = group.mean_absolute_deviation.value if group else None
+    if value is None or floor is None or ceiling is None or ceiling <= floor:
+        return None
+    return (value - floor) / (ceiling - floor)
+
+
+def saliency_cell(shift: SaliencyShift | None) -> Cell:
+    """Return the mean deviation of the maps, placed on its floor-to-ceiling scale."""
+    if shift is None or shift.over_all is None:
+        return absent(shift.undefined_reason if shift else SALIENCY_NOT_MEASURED)
+    measure = shift.over_all.mean_absolute_deviation
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    place = saliency_place(shift)
+    if place is None:
+        return Cell(text=plain(measure.value, 4), detail="no floor-to-ceiling scale")
+    tone, word = _placed(place)
+    return Cell(
+        text=plain(measure.value, 4),
+        detail=f"{percent(place, 0)} of floor to ceiling",
+        tone=tone,
+        word=word,
+        bar=min(max(place, 0.0), 1.0),
+    )
+
+
+def _placed(place: float) -> tuple[Tone, str]:
+    if place < NEAR_NOISE:
+        return Tone.GOOD, "near noise"
+    return (Tone.UNCLEAR, "moved") if place < NEAR_RANDOM else (Tone.BAD, "near random")
+
+
+def _p50(latency: LatencyComparison | None) -> Cell:
+    return latency_cell(latency.candidate.p50_ms) if latency else absent(LATENCY_NOT_MEASURED)
+
+
+def _size_cell(after: int, before: int) -> Cell:
+    return Cell(text=size(after), detail=f"{percent(after / before, 0)} of {size(before)}" if before else "")
+
+
+def hurt_sentence(record: RunRecord) -> str:
+    """Say in one sentence which class loses most, over all candidates."""
+    found = [(worst, c.candidate_name) for c in record.comparisons if (worst := worst_class(c.classes))]
+    if not found:
+        return "Nobody can be named: no class has a recall, as happens without labels."
+    # A significant loss speaks before a larger one that may be chance.
+    worst, name = min(found, key=lambda pair: (not is_significant(pair[0]), pair[0].change.value or 0.0))
+    change = points_cell(worst.change)
+    if (worst.change.value or 0.0) >= 0:
+        return "No class lost recall under any candidate."
+    what = f"\u2068{worst.class_name}\u2069 under {name}: {change.text} of recall"
+    interval = f" ({span(worst.change.interval, scale=100, sign=True)})" if worst.change.interval else ""
+    if is_significant(worst):
+        return f"Hurt most: {what}{interval}."
+    return f"No class lost recall significantly (Holm, 5 %). Largest drop: {what}{interval}."
+
+
+def _as_strings(row: CandidateRow) -> SummaryRow:
+    counts = "\n".join(f"{count.number:,} {count.kind}" for count in row.flip_counts)
+    flips = f"{row.flips.stacked}\n{counts}" if counts else row.flips.stacked
+    named = f"{row.worst_class_name}:\n" if row.worst_class_name else ""
+    return SummaryRow(
+        candidate=row.name,
+        accuracy_baseline=row.accuracy_baseline.text,
+        accuracy=row.accuracy.text,
+        accuracy_change=row.accuracy_change.stacked,
+        flips=flips,
+        worst_class=named + row.worst_class.stacked,
+        confidence=row.confidence.stacked,
+        saliency=row.saliency.stacked,
+        p50=row.p50.text,
+        speedup=row.speedup.stacked,
+        file_size=row.file_size.text,
+        zipped_size=row.zipped_size.text,
+    )

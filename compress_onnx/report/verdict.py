@@ -1,0 +1,79 @@
+"""May it ship: the verdict in words, the rules that decided, and all other rules."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from compress_onnx.records import GateCheck, Outcome, Verdict
+from compress_onnx.report.cells import ABSENT_TEXT, Cell, Table, Tone, absent, words
+
+HEAD = ("Rule", "Candidate", "Outcome", "Observed", "Reason", "Samples needed")
+HEADLINES = {
+    Outcome.PASS: "Pass: it may ship under this policy",
+    Outcome.FAIL: "Fail: it may not ship under this policy",
+    Outcome.INCONCLUSIVE: "Inconclusive: the data cannot decide this policy",
+}
+NO_POLICY = "No policy was given"
+SIGNS = {Outcome.PASS: "\u2714", Outcome.FAIL: "\u2718", Outcome.INCONCLUSIVE: "?"}
+TONES = {Outcome.PASS: Tone.GOOD, Outcome.FAIL: Tone.BAD, Outcome.INCONCLUSIVE: Tone.UNCLEAR}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictView:
+    """The verdict's headline with mark and tone, the deciding rules, and the rest."""
+
+    headline: str
+    sign: str
+    tone: Tone
+    detail: str
+    decided: Table | None
+    others: Table | None
+
+
+def verdict_view(verdict: Verdict | None) -> VerdictView:
+    """Return what the first screen says about shipping; a run without a policy says so.
+
+    >>> verdict_view(None).headline
+    'No policy was given'
+    """
+    if verdict is None:
+        detail = "The figures below are measured, nothing was decided on them."
+        return VerdictView(
+            headline=NO_POLICY, sign=ABSENT_TEXT, tone=Tone.PLAIN, detail=detail, decided=None, others=None
+        )
+    deciding = tuple(check for check in verdict.checks if check.outcome == verdict.outcome)
+    others = tuple(check for check in verdict.checks if check.outcome != verdict.outcome)
+    return VerdictView(
+        headline=HEADLINES[verdict.outcome],
+        sign=SIGNS[verdict.outcome],
+        tone=TONES[verdict.outcome],
+        detail=_tally(verdict),
+        decided=_table("Rules that decided", deciding),
+        others=_table("All other rules", others),
+    )
+
+
+def _tally(verdict: Verdict) -> str:
+    counts = {outcome: sum(check.outcome == outcome for check in verdict.checks) for outcome in Outcome}
+    spoken = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
+    number = len(verdict.checks)
+    return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}. Policy {verdict.policy_sha256[:12]}."
+
+
+def _table(caption: str, checks: tuple[GateCheck, ...]) -> Table | None:
+    return Table(caption=caption, head=HEAD, rows=tuple(map(_row, checks))) if checks else None
+
+
+def _row(check: GateCheck) -> tuple[Cell, ...]:
+    tone = TONES[check.outcome]
+    needed = "" if check.samples_needed is None else f"{check.samples_needed:,}"
+    outcome = Cell(text=str(check.outcome), tone=tone, kind="outcome")
+    return (words(check.rule), words(check.candidate), outcome, _observed(check), words(check.reason), words(needed))
+
+
+def _observed(check: GateCheck) -> Cell:
+    if check.observed is None:
+        return absent(check.reason)
+    interval = check.interval
+    detail = f"{interval.low:.4g} to {interval.high:.4g}" if interval else ""
+    return Cell(text=f"{check.observed:.4g}", detail=detail)
