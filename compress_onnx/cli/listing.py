@@ -1,0 +1,33 @@
+"""``compress-onnx list``: every name the tool knows."""
+
+from __future__ import annotations
+
+import json
+
+from compress_onnx.cli.options import Json
+from compress_onnx.cli.terminal import put, show_table
+
+
+def list_names(*, as_json: Json = False) -> None:
+    """List data sets, trained models, compressors, metrics and attribution methods.
+
+    Example: compress-onnx list --json
+    """
+    names = _names()
+    if as_json:
+        put(json.dumps(names, indent=1))
+        return
+    show_table("", ("kind", "names"), [(kind, ", ".join(found) or "none") for kind, found in names.items()])
+
+
+def _names() -> dict[str, list[str]]:
+    from compress_onnx import extension_points
+    from compress_onnx.study.models import trained_models
+
+    return {
+        "data sets": extension_points.datasets().names(),
+        "trained models": trained_models(),
+        "compressors": extension_points.compressors().names(),
+        "metrics": extension_points.metrics().names(),
+        "attribution methods": extension_points.attributions().names(),
+    }

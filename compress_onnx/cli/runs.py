@@ -1,0 +1,127 @@
+"""What every command that makes a run shares: its folder, its plan, its table and report."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compress_onnx import config
+from compress_onnx.cli.terminal import put, say, show_table
+from compress_onnx.errors import OutputError
+
+if TYPE_CHECKING:
+    from compress_onnx.records import RunRecord
+    from compress_onnx.runtime.latency import LatencyPlan
+
+AUTO = "auto"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run about to be made: where it goes, when it began and the words that started it."""
+
+    folder: Path
+    started_at: datetime
+    command: tuple[str, ...]
+
+
+def new_run(out: Path | None, name: str) -> Run:
+    """Return a run whose folder exists and can be written.
+
+    Errors
+    ------
+    OutputError
+        if it cannot.
+    """
+    started = datetime.now().astimezone()
+    folder = out or Path("reports") / f"{started:%Y%m%d-%H%M%S}-{name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            "a folder that can be written",
+            error.strerror or str(error),
+            where=folder,
+            remedy="Choose another one with --out.",
+        ) from error
+    return Run(folder=folder, started_at=started, command=("compress-onnx", *sys.argv[1:]))
+
+
+def plan_of(
+    *,
+    threads: int = config.THREADS.default,
+    batch: int = config.BATCH.default,
+    rounds: int = config.ROUNDS.default,
+    calls: int = config.CALLS.default,
+) -> LatencyPlan:
+    """Return a checked latency plan."""
+    from compress_onnx.runtime.latency import LatencyPlan
+
+    return LatencyPlan(threads=threads, batch=batch, rounds=rounds, calls=calls).checked()
+
+
+def saliency_method(wanted: str) -> str:
+    """Return the attribution method to use; ``auto`` is gradient where the torch extra is installed.
+
+    Errors
+    ------
+    UnknownNameError
+        if no method has that name.
+    MissingExtraError
+        if a method was asked for by name and the extra is missing.
+    """
+    from compress_onnx.extension_points import attributions
+    from compress_onnx.extras import missing_packages, require_extra
+
+    if wanted == AUTO and missing_packages("torch"):
+        say("Saliency is left out: it needs the torch extra (pip install 'compress-onnx[torch]').")
+        return "none"
+    if wanted == AUTO:
+        return "gradient"
+    if wanted != "none":
+        require_extra("torch", command=f"--saliency {wanted}")
+        attributions()[wanted]
+    return wanted
+
+
+def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
+    """Write the report, then print the record as JSON, or the table and the report's path."""
+    from compress_onnx.store import as_json as record_json
+    from compress_onnx.study.pictures import write_report
+
+    page = write_report(folder)
+    if as_json:
+        put(record_json(record))
+    else:
+        show_summary(record)
+    say(f"Report: {page}")
+    say(f"Again:  {shlex.join(record.command)}")
+
+
+def show_summary(record: RunRecord) -> None:
+    """Print one row per candidate."""
+    from compress_onnx.report.view import summary_rows
+
+    found = summary_rows(record)
+    rows = [
+        (
+            row.candidate,
+            f"{row.accuracy}\n{row.accuracy_change}",
+            row.flips,
+            row.worst_class,
+            row.saliency,
+            f"{row.p50}\n{row.speedup}",
+            f"{row.file_size}\n{row.zipped_size} zipped",
+        )
+        for row in found
+    ]
+    data = f"{record.dataset.name} ({record.dataset.split}, {record.dataset.n} images)"
+    title = f"{data}, baseline accuracy {found[0].accuracy_baseline}; changes with 95 % intervals"
+    show_table(title, ("candidate", "accuracy", "flips", "worst class", "saliency", "latency", "size"), rows)

@@ -1,0 +1,67 @@
+"""``compress-onnx train``: a network by its documented recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compress_onnx.cli.options import Json, Seed
+from compress_onnx.cli.terminal import progress_bars, put, say
+from compress_onnx.errors import OptionError
+
+
+def train(
+    network: Annotated[str, typer.Argument(help="lenet5, squeezenet or resnet18.")],
+    dataset: Annotated[str, typer.Argument(help="Data set with a train and a test split: digits, cifar10, gtsrb.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Model folder; models/<network>-<dataset> by default.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's by default.")] = None,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the newest checkpoint.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network and write its weights (safetensors) and card (recipe, seed, versions, accuracy).
+
+    A checkpoint is kept after every epoch, so an interrupted training goes on with --resume and
+    ends with the same weights.
+
+    Example: compress-onnx train lenet5 gtsrb
+    """
+    from compress_onnx.extras import require_extra
+
+    require_extra("torch", command="compress-onnx train")
+    from compress_onnx.data.sources import load_data
+    from compress_onnx.zoo import training
+    from compress_onnx.zoo.recipe import recipe_for
+
+    if ":" in dataset:
+        raise OptionError("a data set without a split, since train uses both", repr(dataset))
+    recipe = dataclasses.replace(recipe_for(network, dataset), seed=seed)
+    if epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=_at_least_one(epochs))
+    job = training.TrainingJob(
+        recipe=recipe,
+        train_set=load_data(f"{dataset}:train"),
+        test_set=load_data(f"{dataset}:test"),
+        folder=output or Path("models") / f"{network}-{dataset}",
+    )
+    run = training.resume if resume else training.train
+    with progress_bars() as stages:
+        trained = run(job, progress=stages(f"train {network}"))
+    if as_json:
+        put(json.dumps(dataclasses.asdict(trained.card), indent=1))
+    else:
+        put(f"{trained.folder}: test accuracy {trained.card.test_accuracy:.4f}, {trained.card.parameters} parameters")
+    say(f"Next: compress-onnx export {trained.folder}")
+
+
+def _at_least_one(epochs: int) -> int:
+    if epochs < 1:
+        raise OptionError("at least 1 epoch", str(epochs))
+    return epochs

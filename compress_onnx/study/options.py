@@ -1,0 +1,52 @@
+"""What a comparison does beside comparing outputs, resolved."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from compress_onnx import config
+from compress_onnx.records import OptionValue, Preprocessing
+from compress_onnx.runtime.latency import LatencyPlan
+
+NO_SALIENCY = "none"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """Options of ``compare``; see :mod:`compress_onnx.config` for bounds and reasons.
+
+    ``saliency`` is a method's name or ``none``; ``latency`` is ``None`` where nothing is timed;
+    ``preprocessing`` serves models whose metadata holds none; ``pictures`` bounds how many flipped
+    samples per candidate are kept with picture and maps for the report.
+    """
+
+    saliency: str = NO_SALIENCY
+    saliency_samples: int = config.SALIENCY_SAMPLES.default
+    latency: LatencyPlan | None = None
+    threads: int = config.THREADS.default
+    seed: int = config.SEED.default
+    pictures: int = config.PICTURES.default
+    preprocessing: Preprocessing | None = None
+
+    def __post_init__(self) -> None:
+        config.SALIENCY_SAMPLES.check(self.saliency_samples)
+        config.THREADS.check(self.threads)
+        config.SEED.check(self.seed)
+        config.PICTURES.check(self.pictures)
+        if self.latency is not None:
+            self.latency.checked()
+
+    def recorded(self) -> dict[str, OptionValue]:
+        """Return the options as a record keeps them."""
+        timed = self.latency
+        return {
+            "saliency": self.saliency,
+            "saliency_samples": self.saliency_samples,
+            "threads": self.threads,
+            "seed": self.seed,
+            "pictures": self.pictures,
+            "latency_threads": timed.threads if timed else None,
+            "latency_batch": timed.batch if timed else None,
+            "latency_rounds": timed.rounds if timed else None,
+            "latency_calls": timed.calls if timed else None,
+        }

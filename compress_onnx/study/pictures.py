@@ -1,0 +1,72 @@
+"""Which samples the report shows with pictures, and the PNG bytes it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_onnx.data.images import ImageSet
+from compress_onnx.files import write_text
+from compress_onnx.metrics import LogitPair
+from compress_onnx.records import Preprocessing
+from compress_onnx.report.html import render
+from compress_onnx.report.pictures import map_png, png
+from compress_onnx.report.view import ReportInput
+from compress_onnx.store import REPORT_FILE, load_pictures, load_run, load_samples, run_file
+
+Maps = Mapping[tuple[int, str], NDArray[np.float32]]
+"""Attribution maps (H, W) by sample's row and artifact's name."""
+
+
+def shown_rows(pair: LogitPair, limit: int) -> NDArray[np.int64]:
+    """Return the rows of the flips to show, at most ``limit``, ascending: the most confident ones.
+
+    A flip is the more telling the surer both models are of their answers.
+    """
+    flipped = np.flatnonzero(pair.flipped)
+    sureness = np.minimum(pair.baseline_scores.confidence, pair.candidate_scores.confidence)[flipped]
+    return np.sort(flipped[np.argsort(-sureness, kind="stable")[:limit]])
+
+
+def shown_pictures(
+    rows: NDArray[np.int64], images: ImageSet, maps: Maps, *, preprocessing: Preprocessing
+) -> dict[tuple[str, str], bytes]:
+    """Return PNG bytes by (sample id, artifact name); the picture itself has the empty name.
+
+    ``maps`` of other rows than ``rows`` are left out.
+    """
+    found = {}
+    wanted = set(rows.tolist())
+    for row in sorted(wanted):
+        found[str(images.sample_ids[row]), ""] = png(images.pixels(row, row + 1, preprocessing)[0])
+    for (row, artifact), saliency in maps.items():
+        if row in wanted:
+            found[str(images.sample_ids[row]), artifact] = map_png(saliency)
+    return found
+
+
+def write_report(run: Path) -> Path:
+    """Render a run's report from its folder and return the page's path.
+
+    Errors
+    ------
+    RecordError
+        if the run's record is missing or broken.
+    """
+    record = load_run(run)
+    folder = run_file(run).parent
+    stored = load_pictures(folder)
+    page = render(
+        ReportInput(
+            record=record,
+            samples=load_samples(folder),
+            pictures={sample: content for (sample, artifact), content in stored.items() if not artifact},
+            maps={key: content for key, content in stored.items() if key[1]},
+        )
+    )
+    path = folder / REPORT_FILE
+    write_text(path, page)
+    return path
