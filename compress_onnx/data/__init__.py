@@ -1,0 +1,1 @@
+"""Images from named data sets, Parquet, folders and NumPy archives, and which of them calibrate."""

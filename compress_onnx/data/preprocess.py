@@ -1,0 +1,39 @@
+"""Pictures to model inputs and back: resize, scale, normalise. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from compress_onnx.records import Preprocessing
+
+# ITU-R BT.601 luma, the weights Pillow's convert("L") uses.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def resized(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize one picture (H, W, 3) uint8 to ``size`` = (height, width), bilinear; a fitting one is returned as is."""
+    if picture.shape[:2] == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+
+
+def preprocess(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Return (N, H, W, 3) uint8 pictures as model inputs, float32 in the model's layout.
+
+    Each channel becomes ``(pixel / 255 - mean) / std``; a one-channel model gets BT.601 luma.
+
+    >>> grey = Preprocessing(height=1, width=1, mean=(0.5,), std=(0.5,))
+    >>> preprocess(np.full((1, 1, 1, 3), 255, dtype=np.uint8), grey).shape
+    (1, 1, 1, 1)
+    """
+    scaled = pixels.astype(np.float32) / np.float32(255)
+    if preprocessing.channels == 1:
+        scaled = (scaled @ _LUMA)[..., None]
+    mean = np.asarray(preprocessing.mean, dtype=np.float32)
+    std = np.asarray(preprocessing.std, dtype=np.float32)
+    normalised = (scaled - mean) / std
+    if preprocessing.layout == "NCHW":
+        normalised = normalised.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(normalised)
