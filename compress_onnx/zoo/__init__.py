@@ -1,0 +1,1 @@
+"""The networks this project trains itself: architectures, recipes, training and checkpoints (torch)."""

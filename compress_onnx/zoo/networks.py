@@ -1,0 +1,94 @@
+"""The three networks for 32x32 RGB pictures, each a function of the number of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import nn
+from torchvision import models
+
+from compress_onnx.registry import Registry
+
+Factory: TypeAlias = Callable[[int], nn.Module]
+
+
+class LeNet5(nn.Module):
+    """LeNet-5 (LeCun et al. 1998) as it is built today: RGB input, ReLU, max pooling, no softmax."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, kernel_size=5)
+        self.conv2 = nn.Conv2d(6, 16, kernel_size=5)
+        self.pool = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits (N, C) for images (N, 3, 32, 32)."""
+        features = self.pool(torch.relu(self.conv1(images)))
+        features = self.pool(torch.relu(self.conv2(features)))
+        hidden = torch.relu(self.fc1(torch.flatten(features, 1)))
+        logits: torch.Tensor = self.fc3(torch.relu(self.fc2(hidden)))
+        return logits
+
+
+def lenet5(num_classes: int) -> nn.Module:
+    """Return a LeNet-5 with random weights: 62,006 parameters with 10 classes."""
+    return LeNet5(num_classes)
+
+
+def squeezenet(num_classes: int) -> nn.Module:
+    """Return torchvision's SqueezeNet 1.0 (Iandola et al. 2016) with a 3x3 stem of stride 1.
+
+    The stem of stride 2 would leave 2x2 maps of a 32x32 picture before the last block; with
+    stride 1 they are 4x4.
+    """
+    network = models.squeezenet1_0(weights=None, num_classes=num_classes)
+    stem = nn.Conv2d(3, 96, kernel_size=3, padding=1)
+    nn.init.kaiming_uniform_(stem.weight)
+    nn.init.zeros_(stem.bias)  # type: ignore[arg-type]  # the stem has a bias
+    network.features[0] = stem
+    built: nn.Module = network
+    return built
+
+
+def resnet18(num_classes: int) -> nn.Module:
+    """Return torchvision's ResNet-18 (He et al. 2015) with a 3x3 stem of stride 1 and no max pool.
+
+    11.17 million parameters with 10 classes; the stem is Kaiming-initialised, fan-out.
+    """
+    network = models.resnet18(weights=None, num_classes=num_classes)
+    network.conv1 = nn.Conv2d(3, 64, kernel_size=3, padding=1, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    network.maxpool = nn.Identity()
+    built: nn.Module = network
+    return built
+
+
+NETWORKS = Registry[Factory]("network")
+NETWORKS.add("lenet5", lambda: lenet5)
+NETWORKS.add("squeezenet", lambda: squeezenet)
+NETWORKS.add("resnet18", lambda: resnet18)
+
+
+def build(network: str, num_classes: int) -> nn.Module:
+    """Return the named network with random weights from torch's global generator.
+
+    Errors
+    ------
+    UnknownNameError
+        if no network has this name; near names are in the sentence.
+    """
+    return NETWORKS[network](num_classes)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Return the number of trainable numbers in a module.
+
+    >>> count_parameters(lenet5(10))
+    62006
+    """
+    return sum(parameter.numel() for parameter in module.parameters())
