@@ -1,0 +1,68 @@
+"""Matrix products: Gemm and MatMul by a weight become ``nn.Linear``, so that layer attributions find them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from compress_onnx.saliency.operators.node import Converter, Function, Node, frozen
+
+
+class Gemm(nn.Module):
+    """``alpha * A' B' + beta * C`` of matrices that are all computed."""
+
+    def __init__(self, *, alpha: float, beta: float, transposed: tuple[bool, bool]) -> None:
+        super().__init__()
+        self.alpha, self.beta = alpha, beta
+        self.transposed = transposed
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor | None = None) -> torch.Tensor:
+        """Return (N, M) of A (N, K), B (K, M) and C that broadcasts to (N, M)."""
+        left, right = (value.T if turn else value for value, turn in zip((a, b), self.transposed, strict=True))
+        product = self.alpha * (left @ right)
+        return product if c is None else product + self.beta * c
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
+    """Return ``x @ weight.T + bias`` for a weight (M, K)."""
+    module = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    module.weight = frozen(weight)
+    if bias is not None:
+        module.bias = frozen(bias)
+    return module
+
+
+def _gemm(node: Node) -> nn.Module:
+    alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
+    turned = bool(node.attribute("transA", 0)), bool(node.attribute("transB", 0))
+    known = node.known(1)
+    if known is None or turned[0] or not _row(node):
+        return Gemm(alpha=alpha, beta=beta, transposed=turned)
+    weight = node.constant(1)
+    weight = weight if turned[1] else weight.T
+    bias = node.optional(2)
+    row = None if bias is None else (beta * bias).flatten().expand(weight.shape[0])
+    return _linear(alpha * weight, row)
+
+
+def _row(node: Node) -> bool:
+    """Tell whether Gemm's C is absent or a constant that is the same for every sample."""
+    if not node.has(2):
+        return True
+    found = node.known(2)
+    return found is not None and (found.tensor.ndim < 2 or found.tensor.shape[0] == 1)
+
+
+def _matmul(node: Node) -> nn.Module:
+    known = node.known(1)
+    if known is None or known.tensor.ndim != 2:
+        return Function(torch.matmul)
+    return _linear(node.constant(1).T, None)
+
+
+def _einsum(node: Node) -> nn.Module:
+    equation = node.attribute("equation", "")
+    return Function(lambda *values: torch.einsum(equation, *values))
+
+
+CONVERTERS: dict[str, Converter] = {"Einsum": _einsum, "Gemm": _gemm, "MatMul": _matmul}

@@ -1,0 +1,136 @@
+"""What a converter sees of one ONNX node, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
+
+import onnx
+import torch
+from torch import nn
+
+from compress_onnx.errors import UnsupportedOperatorError
+from compress_onnx.saliency.operators.constant import Constant
+
+T = TypeVar("T", int, float, str, list[int], list[float])
+_REMEDY = "Saliency is left out for this model."
+
+
+class Node:
+    """One ONNX node: operator, attributes, and which of its inputs are known beforehand.
+
+    ``operands`` has one entry per input: the constant, or ``None`` where the value is computed when
+    the model runs (or the optional input is absent). A constant that a converter asks for with
+    :meth:`constant` or :meth:`optional` is built into the module; all other inputs reach the
+    module's ``forward`` in their order.
+    """
+
+    def __init__(self, proto: onnx.NodeProto, operands: Sequence[Constant | None], opset: int) -> None:
+        self.operator = proto.op_type
+        self.name = proto.name or (proto.output[0] if proto.output else "")
+        self.opset = opset
+        self.outputs = len(proto.output)
+        self._present = [bool(name) for name in proto.input]
+        self._operands = tuple(operands)
+        self._attributes: dict[str, Any] = {
+            entry.name: onnx.helper.get_attribute_value(entry) for entry in proto.attribute
+        }
+        self._built_in: set[int] = set()
+
+    def has(self, slot: int) -> bool:
+        """Tell whether an input is given at all."""
+        return slot < len(self._present) and self._present[slot]
+
+    def known(self, slot: int) -> Constant | None:
+        """Return an input's constant without building it in, ``None`` if it is computed or absent."""
+        return self._operands[slot] if slot < len(self._operands) else None
+
+    def constant(self, slot: int) -> torch.Tensor:
+        """Return an input that must be constant, and build it in."""
+        found = self.known(slot)
+        if found is None:
+            raise self.unsupported(f"input {slot} that is computed, not constant")
+        self._built_in.add(slot)
+        return found.tensor
+
+    def optional(self, slot: int) -> torch.Tensor | None:
+        """Return an input that must be constant or absent, and build it in."""
+        return self.constant(slot) if self.has(slot) else None
+
+    def arguments(self) -> list[int]:
+        """Return the input slots that ``forward`` takes, absent ones before the last included."""
+        passed = [slot for slot, present in enumerate(self._present) if present and slot not in self._built_in]
+        return [slot for slot in range(max(passed, default=-1) + 1) if slot not in self._built_in]
+
+    def attribute(self, name: str, default: T) -> T:
+        """Return an attribute of the default's type, the default if the node leaves it out."""
+        found: Any = self._attributes.get(name, default)
+        plain: Any = found.decode() if isinstance(found, bytes) else found
+        return cast("T", plain)
+
+    def raw(self, name: str) -> Any:
+        """Return an attribute as the file holds it, ``None`` if the node leaves it out."""
+        return self._attributes.get(name)
+
+    def axes(self, slot: int) -> tuple[int, ...] | None:
+        """Return ``axes``: an attribute in older opsets, a constant input in newer ones."""
+        if "axes" in self._attributes:
+            return tuple(self._attributes["axes"])
+        found = self.optional(slot)
+        return None if found is None else tuple(found.flatten().tolist())
+
+    def unsupported(self, what: str) -> UnsupportedOperatorError:
+        """Return the error that names this operator, the node, and what of it is not handled."""
+        return UnsupportedOperatorError(
+            "an operator that the PyTorch twin computes",
+            f"{self.operator} with {what}",
+            where=f"node {self.name!r}",
+            remedy=_REMEDY,
+        )
+
+
+Converter: TypeAlias = Callable[[Node], nn.Module]
+
+
+def unknown_operator(operator: str, name: str) -> UnsupportedOperatorError:
+    """Return the error for an operator that is not in the table.
+
+    >>> str(unknown_operator("Loop", "l0")).split(" (")[0]
+    'Expected an operator that the PyTorch twin computes, got Loop'
+    """
+    integer_only = operator.startswith(("QLinear", "ConvInteger", "MatMulInteger", "com.microsoft::QLinear"))
+    advice = "Quantise in QDQ form; saliency is left out for this model." if integer_only else _REMEDY
+    return UnsupportedOperatorError(
+        "an operator that the PyTorch twin computes", operator, where=f"node {name!r}", remedy=advice
+    )
+
+
+class Function(nn.Module):
+    """A module that calls a function without state of its own."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *values: torch.Tensor | None) -> Any:
+        """Return the function of the node's inputs."""
+        return self.function(*values)
+
+
+def function(chosen: Callable[..., Any]) -> Converter:
+    """Return a converter for an operator without attributes that is one function of its inputs."""
+    return lambda _: Function(chosen)
+
+
+def module(chosen: Callable[[], nn.Module]) -> Converter:
+    """Return a converter for an operator without attributes that is one of PyTorch's modules."""
+    return lambda _: chosen()
+
+
+def frozen(values: torch.Tensor) -> nn.Parameter:
+    """Return weights as a parameter without gradient: only gradients of the image are asked for.
+
+    Weights are parameters and every other constant is a buffer, so that re-drawing the weights
+    finds exactly them.
+    """
+    return nn.Parameter(values.clone(), requires_grad=False)

@@ -1,0 +1,194 @@
+"""QuantizeLinear and DequantizeLinear: exact on weights, straight-through on activations.
+
+A pair is computed as fake quantisation, ``scale * clip(round(x / scale))`` with halves rounded to
+even as ONNX Runtime does; its gradient is 1 where the value is kept and 0 where it clips (Bengio et
+al. 2013, arXiv:1308.3432). A Quantize without its Dequantize keeps integers as float32 values, so
+that gradients pass through whatever lies between.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+import torch
+from torch import fx, nn
+
+from compress_onnx.saliency.operators.constant import type_name
+from compress_onnx.saliency.operators.node import Converter, Node
+
+_T = onnx.TensorProto
+_RANGES: dict[int, tuple[int, int]] = {
+    _T.INT4: (-8, 7),
+    _T.UINT4: (0, 15),
+    _T.INT8: (-128, 127),
+    _T.UINT8: (0, 255),
+    _T.INT16: (-32768, 32767),
+    _T.UINT16: (0, 65535),
+}
+
+
+class _RoundAndClip(torch.autograd.Function):
+    """``scale * clip(round(x / scale), low, high)``; the gradient is 1 inside, 0 where it clips."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, scale: torch.Tensor, low: Any, high: Any) -> torch.Tensor:
+        steps = (values / scale).round_()
+        clipped = steps.clamp(low, high)
+        ctx.save_for_backward(steps == clipped)
+        return clipped.mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (kept,) = ctx.saved_tensors
+        return gradients[0] * kept, None, None, None
+
+
+def _along(values: torch.Tensor, axis: int, like: torch.Tensor) -> torch.Tensor:
+    """Return per-channel values so that they broadcast along an axis; a scalar is returned as is."""
+    if values.numel() == 1:
+        return values.reshape(())
+    return values.reshape([-1 if place == axis % like.ndim else 1 for place in range(like.ndim)])
+
+
+class _Affine(nn.Module):
+    """Scale and zero point, per tensor or per channel along ``axis``."""
+
+    def __init__(self, scale: torch.Tensor, zero_point: torch.Tensor, axis: int) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero_point", zero_point)
+        self.axis = axis
+
+    def spread(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return scale and zero point, ready to be combined with ``like``."""
+        scale, zero_point = self.get_buffer("scale"), self.get_buffer("zero_point")
+        return _along(scale, self.axis, like), _along(zero_point, self.axis, like)
+
+
+class Quantize(_Affine):
+    """Float values to integers, held as float32."""
+
+    def __init__(self, scale: torch.Tensor, zero_point: torch.Tensor, axis: int, limits: tuple[int, int]) -> None:
+        super().__init__(scale, zero_point, axis)
+        self.limits = limits
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return ``clip(round(x / scale) + zero_point)``."""
+        scale, zero_point = self.spread(values)
+        low, high = (limit - zero_point for limit in self.limits)
+        kept: torch.Tensor = _RoundAndClip.apply(values / scale, torch.ones(()), low, high)
+        return kept + zero_point
+
+
+class Dequantize(_Affine):
+    """Integers to float values."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return ``(q - zero_point) * scale``."""
+        scale, zero_point = self.spread(values)
+        # Wide enough that int32 biases and their zero points lose nothing before the scale.
+        shifted = values - zero_point if values.is_floating_point() else values.double() - zero_point.double()
+        return shifted.to(scale.dtype) * scale
+
+
+class FakeQuantize(Quantize):
+    """A Quantize and its Dequantize in one: float values to the nearest that the integers can say."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return ``scale * clip(round(x / scale))``."""
+        scale, zero_point = self.spread(values)
+        bounds = [limit - zero_point for limit in self.limits]
+        low, high = (bound.item() if bound.ndim == 0 else bound for bound in bounds)
+        kept: torch.Tensor = _RoundAndClip.apply(values, scale, low, high)
+        return kept
+
+
+def _quantize(node: Node) -> nn.Module:
+    _refuse_blocks(node)
+    point = node.known(2)
+    kind = node.attribute("output_dtype", 0) or (_T.UINT8 if point is None else point.element_type)
+    if kind not in _RANGES:
+        raise node.unsupported(f"integers of type {type_name(kind)}")
+    scale = node.constant(1)
+    zero_point = torch.zeros_like(scale) if point is None else node.constant(2).to(torch.float32)
+    return Quantize(scale, zero_point, node.attribute("axis", 1), _RANGES[kind])
+
+
+def _dequantize(node: Node) -> nn.Module:
+    scale, point = node.constant(1), node.optional(2)
+    zero_point = torch.zeros_like(scale) if point is None else point
+    axis, block = node.attribute("axis", 1), node.attribute("block_size", 0)
+    if block:
+        scale, zero_point = (_unblocked(node, values, block, axis) for values in (scale, zero_point))
+        return _Blocked(scale, zero_point)
+    return Dequantize(scale, zero_point.to(torch.float32) if node.known(0) is None else zero_point, axis)
+
+
+class _Blocked(nn.Module):
+    """Stored integers to float values, with one scale per block along one axis."""
+
+    def __init__(self, scale: torch.Tensor, zero_point: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero_point", zero_point)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return ``(q - zero_point) * scale`` element by element."""
+        scale = self.get_buffer("scale")
+        return (values.to(scale.dtype) - self.get_buffer("zero_point").to(scale.dtype)) * scale
+
+
+def _unblocked(node: Node, values: torch.Tensor, block: int, axis: int) -> torch.Tensor:
+    """Return one value per element for one value per block."""
+    stored = node.known(0)
+    if stored is None:
+        raise node.unsupported("blocks on activations")
+    return values.repeat_interleave(block, dim=axis).narrow(axis, 0, stored.tensor.shape[axis])
+
+
+def _refuse_blocks(node: Node) -> None:
+    if node.attribute("block_size", 0):
+        raise node.unsupported("blocks on activations")
+
+
+def fuse_pairs(twin: fx.GraphModule) -> None:
+    """Replace every Quantize whose users are all its own Dequantize by one FakeQuantize, in place."""
+    modules = dict(twin.named_modules())
+    for node in list(twin.graph.nodes):
+        first = modules.get(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(first, Quantize) or not node.users:
+            continue
+        users = list(node.users)
+        if all(_undoes(modules.get(str(user.target)), first) for user in users):
+            twin.add_submodule(
+                str(node.target),
+                FakeQuantize(first.get_buffer("scale"), first.get_buffer("zero_point"), first.axis, first.limits),
+            )
+            _bypass(twin.graph, users, node)
+    twin.delete_all_unused_submodules()
+    twin.recompile()
+
+
+def _bypass(graph: fx.Graph, users: list[fx.Node], node: fx.Node) -> None:
+    for user in users:
+        user.replace_all_uses_with(node)
+        graph.erase_node(user)
+
+
+def _undoes(second: nn.Module | None, first: Quantize) -> bool:
+    """Tell whether a module is the Dequantize of this Quantize: same scale, zero point and axis."""
+    return (
+        isinstance(second, Dequantize)
+        and (second.axis == first.axis or first.get_buffer("scale").numel() == 1)
+        and torch.equal(second.get_buffer("scale"), first.get_buffer("scale"))
+        and torch.equal(second.get_buffer("zero_point").float(), first.get_buffer("zero_point"))
+    )
+
+
+CONVERTERS: dict[str, Converter] = {
+    "DequantizeLinear": _dequantize,
+    "QuantizeLinear": _quantize,
+    "com.microsoft::DequantizeLinear": _dequantize,
+    "com.microsoft::QuantizeLinear": _quantize,
+}

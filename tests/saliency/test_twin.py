@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+torch = pytest.importorskip("torch")
+
+from compress_onnx.errors import ModelError, UnsupportedOperatorError  # noqa: E402  # after the skip
+from compress_onnx.saliency.operators.quantisation import Dequantize, FakeQuantize, Quantize  # noqa: E402
+from compress_onnx.saliency.twin import build_twin, fixed_batch  # noqa: E402
+
+CLASSES = 5
+
+
+def model_of(nodes: list[onnx.NodeProto], *tensors: onnx.TensorProto, batch: Any = "batch") -> onnx.ModelProto:
+    """A model on (batch, 3, 4, 4) whose logits are (batch, 5)."""
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, 3, 4, 4])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, CLASSES])],
+        tensors,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def head(source: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Flatten", [source], ["flat"], "flatten"),
+        helper.make_node("MatMul", ["flat", "head"], ["logits"], "head"),
+    ]
+
+
+def head_weight(rows: int = 48) -> onnx.TensorProto:
+    weight = np.random.default_rng(1).standard_normal((rows, CLASSES)).astype(np.float32)
+    return numpy_helper.from_array(weight, "head")
+
+
+def logits(twin: Any, images: Any) -> Any:
+    with torch.no_grad():
+        return twin(torch.from_numpy(images)).numpy()
+
+
+def input_gradient(module: Any, images: Any, targets: Any) -> Any:
+    leaf = torch.from_numpy(images).requires_grad_()
+    chosen = module(leaf).gather(1, torch.from_numpy(targets)[:, None]).sum()
+    return torch.autograd.grad(chosen, leaf)[0].numpy()
+
+
+def relative_error(expected: Any, got: Any) -> float:
+    return float(np.abs(expected - got).max() / np.abs(expected).max())
+
+
+@pytest.mark.parametrize("optimised", [True, False])
+def test_a_float_twin_gives_the_logits_of_onnx_runtime(small: Any, runtime: Any, *, optimised: bool) -> None:
+    expected = runtime(small.model, small.images, optimised=optimised)
+    assert relative_error(expected, logits(build_twin(small.model), small.images)) < 1e-5
+
+
+def test_a_float_twin_has_the_gradients_of_the_original_module(small: Any) -> None:
+    targets = np.arange(len(small.images)) % CLASSES
+    expected = input_gradient(small.module, small.images, targets)
+    got = input_gradient(build_twin(small.model), small.images, targets)
+    assert relative_error(expected, got) < 1e-3
+
+
+@pytest.mark.parametrize("optimised", [True, False])
+@pytest.mark.parametrize("form", ["quantised", "stored_in_4_bits"])
+def test_a_quantised_twin_predicts_what_onnx_runtime_predicts(
+    request: pytest.FixtureRequest, small: Any, runtime: Any, form: str, *, optimised: bool
+) -> None:
+    model = request.getfixturevalue(form)
+    expected = runtime(model, small.images, optimised=optimised)
+    got = logits(build_twin(model), small.images)
+    # A sum that lies on the edge of two integers may be rounded to the other one: a step, no more.
+    step = np.diff(np.unique(got)).min()
+    assert (expected.argmax(axis=1) == got.argmax(axis=1)).all()
+    assert np.abs(expected - got).max() <= 1.01 * step
+
+
+def test_the_gradient_of_a_quantised_twin_is_close_to_the_float_one(small: Any, quantised: Any) -> None:
+    targets = np.zeros(len(small.images), dtype=np.int64)
+    expected = input_gradient(small.module, small.images, targets)
+    got = input_gradient(build_twin(quantised), small.images, targets)
+    assert np.corrcoef(expected.ravel(), got.ravel())[0, 1] > 0.95
+
+
+def test_pairs_become_one_fake_quantisation_and_weights_are_dequantised_beforehand(quantised: Any) -> None:
+    kinds = [type(module) for module in build_twin(quantised).modules()]
+    assert kinds.count(FakeQuantize) == sum(node.op_type == "QuantizeLinear" for node in quantised.graph.node)
+    assert Quantize not in kinds
+    assert Dequantize not in kinds
+
+
+def test_weights_are_dequantised_exactly(small: Any, quantised: Any) -> None:
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantised.graph.initializer}
+    node = next(node for node in quantised.graph.node if node.input[0] == "3.weight_quantized")
+    scale = stored[node.input[1]][:, None, None, None]
+    expected = stored["3.weight_quantized"].astype(np.float32) * scale
+    convolutions = [module for module in build_twin(quantised).modules() if isinstance(module, torch.nn.Conv2d)]
+    np.testing.assert_array_equal(convolutions[1].weight.numpy(), expected)
+
+
+def test_any_batch_gives_the_same_rows(small: Any, quantised: Any) -> None:
+    twin = build_twin(quantised)
+    whole = logits(twin, small.images[:7])
+    single = np.concatenate([logits(twin, small.images[i : i + 1]) for i in range(7)])
+    np.testing.assert_allclose(whole, single, atol=1e-5)
+
+
+def test_modules_carry_the_names_of_the_nodes_so_that_hooks_find_them(small: Any) -> None:
+    twin = build_twin(small.model)
+    assert [name for name, _ in twin.named_children()] == [
+        "_0_Conv",
+        "_1_Relu",
+        "_2_MaxPool",
+        "_3_Conv",
+        "_4_BatchNormalization",
+        "_5_Relu",
+        "_6_Flatten",
+        "_7_Gemm",
+    ]
+    seen: list[Any] = []
+    handle = twin.get_submodule("_3_Conv").register_forward_hook(lambda *_: seen.append(1))
+    logits(twin, small.images[:2])
+    handle.remove()
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("name", ["class", "forward", "meta", "graph", "training", "with space", "ä", "1.0", ""])
+def test_any_node_name_becomes_a_module_and_equal_names_stay_apart(name: str) -> None:
+    nodes = [
+        helper.make_node("Relu", ["input"], ["a"], name),
+        helper.make_node("Sigmoid", ["a"], ["b"], name),
+        *head("b"),
+    ]
+    twin = build_twin(model_of(nodes, head_weight()))
+    names = [child for child, _ in twin.named_children()]
+    assert len(set(names)) == 4
+    assert all(child.isidentifier() for child in names)
+    assert logits(twin, np.ones((2, 3, 4, 4), np.float32)).shape == (2, CLASSES)
+
+
+def test_building_leaves_the_model_and_the_random_generator_alone(small: Any) -> None:
+    before, state = small.model.SerializeToString(), torch.random.get_rng_state()
+    build_twin(small.model)
+    assert small.model.SerializeToString() == before
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_gradient_passes_straight_through_and_is_zero_where_the_value_clips() -> None:
+    scale = numpy_helper.from_array(np.float32(0.1), "scale")
+    zero = numpy_helper.from_array(np.uint8(10), "zero")
+    nodes = [
+        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q"),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"], "d"),
+        *head("d"),
+    ]
+    twin = build_twin(model_of(nodes, scale, zero, head_weight()))
+    images = np.linspace(-3, 27, 48, dtype=np.float32).reshape(1, 3, 4, 4)
+    got = input_gradient(twin, images, np.array([2]))
+    straight = numpy_helper.to_array(head_weight())[:, 2].reshape(images.shape)
+    # uint8 with zero point 10 and scale 0.1 says -1.0 to 24.5.
+    inside = (images >= -1.05) & (images <= 24.55)
+    assert (~inside).any()
+    np.testing.assert_allclose(got, np.where(inside, straight, 0), rtol=1e-6)
+
+
+def test_halves_are_rounded_to_even_before_the_zero_point_as_in_onnx_runtime(runtime: Any) -> None:
+    # With an odd zero point, rounding after adding it would send every half the other way.
+    scale, zero = numpy_helper.from_array(np.float32(1), "scale"), numpy_helper.from_array(np.uint8(101), "zero")
+    nodes = [
+        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q"),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"], "d"),
+        *head("d"),
+    ]
+    model = model_of(nodes, scale, zero, numpy_helper.from_array(np.eye(48, CLASSES, dtype=np.float32), "head"))
+    images = np.zeros((1, 3, 4, 4), np.float32)
+    images.reshape(-1)[:CLASSES] = [0.5, 1.5, 2.5, -0.5, -1.5]
+    expected = runtime(model, images, optimised=False)
+    assert logits(build_twin(model), images).tolist() == expected.tolist() == [[0, 2, 2, 0, -2]]
+
+
+def test_a_quantise_whose_dequantise_comes_later_keeps_values_and_gradients(runtime: Any) -> None:
+    scale, zero = numpy_helper.from_array(np.float32(0.25), "scale"), numpy_helper.from_array(np.int8(3), "zero")
+    nodes = [
+        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q"),
+        helper.make_node("Transpose", ["q"], ["t"], "t", perm=[0, 2, 3, 1]),
+        helper.make_node("DequantizeLinear", ["t", "scale", "zero"], ["d"], "d"),
+        *head("d"),
+    ]
+    model = model_of(nodes, scale, zero, head_weight())
+    images = np.random.default_rng(0).standard_normal((3, 3, 4, 4), dtype=np.float32)
+    np.testing.assert_allclose(logits(build_twin(model), images), runtime(model, images), atol=1e-5)
+    assert np.count_nonzero(input_gradient(build_twin(model), images, np.zeros(3, np.int64))) == images.size
+
+
+def test_activations_may_have_a_scale_per_channel(runtime: Any) -> None:
+    scale = numpy_helper.from_array(np.array([0.1, 0.5, 2.0], np.float32), "scale")
+    zero = numpy_helper.from_array(np.array([0, 3, -7], np.int8), "zero")
+    nodes = [
+        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q", axis=1),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"], "d", axis=1),
+        *head("d"),
+    ]
+    model = model_of(nodes, scale, zero, head_weight())
+    images = np.random.default_rng(0).standard_normal((3, 3, 4, 4), dtype=np.float32) * 4
+    np.testing.assert_allclose(logits(build_twin(model), images), runtime(model, images, optimised=False), atol=1e-4)
+
+
+def test_int4_weights_in_blocks_are_dequantised_exactly(runtime: Any) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(-8, 8, (48, CLASSES))
+    stored = helper.make_tensor("stored", TensorProto.INT4, values.shape, values.flatten().tolist())
+    scales = numpy_helper.from_array(rng.random((3, CLASSES), dtype=np.float32), "scales")
+    nodes = [
+        helper.make_node("DequantizeLinear", ["stored", "scales"], ["head"], "w", axis=0, block_size=16),
+        *head("input"),
+    ]
+    model = model_of(nodes, stored, scales)
+    images = rng.standard_normal((3, 3, 4, 4), dtype=np.float32)
+    twin = build_twin(model)
+    expected = values * np.repeat(numpy_helper.to_array(scales), 16, axis=0)
+    np.testing.assert_array_equal(twin.get_submodule("head").weight.numpy().T, expected.astype(np.float32))
+    # With the optimiser on, ONNX Runtime computes such a product with int8 activations.
+    np.testing.assert_allclose(logits(twin, images), runtime(model, images, optimised=False), rtol=1e-4, atol=1e-4)
+
+
+def test_shapes_that_depend_on_the_batch_are_computed_while_the_twin_runs(runtime: Any) -> None:
+    constants = {"zero": np.array(0), "axes": np.array([0]), "rest": np.array([-1])}
+    nodes = [
+        helper.make_node("Shape", ["input"], ["shape"], "shape"),
+        helper.make_node("Gather", ["shape", "zero"], ["n"], "n"),
+        helper.make_node("Unsqueeze", ["n", "axes"], ["n1"], "n1"),
+        helper.make_node("Concat", ["n1", "rest"], ["target"], "target", axis=0),
+        helper.make_node("Reshape", ["input", "target"], ["flat"], "view"),
+        helper.make_node("MatMul", ["flat", "head"], ["logits"], "head"),
+    ]
+    model = model_of(nodes, *(numpy_helper.from_array(v, k) for k, v in constants.items()), head_weight())
+    twin = build_twin(model)
+    for batch in (1, 4):
+        images = np.random.default_rng(batch).standard_normal((batch, 3, 4, 4), dtype=np.float32)
+        np.testing.assert_allclose(logits(twin, images), runtime(model, images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_of_fixed_batch_says_so(small: Any) -> None:
+    assert fixed_batch(build_twin(small.model)) is None
+    assert fixed_batch(build_twin(model_of(head("input"), head_weight(), batch=2))) == 2
+
+
+def test_functions_of_the_files_own_are_unfolded(runtime: Any) -> None:
+    function = helper.make_function(
+        "local", "Twice", ["x"], ["y"], [helper.make_node("Add", ["x", "x"], ["y"])], [helper.make_opsetid("", 21)]
+    )
+    model = model_of([helper.make_node("Twice", ["input"], ["a"], "twice", domain="local"), *head("a")], head_weight())
+    model.functions.append(function)
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    images = np.random.default_rng(0).standard_normal((2, 3, 4, 4), dtype=np.float32)
+    np.testing.assert_allclose(logits(build_twin(model), images), runtime(model, images), atol=1e-5)
+
+
+def test_parts_that_the_logits_do_not_need_may_be_unsupported() -> None:
+    spare = helper.make_node("NonZero", ["input"], ["spare"], "spare")
+    build_twin(model_of([spare, *head("input")], head_weight()))
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (helper.make_node("NonZero", ["input"], ["a"], "nz"), r"got NonZero \(node 'nz'\)"),
+        (helper.make_node("QLinearConv", ["input"], ["a"], "int"), r"got QLinearConv .*Quantise in QDQ form"),
+        (helper.make_node("If", ["input"], ["a"], "branch"), r"got If \(node 'branch'\)"),
+        (helper.make_node("NhwcMaxPool", ["input"], ["a"], "n", domain="com.microsoft"), "com.microsoft::NhwcMaxPool"),
+        (helper.make_node("MaxPool", ["input"], ["a", "i"], "p", kernel_shape=[1, 1, 1]), "3 spatial dimensions"),
+        (helper.make_node("Conv", ["input", "input"], ["a"], "c"), "Conv with input 1 that is computed"),
+        (helper.make_node("Pad", ["input", "head"], ["a"], "p", mode="other"), "Pad with mode other"),
+        (helper.make_node("Cast", ["input"], ["a"], "c", to=TensorProto.INT4), "Cast with target type int4"),
+    ],
+)
+def test_an_unsupported_operator_is_one_sentence_naming_operator_and_node(node: onnx.NodeProto, message: str) -> None:
+    with pytest.raises(UnsupportedOperatorError, match=message):
+        build_twin(model_of([node, *head("a")], head_weight()))
+
+
+def test_an_output_beyond_the_first_that_is_used_is_refused() -> None:
+    nodes = [
+        helper.make_node("MaxPool", ["input"], ["a", "places"], "pool", kernel_shape=[1, 1]),
+        helper.make_node("Cast", ["places"], ["b"], "b", to=TensorProto.FLOAT),
+        *head("b"),
+    ]
+    with pytest.raises(UnsupportedOperatorError, match="more than its first output"):
+        build_twin(model_of(nodes, head_weight()))
+
+
+def test_weights_in_a_type_without_counterpart_are_refused() -> None:
+    weight = helper.make_tensor("head", TensorProto.BFLOAT16, [48, CLASSES], [0.0] * 48 * CLASSES)
+    with pytest.raises(UnsupportedOperatorError, match=r"got bfloat16 .*'head'"):
+        build_twin(model_of(head("input"), weight))
+
+
+def test_logits_that_do_not_depend_on_the_image_are_refused() -> None:
+    nodes = [helper.make_node("Identity", ["fixed"], ["logits"], "id")]
+    with pytest.raises(ModelError, match="logits that depend on the image"):
+        build_twin(model_of(nodes, numpy_helper.from_array(np.zeros((1, CLASSES), np.float32), "fixed")))
