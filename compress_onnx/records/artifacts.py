@@ -1,0 +1,154 @@
+"""Model files, data sets and the environment: what was judged, on what, where."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from compress_onnx.records.base import OptionValue, record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Precision(StrEnum):
+    """Weight and activation bits of an artifact."""
+
+    FP32 = "fp32"
+    W8A8 = "w8a8"
+    W4A8 = "w4a8"
+    MIXED = "mixed"
+
+
+@record
+class Preprocessing:
+    """How a picture becomes the model's input: resize, divide by 255, subtract mean, divide by std.
+
+    ``mean`` and ``std`` have one entry per channel (3 for RGB, 1 for grey); ``layout`` is
+    ``NCHW`` or ``NHWC``; ``height`` and ``width`` are in pixels.
+    """
+
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    layout: str = "NCHW"
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels."""
+        return len(self.mean)
+
+
+@record
+class RecipeStep:
+    """One step that made an artifact: its name, resolved options and duration."""
+
+    name: str
+    options: dict[str, OptionValue]
+    seconds: float
+
+
+@record
+class Footprint:
+    """Bytes of an artifact on disk and zipped (deflate, level 6), and its weights.
+
+    ``weights`` counts the elements of the prunable initializers, ``nonzero_weights`` those that
+    are not zero after dequantisation.
+    """
+
+    file_bytes: int
+    zip_bytes: int
+    weights: int
+    nonzero_weights: int
+
+
+@record
+class Artifact:
+    """One model file with hash and recipe. ``path`` is relative to the run's folder when inside it."""
+
+    name: str
+    path: str
+    sha256: str
+    precision: Precision
+    sparsity: float
+    opset: int
+    file_bytes: int
+    zip_bytes: int
+    weights: int
+    nonzero_weights: int
+    parent_sha256: str | None
+    recipe: tuple[RecipeStep, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@record
+class DatasetInfo:
+    """A set of images: its name, split, size, classes in label order, and content hash."""
+
+    name: str
+    split: str
+    n: int
+    class_names: tuple[str, ...]
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """What one artifact answered on one data set.
+
+    ``sample_ids`` (N,) str; ``labels`` (N,) int64 or ``None``; ``logits`` (N, C) float32 as the
+    file returns them; ``cpu`` names where it ran.
+    """
+
+    sample_ids: NDArray[np.str_]
+    labels: NDArray[np.int64] | None
+    logits: NDArray[np.float32]
+    artifact_sha256: str
+    dataset_sha256: str
+    cpu: str
+
+
+@record
+class CalibrationInfo:
+    """Which training images chose the quantisation ranges: manifest name, size, seed and hash."""
+
+    manifest: str
+    n: int
+    seed: int
+    sha256: str
+
+
+@record
+class FloatNode:
+    """A node that the runtime computes in floating point, and why."""
+
+    op: str
+    name: str
+    reason: str
+
+
+@record
+class FusionReceipt:
+    """What the runtime made of a file: integer kernels, float nodes, Q/DQ pairs left over."""
+
+    quantised_nodes: int
+    float_nodes: tuple[FloatNode, ...]
+    stray_qdq: int
+    int8_fraction: float
+
+
+@record
+class Environment:
+    """Where the numbers were measured: versions of the packages, the CPU and its abilities."""
+
+    python: str
+    system: str
+    packages: dict[str, str]
+    cpu_model: str
+    cpu_features: tuple[str, ...]
+    cpu_saturates: bool
+    cpu_target: str
+    cores: int

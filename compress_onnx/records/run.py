@@ -1,0 +1,58 @@
+"""A run: everything known about the candidates of one baseline."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from compress_onnx.records.artifacts import (
+    Artifact,
+    CalibrationInfo,
+    DatasetInfo,
+    Environment,
+    Footprint,
+    FusionReceipt,
+    Preprocessing,
+)
+from compress_onnx.records.base import Measure, OptionValue, record
+from compress_onnx.records.latency import LatencyComparison
+from compress_onnx.records.outputs import AccuracyChange, ClassResult, ConfidenceShift, ConfusionChange, FlipSummary
+from compress_onnx.records.saliency import SaliencyShift
+from compress_onnx.records.verdict import Verdict
+
+
+@record
+class Comparison:
+    """Everything known about one candidate against the baseline; ``None`` was not asked for."""
+
+    baseline_sha256: str
+    candidate_sha256: str
+    candidate_name: str
+    accuracy: AccuracyChange
+    flips: FlipSummary
+    classes: tuple[ClassResult, ...]
+    confusion: ConfusionChange | None
+    confidence: ConfidenceShift
+    saliency: SaliencyShift | None
+    latency: LatencyComparison | None
+    footprint_baseline: Footprint
+    footprint_candidate: Footprint
+    fusion: FusionReceipt | None
+    extra: dict[str, Measure] = dataclasses.field(default_factory=dict)
+
+
+@record
+class RunRecord:
+    """One command's whole outcome: ``run.json``."""
+
+    schema_version: int
+    run_id: str
+    started_at: str
+    command: tuple[str, ...]
+    config: dict[str, OptionValue]
+    environment: Environment
+    dataset: DatasetInfo
+    preprocessing: Preprocessing
+    calibration: CalibrationInfo | None
+    artifacts: tuple[Artifact, ...]
+    comparisons: tuple[Comparison, ...]
+    verdict: Verdict | None
