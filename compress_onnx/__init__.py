@@ -25,7 +25,7 @@ _HOME = {
     "load_run": "compress_onnx.store",
     "prune_model": "compress_onnx.compress.prune",
     "quantize_model": "compress_onnx.compress.quantize",
-    "render_report": "compress_onnx.report.html",
+    "render_report": "compress_onnx.report.html:render",
 }
 
 __all__ = [  # noqa: PLE0604  # every name is resolved by __getattr__ below
@@ -38,7 +38,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    return getattr(importlib.import_module(_HOME[name]), name)
+    module, _, attribute = _HOME[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -119,6 +119,15 @@ def data_root() -> Path:
     return Path(chosen).expanduser() if chosen else cache_root() / "data"
 
 
+def kept_folders(name: str) -> tuple[Path, ...]:
+    """Return where ``models`` or ``calibration`` are looked up, first to last.
+
+    The working directory's, the checkout's, and what the wheel brings for the demo.
+    """
+    package = Path(__file__).resolve().parent
+    return Path(name), package.parent / name, package / "share" / name
+
+
 def cache_root() -> Path:
     """Return the user's cache folder for this tool (``$XDG_CACHE_HOME``, else ``~/.cache``)."""
     base = os.environ.get("XDG_CACHE_HOME")

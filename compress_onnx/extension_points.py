@@ -4,7 +4,7 @@
 group                    the entry point names
 ======================== =====================================================================
 compress_onnx.datasets   ``load(split: str, root: Path) -> compress_onnx.data.ImageSet``
-compress_onnx.compressors  ``compress(model, context) -> (model, options)``, see
+compress_onnx.compressors  ``compress(model, options, calibration) -> model``, see
                          :class:`Compressor`
 compress_onnx.metrics    ``measure(pair) -> Measure``, see :class:`Metric`
 compress_onnx.attributions  ``attribute(module, inputs, targets) -> maps``, see

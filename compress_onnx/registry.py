@@ -15,7 +15,7 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "") -> U
     """Return the error for an unknown name: near names first, then the full list.
 
     >>> str(unknown("network", "lenet", ["lenet5", "resnet18"]))
-    "Expected a network, got 'lenet'. Did you mean lenet5? Known: lenet5, resnet18."
+    "Expected a network, got 'lenet'. Did you mean lenet5 or resnet18? Known: lenet5, resnet18."
     """
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,19 @@ RUN_FILE = "run.json"
 SAMPLES_FILE = "samples.parquet"
 PICTURES_FILE = "pictures.parquet"
 REPORT_FILE = "report.html"
+
+# What reading an archive with flipped bits raises: zipfile takes them for other versions, methods and ciphers.
+_BROKEN_ARCHIVE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 # What two runs of one command may differ in: when and how fast.
 _TIMES = frozenset({"run_id", "started_at", "seconds", "latency"})
@@ -97,7 +111,7 @@ def _read_json(path: Path) -> Any:
         raise RecordError(
             "a run's folder or its run.json", error.strerror or "no file", where=path, remedy="Check the path."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError("a run record in JSON", str(error), where=path, remedy="Make the run again.") from error
 
 
@@ -134,11 +148,12 @@ def load_predictions(path: Path) -> Predictions:
     Errors
     ------
     RecordError
-        if the file is missing or not such an archive.
+        if the file is missing, not such an archive, or its arrays do not fit each other.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return Predictions(
+        # numpy leaves a broken file open if it opened it itself.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            found = Predictions(
                 sample_ids=archive["sample_ids"],
                 labels=archive.get("labels"),
                 logits=archive["logits"],
@@ -146,8 +161,31 @@ def load_predictions(path: Path) -> Predictions:
                 dataset_sha256=str(archive["dataset_sha256"]),
                 cpu=str(archive["cpu"]),
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RecordError("predictions in .npz", str(error), where=path, remedy="Make the run again.") from error
+        _expect_fitting(found)
+    except _BROKEN_ARCHIVE as error:
+        got = str(error) or type(error).__name__
+        raise RecordError("predictions in .npz", got, where=path, remedy="Make the run again.") from error
+    return found
+
+
+def _expect_fitting(found: Predictions) -> None:
+    """Raise ``ValueError`` unless ids, labels and logits are arrays of N rows in their documented types."""
+    labels = found.sample_ids if found.labels is None else found.labels
+    if not all(isinstance(array, np.ndarray) for array in (found.sample_ids, labels, found.logits)):
+        message = "a member that is no array"
+        raise ValueError(message)
+    kinds = (found.sample_ids.dtype.kind, labels.dtype.kind, found.logits.dtype)
+    if kinds[0] != "U" or kinds[1] != ("U" if found.labels is None else "i") or kinds[2] != np.float32:
+        message = f"ids, labels and logits of types {found.sample_ids.dtype}, {labels.dtype} and {found.logits.dtype}"
+        raise ValueError(message)
+    rows = len(found.sample_ids)
+    if (
+        found.logits.ndim != 2
+        or found.sample_ids.shape != (rows,)
+        or not labels.shape == (rows,) == found.logits.shape[:1]
+    ):
+        message = f"ids, labels and logits of shapes {found.sample_ids.shape}, {labels.shape} and {found.logits.shape}"
+        raise ValueError(message)
 
 
 def save_samples(columns: Mapping[str, NDArray[Any]], folder: Path) -> None:
@@ -178,8 +216,21 @@ def save_pictures(pictures: Mapping[tuple[str, str], bytes], folder: Path) -> No
 
 
 def load_pictures(folder: Path) -> dict[tuple[str, str], bytes]:
-    """Read ``pictures.parquet``; empty if it is not there."""
+    """Read ``pictures.parquet``; empty if it is not there.
+
+    Errors
+    ------
+    RecordError
+        if the file is broken or has other columns.
+    """
     table = _load_table(folder / PICTURES_FILE)
+    if table is not None and not {"sample_id", "artifact", "png"} <= set(table.column_names):
+        raise RecordError(
+            "columns sample_id, artifact and png",
+            ", ".join(table.column_names) or "none",
+            where=folder / PICTURES_FILE,
+            remedy="Make the run again.",
+        )
     rows = [] if table is None else table.to_pylist()
     return {(row["sample_id"], row["artifact"]): row["png"] for row in rows}
 

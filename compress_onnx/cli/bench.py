@@ -36,6 +36,7 @@ def bench(
     from compress_onnx.runtime.cpu import environment
     from compress_onnx.study.timing import time_files
 
+    config.SEED.check(seed)
     plan = plan_of(threads=threads, batch=batch, rounds=rounds, calls=calls)
     with progress_bars() as stages:
         found = time_files(models, plan, seed=seed, progress=stages("latency"))

@@ -22,11 +22,11 @@ def list_names(*, as_json: Json = False) -> None:
 
 def _names() -> dict[str, list[str]]:
     from compress_onnx import extension_points
-    from compress_onnx.study.models import trained_models
+    from compress_onnx.zoo.folders import model_names
 
     return {
         "data sets": extension_points.datasets().names(),
-        "trained models": trained_models(),
+        "trained models": model_names(),
         "compressors": extension_points.compressors().names(),
         "metrics": extension_points.metrics().names(),
         "attribution methods": extension_points.attributions().names(),

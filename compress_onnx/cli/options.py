@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,9 +48,12 @@ def numbers(text: str, name: str) -> tuple[float, ...]:
     (0.5, 0.25)
     """
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise OptionError(f"--{name} as numbers joined by commas", repr(text)) from None
+        found = ()
+    if not found or not all(math.isfinite(number) for number in found):
+        raise OptionError(f"--{name} as numbers joined by commas", repr(text))
+    return found
 
 
 def picture_size(text: str) -> tuple[int, int]:
@@ -68,7 +72,7 @@ def picture_size(text: str) -> tuple[int, int]:
 
 
 def preprocessing_of(model: Path, *, mean: str, std: str, size: str, layout: str) -> Preprocessing | None:
-    """Return the preprocessing that flags describe for a foreign model, ``None`` without ``--mean``.
+    """Return the preprocessing that flags describe for a foreign model, ``None`` without any.
 
     The size is the model's own where it has one.
 
@@ -77,8 +81,10 @@ def preprocessing_of(model: Path, *, mean: str, std: str, size: str, layout: str
     OptionError
         if the flags do not fit together or the size is nowhere to be found.
     """
-    if not mean and not std:
+    if not mean and not std and not size and layout == "NCHW":
         return None
+    if not mean or not std:
+        raise _lone(mean or std)
     from compress_onnx.graph import load_model, signature
 
     shape = signature(load_model(model), where=model).image_shape
@@ -95,7 +101,7 @@ def checked_preprocessing(size: tuple[int, int], *, mean: str, std: str, layout:
     from compress_onnx.records import Preprocessing
 
     if not mean or not std:
-        raise OptionError("both --mean and --std", "only one of them")
+        raise _lone(mean or std)
     found = Preprocessing(
         height=size[0], width=size[1], mean=numbers(mean, "mean"), std=numbers(std, "std"), layout=layout
     )
@@ -104,3 +110,7 @@ def checked_preprocessing(size: tuple[int, int], *, mean: str, std: str, layout:
     except ValueError as error:
         raise OptionError("--mean, --std and --layout that fit together", str(error)) from error
     return found
+
+
+def _lone(given: str) -> OptionError:
+    return OptionError("both --mean and --std", "only one of them" if given else "neither")

@@ -61,6 +61,7 @@ def quantize(
 
     config.CALIBRATION_SIZE.check(calibration_size)
     config.CPU.check(cpu)
+    config.SEED.check(seed)
     options = QuantizeOptions(cpu=cpu_target() if cpu == "auto" else cpu, weights=weights, method=method)
     foreign: Preprocessing | None = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
     path = output or model.with_name(f"{model.stem}-w8a8.onnx")

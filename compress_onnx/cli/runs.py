@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
-import sys
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
+# Set at the border: a run records the words that made it, however the command was started.
+command_words: ContextVar[tuple[str, ...]] = ContextVar("command_words", default=())
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -30,7 +34,7 @@ class Run:
 
 
 def new_run(out: Path | None, name: str) -> Run:
-    """Return a run whose folder exists and can be written.
+    """Return a run whose folder can be made and written; the folder comes with the first result.
 
     Errors
     ------
@@ -40,10 +44,7 @@ def new_run(out: Path | None, name: str) -> Run:
     started = datetime.now().astimezone()
     folder = out or Path("reports") / f"{started:%Y%m%d-%H%M%S}-{name}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        _try_to_write(folder)
     except OSError as error:
         raise OutputError(
             "a folder that can be written",
@@ -51,7 +52,22 @@ def new_run(out: Path | None, name: str) -> Run:
             where=folder,
             remedy="Choose another one with --out.",
         ) from error
-    return Run(folder=folder, started_at=started, command=("compress-onnx", *sys.argv[1:]))
+    return Run(folder=folder, started_at=started, command=("compress-onnx", *command_words.get()))
+
+
+def _try_to_write(folder: Path) -> None:
+    """Make the folder and a file in it, then take away what was made: a failed command leaves nothing."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    finally:
+        # Another command may have begun to fill it meanwhile.
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 def plan_of(

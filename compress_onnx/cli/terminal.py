@@ -28,7 +28,11 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     console = Console(soft_wrap=False)
     # Piped output has no width of its own: wide enough for every table here.
     width = console.width if console.is_terminal else max(console.width, 160)
-    table = Table(title=Text(title) if title else None, title_justify="left", show_lines=any("\n" in cell for row in rows for cell in row))
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        show_lines=any("\n" in cell for row in rows for cell in row),
+    )
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:

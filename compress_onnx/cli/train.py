@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from compress_onnx import config
 from compress_onnx.cli.options import Json, Seed
 from compress_onnx.cli.terminal import progress_bars, put, say
 from compress_onnx.errors import OptionError
@@ -22,7 +23,7 @@ def train(
         Path | None, typer.Option("--output", "-o", help="Model folder; models/<network>-<dataset> by default.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's by default.")] = None,
-    seed: Seed = 0,
+    seed: Seed = config.SEED.default,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the newest checkpoint.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +43,7 @@ def train(
 
     if ":" in dataset:
         raise OptionError("a data set without a split, since train uses both", repr(dataset))
-    recipe = dataclasses.replace(recipe_for(network, dataset), seed=seed)
+    recipe = dataclasses.replace(recipe_for(network, dataset), seed=config.SEED.check(seed))
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=_at_least_one(epochs))
     job = training.TrainingJob(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
 import onnxruntime as ort
 
-from compress_onnx.errors import ModelError
+from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.graph import load_model, save_model
 
 
@@ -16,7 +17,7 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model after ONNX Runtime's basic, hardware-independent graph optimisations.
 
     BatchNorm is folded into the convolution before it, constants are folded, identities removed.
-    The result is plain ONNX.
+    The result is plain ONNX and imports only the operator sets it uses.
 
     Errors
     ------
@@ -27,17 +28,39 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
         source, target = Path(name) / "source.onnx", Path(name) / "folded.onnx"
         save_model(model, source)
         _optimise(source, target)
-        return load_model(target)
+        return _with_used_domains(load_model(target))
 
 
 def _optimise(source: Path, target: Path) -> None:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
-    options.log_severity_level = 3
-    try:
-        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        if type(error).__module__.startswith("onnxruntime"):
-            raise ModelError("a model that ONNX Runtime loads", str(error).splitlines()[0][:200]) from error
-        raise
+    options.log_severity_level = 4
+    with runtime_failures("a model that ONNX Runtime loads", where="before folding"):
+        # The fallback prints on stdout and retries the same provider.
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"], enable_fallback=0)
+
+
+def _with_used_domains(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model without the imports that ONNX Runtime adds for every operator set it knows."""
+    used = _domains(model.graph.node).union(*(_domains(function.node) for function in model.functions))
+    kept = [entry for entry in model.opset_import if _domain(entry.domain) in used | {""}]
+    slim = onnx.ModelProto()
+    slim.CopyFrom(model)
+    del slim.opset_import[:]
+    slim.opset_import.extend(kept)
+    return slim
+
+
+def _domains(nodes: Iterable[onnx.NodeProto]) -> set[str]:
+    found = set()
+    for node in nodes:
+        found.add(_domain(node.domain))
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                found |= _domains(graph.node)
+    return found
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name

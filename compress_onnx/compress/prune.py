@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from compress_onnx import config
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise
+from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.errors import ModelError
 from compress_onnx.graph import is_quantised, prunable_initializers
 
@@ -61,9 +62,7 @@ def _checked(model: onnx.ModelProto, where: object) -> dict[str, onnx.TensorProt
         raise ModelError(
             "prunable weights (float initializers of Conv, ConvTranspose, Gemm or MatMul)", "none", where=where
         )
-    for name, tensor in targets.items():
-        if not np.isfinite(numpy_helper.to_array(tensor)).all():
-            raise ModelError("finite weights", f"NaN or infinity in {name!r}", where=where, remedy="Train it again.")
+    expect_finite_weights(targets, where=where)
     return targets
 
 

@@ -19,10 +19,11 @@ from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry
 
 from compress_onnx import config
-from compress_onnx.compress.calibrate import ranges
+from compress_onnx.compress.calibrate import fitting, ranges
 from compress_onnx.compress.fold import folded
 from compress_onnx.compress.lineage import descended
-from compress_onnx.errors import ModelError
+from compress_onnx.compress.soundness import expect_finite_weights
+from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.graph import default_opset, is_quantised, prunable_initializers, save_model, signature
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
@@ -46,6 +47,10 @@ class QuantizeOptions:
         config.WEIGHTS.check(self.weights)
         config.METHOD.check(self.method)
         config.CPU.check(self.cpu)
+        if self.cpu == "auto":
+            raise OptionError(
+                "a CPU to quantise for", "auto", remedy="Name one, or let the command line ask the probe."
+            )
 
     @property
     def activation_type(self) -> QuantType:
@@ -73,18 +78,19 @@ def quantize_model(
     Errors
     ------
     ModelError
-        if the model is quantised already, has no weights to quantise or is older than opset 13.
+        if the model is quantised already, has no weights to quantise or NaN among them, is older
+        than opset 13, or cannot be run on the calibration inputs.
     DataError
-        if there are no calibration inputs, or one is not finite.
+        if there are no calibration inputs, or one is not finite or of another shape than the model's.
     """
     _check(model, where)
+    expected = signature(model, where=where)
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         scratch = Path(name)
         source = scratch / "folded.onnx"
         save_model(folded(model), source)
-        found = ranges(
-            source, signature(model, where=where).input_name, batches, method=options.method, scratch=scratch
-        )
+        inputs = fitting(batches, expected, where=where)
+        found = ranges(source, expected.input_name, inputs, method=options.method, scratch=scratch)
         quantised = _quantised(source, found, options)
     return descended(quantised, model, "quantize", _recorded(options))
 
@@ -113,6 +119,7 @@ def _check(model: onnx.ModelProto, where: object) -> None:
             where=where,
             remedy="Convert it with onnx.version_converter or export it again.",
         )
+    expect_finite_weights(prunable_initializers(model), where=where)
 
 
 def _quantised(source: Path, found: TensorsData, options: QuantizeOptions) -> onnx.ModelProto:

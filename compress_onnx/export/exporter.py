@@ -16,8 +16,9 @@ from onnx_ir.passes import common as passes
 from onnxscript import optimizer
 
 from compress_onnx.errors import ModelError
+from compress_onnx.export.modes import in_eval_mode
 from compress_onnx.export.shapes import settle_reshapes
-from compress_onnx.graph import Embedded, write_embedded
+from compress_onnx.graph import Embedded, signature, write_embedded
 from compress_onnx.records import Preprocessing, RecipeStep
 
 # 21 is the first opset whose DequantizeLinear takes INT4 weights.
@@ -45,9 +46,9 @@ def export_module(
     Errors
     ------
     ModelError
-        if PyTorch cannot export the module.
+        if PyTorch cannot export the module, or it does not give logits (N, C) for any N.
     """
-    with _in_eval_mode(module):
+    with in_eval_mode(module):
         program = _exported(module, preprocessing)
     model = _clean(program)
     if fold:
@@ -57,18 +58,20 @@ def export_module(
     proto = write_embedded(ir.to_proto(model), embedded)
     proto.producer_name, proto.producer_version = PRODUCER, ""
     onnx.checker.check_model(proto, full_check=True)
+    _expect_classifier(proto, type(module).__name__)
     return proto
 
 
-@contextlib.contextmanager
-def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
-    modes = {name: part.training for name, part in module.named_modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for name, part in module.named_modules():
-            part.training = modes[name]
+def _expect_classifier(proto: onnx.ModelProto, where: str) -> None:
+    taken = signature(proto, where=where).fixed_batch
+    given = proto.graph.output[0].type.tensor_type.shape.dim[0].dim_value
+    if taken or given:
+        raise ModelError(
+            "a module that takes batches of any size",
+            f"one that takes {taken or given} images",
+            where=where,
+            remedy="Make its forward() take the batch size from its input.",
+        )
 
 
 def _exported(module: torch.nn.Module, preprocessing: Preprocessing) -> ir.Model:
@@ -90,37 +93,46 @@ def _exported(module: torch.nn.Module, preprocessing: Preprocessing) -> ir.Model
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
         raise ModelError(
             "a module that PyTorch can export to ONNX with a dynamic batch",
-            str(error).strip().splitlines()[0][:200],
+            _cause(error),
             where=type(module).__name__,
+            remedy="Make its forward() traceable by torch.export.",
         ) from error
     if program is None:
         raise ModelError("a module that PyTorch can export to ONNX", "no program", where=type(module).__name__)
     return program.model
 
 
+def _cause(error: BaseException) -> str:
+    """Name the first failure behind the exporter's own, which only tells how far it came."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0][:200].rstrip('.')}"
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's advice off stdout, which belongs to the command's result."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    """Keep the exporter's advice off stdout and its tracebacks off stderr: the error says it in one sentence."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    silent = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
         # Deprecations inside the exporter are for its authors.
         warnings.simplefilter("ignore")
         try:
             yield
         finally:
-            logger.setLevel(level)
+            logging.disable(disabled)
 
 
 def _clean(model: ir.Model) -> ir.Model:
+    # Equal initializers stay apart: a fresh BatchNorm's mean equals its bias, and repair must move one alone.
     optimizer.fold_constants(model)
     settle_reshapes(model)
     passes_in_order = Sequential(
         passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         passes.IdentityEliminationPass(),
         passes.RemoveUnusedNodesPass(),
-        passes.DeduplicateInitializersPass(),
         passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]  # its constructor is unannotated
         passes.RemoveUnusedOpsetsPass(),
         passes.ClearMetadataAndDocStringPass(),

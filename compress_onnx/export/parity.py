@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ParityError
+from compress_onnx.export.modes import in_eval_mode
 
 # Float32 kernels of two runtimes differ in summation order; on logits this stays near 1e-6 of their range.
 LIMIT = 1e-4
@@ -46,11 +47,8 @@ def check_parity(
 
 
 def _module_logits(module: torch.nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    training = module.training
-    module.eval()
-    with torch.inference_mode():
+    with in_eval_mode(module), torch.inference_mode():
         logits = module(torch.from_numpy(inputs))
-    module.train(training)
     return np.asarray(logits.numpy())
 
 

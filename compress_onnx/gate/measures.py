@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.records import Better, ClassResult, Comparison, Footprint, Measure, undefined
+from compress_onnx.records import (
+    Better,
+    ClassResult,
+    Comparison,
+    Footprint,
+    Measure,
+    SaliencyGroup,
+    SaliencyShift,
+    undefined,
+)
 
 
 def measures(comparison: Comparison) -> dict[str, Measure]:
@@ -16,7 +25,7 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     ``extra.<name>``. Derived ones are ``classes.worst.change`` (the class that lost most),
     ``footprint.file_ratio`` and ``footprint.zip_ratio`` (candidate over baseline).
     """
-    found: dict[str, Measure] = {}
+    found = _unmeasured(comparison.saliency)
     for field in ("accuracy", "flips", "confidence", "saliency", "latency"):
         _collect(getattr(comparison, field), field, found)
     for result in comparison.classes:
@@ -24,6 +33,16 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     found["classes.worst.change"] = worst_class_change(comparison.classes)
     found |= {f"extra.{name}": measure for name, measure in comparison.extra.items()}
     return found | _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
+
+
+def _unmeasured(shift: SaliencyShift | None) -> dict[str, Measure]:
+    """Return the measures of empty groups: a rule on flips is in doubt, not wrong, where nothing flipped."""
+    if shift is None:
+        return {}
+    nothing = undefined(shift.undefined_reason or "no such samples", unit="fraction", better=Better.NEITHER)
+    groups = [name for name in ("over_all", "over_same", "over_flipped") if getattr(shift, name) is None]
+    fields = [field.name for field in dataclasses.fields(SaliencyGroup) if field.name != "n"]
+    return {f"saliency.{group}.{field}": nothing for group in groups for field in fields}
 
 
 def _collect(node: object, name: str, found: dict[str, Measure]) -> None:

@@ -95,7 +95,9 @@ def load_policy(path: Path) -> Policy:
     return Policy(rules=rules, sha256=sha256_of(content))
 
 
-def _rule(entry: dict[str, Any], where: str) -> Rule:
+def _rule(entry: Any, where: str) -> Rule:
+    if not isinstance(entry, dict):
+        raise PolicyError("a [[rule]] table", repr(entry), where=where)
     for key in entry:
         if key not in _FIELDS:
             raise unknown("field of a rule", key, _FIELDS, where=where)

@@ -9,6 +9,9 @@ from compress_onnx.gate.policy import DecideOn, Policy, Rule
 from compress_onnx.records import Comparison, GateCheck, Measure, Outcome, RunRecord, Verdict
 from compress_onnx.registry import unknown
 
+# Far above what rounding does to a fraction, far below what any number of images can tell apart.
+_ROUNDING = 1e-12
+
 
 def decide(record: RunRecord, policy: Policy) -> Verdict:
     """Return the verdict of a policy on every candidate of a run.
@@ -23,14 +26,14 @@ def decide(record: RunRecord, policy: Policy) -> Verdict:
 
 
 def overall(outcomes: list[Outcome]) -> Outcome:
-    """Return ``fail`` if one fails, else ``inconclusive`` if one is, else ``pass``.
+    """Return ``fail`` if one fails, else ``inconclusive`` if one is or there is none, else ``pass``.
 
     >>> overall([Outcome.PASS, Outcome.INCONCLUSIVE]).value
     'inconclusive'
     """
     if Outcome.FAIL in outcomes:
         return Outcome.FAIL
-    return Outcome.INCONCLUSIVE if Outcome.INCONCLUSIVE in outcomes else Outcome.PASS
+    return Outcome.PASS if set(outcomes) == {Outcome.PASS} else Outcome.INCONCLUSIVE
 
 
 def _check(rule: Rule, comparison: Comparison) -> GateCheck:
@@ -79,11 +82,11 @@ def samples_needed(rule: Rule, measure: Measure) -> int | None:
     """Return about how many samples in all would decide the rule if the estimate stayed where it is.
 
     An interval's width falls with the square root of n: n · (half width / distance to the limit)².
-    ``None`` where the estimate lies on the limit or there is no interval.
+    ``None`` where the estimate lies on the limit, but for rounding, or there is no interval.
     """
     if measure.value is None or measure.interval is None or measure.n == 0:
         return None
     distance = _slack(rule, measure.value)
     towards_limit = measure.interval.high if (rule.at_most is not None) == (distance >= 0) else measure.interval.low
     reach = abs(towards_limit - measure.value)
-    return None if distance == 0 else math.ceil(measure.n * (reach / distance) ** 2)
+    return None if abs(distance) < _ROUNDING else math.ceil(measure.n * (reach / distance) ** 2)

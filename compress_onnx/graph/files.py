@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx import numpy_helper
 
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of, write_bytes
@@ -24,8 +25,10 @@ def load_model(path: Path) -> onnx.ModelProto:
     """
     _expect_file(path)
     try:
-        model = onnx.load(path)
+        # Without a format, onnx goes by the suffix and would read other.json as JSON.
+        model = onnx.load(path, format="protobuf")
         onnx.checker.check_model(model)
+        _expect_whole_tensors(model)
     except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
         raise ModelError(
             "a valid ONNX file", _first_line(error), where=path, remedy="Export it again, or check the download."
@@ -42,6 +45,16 @@ def _expect_file(path: Path) -> None:
         raise ModelError("an ONNX file", "no file", where=path, remedy="Check the path.")
     if path.stat().st_size == 0:
         raise ModelError("an ONNX file", "an empty file", where=path, remedy="Export it again.")
+
+
+def _expect_whole_tensors(model: onnx.ModelProto) -> None:
+    """Decode every initializer once: the checker looks neither at types it does not know nor at sizes."""
+    for tensor in model.graph.initializer:
+        try:
+            numpy_helper.to_array(tensor)
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"initializer {tensor.name!r} of type {tensor.data_type} that does not decode: {error}"
+            raise ValueError(message) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import onnx
+from google.protobuf.message import Message
 
 from compress_onnx.errors import ModelError
 from compress_onnx.records import Preprocessing, RecipeStep
 
 _PREFIX = "compress_onnx."
+_LEAKS = frozenset({"metadata_props", "doc_string"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,9 @@ def read_embedded(model: onnx.ModelProto, *, where: object = "") -> Embedded:
     ModelError
         if such an entry is there but broken.
     """
-    entries = {prop.key.removeprefix(_PREFIX): prop.value for prop in model.metadata_props}
+    entries = {
+        prop.key.removeprefix(_PREFIX): prop.value for prop in model.metadata_props if prop.key.startswith(_PREFIX)
+    }
     try:
         return _parsed(entries)
     except (ValueError, TypeError, KeyError) as error:
@@ -70,9 +75,12 @@ def _preprocessing(raw: dict[str, Any]) -> Preprocessing:
 
 
 def check_preprocessing(found: Preprocessing) -> None:
-    """Raise ``ValueError`` unless sizes are positive, mean and std agree and the layout is known."""
+    """Raise ``ValueError`` unless sizes are positive, mean and std finite and of one length, the layout known."""
     if min(found.height, found.width) < 1 or len(found.mean) not in {1, 3} or len(found.std) != len(found.mean):
         message = "sizes must be positive, mean and std must have 1 or 3 entries each"
+        raise ValueError(message)
+    if not all(math.isfinite(value) for value in (*found.mean, *found.std)):
+        message = "mean and std must be finite"
         raise ValueError(message)
     if min(found.std) <= 0 or found.layout not in {"NCHW", "NHWC"}:
         message = "std must be positive and the layout NCHW or NHWC"
@@ -107,17 +115,12 @@ def _entries(embedded: Embedded) -> dict[str, str]:
     return entries
 
 
-def _strip(model: onnx.ModelProto) -> None:
-    del model.metadata_props[:]
-    model.doc_string = ""
-    parts = [
-        model.graph,
-        *model.graph.node,
-        *model.graph.initializer,
-        *model.graph.input,
-        *model.graph.output,
-        *model.graph.value_info,
-    ]
-    for part in parts:
-        part.doc_string = ""
-        del part.metadata_props[:]
+def _strip(message: Message) -> None:
+    """Clear metadata and doc strings in a message and in all it holds: subgraphs and functions too."""
+    for field, value in message.ListFields():
+        if field.name in _LEAKS:
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            parts: Iterable[Message] = [value] if isinstance(value, Message) else value
+            for part in parts:
+                _strip(part)

@@ -9,6 +9,7 @@ import onnx
 from compress_onnx.errors import ModelError
 
 _FLOAT = onnx.TensorProto.FLOAT
+_TYPE_NAMES = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ def signature(model: onnx.ModelProto, *, where: object = "") -> Signature:
     shape = _shape(fed[0])
     if fed[0].type.tensor_type.elem_type != _FLOAT or shape is None or len(shape) != 4:
         raise ModelError("one float32 input of rank 4 (a batch of images)", _described(fed[0]), where=where)
+    if not model.graph.output:
+        raise ModelError("classification output (N, C) in float32", "no output", where=where)
     output = model.graph.output[0]
     logits = _shape(output)
     if logits is None or len(logits) != 2 or output.type.tensor_type.elem_type != _FLOAT:
@@ -68,13 +71,15 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | None] | None:
     tensor = value.type.tensor_type
     if not tensor.HasField("shape"):
         return None
-    return [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+    # Some exporters write 0 or -1 where a size is free; an absent dim_value reads as 0 as well.
+    return [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]
 
 
 def _described(value: onnx.ValueInfoProto) -> str:
     if not value.type.HasField("tensor_type"):
         return f"{value.name!r}, which is not a tensor"
-    kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+    number = value.type.tensor_type.elem_type
+    kind = _TYPE_NAMES.get(number, f"type {number}")
     shape = _shape(value)
     sizes = "unknown shape" if shape is None else f"shape ({', '.join('?' if s is None else str(s) for s in shape)})"
     return f"{value.name!r} in {kind} of {sizes}"

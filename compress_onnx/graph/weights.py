@@ -13,6 +13,10 @@ from compress_onnx.records import Precision
 
 WEIGHTED_OPS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _WEIGHT_SLOT = 1
+_ZERO_POINT_SLOT = 2
+_QUANTISED_OPS = frozenset(
+    {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
+)
 _BITS: dict[int, int] = {
     onnx.TensorProto.FLOAT: 32,
     onnx.TensorProto.FLOAT16: 16,
@@ -62,40 +66,54 @@ def weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     producers = {output: node for node in model.graph.node for output in node.output}
     users: dict[str, list[str]] = {}
-    zeros: dict[str, NDArray[np.generic] | int] = {}
+    dequantisers: dict[str, onnx.NodeProto | None] = {}
     for node in model.graph.node:
         if node.op_type not in WEIGHTED_OPS or len(node.input) <= _WEIGHT_SLOT:
             continue
-        name, zero = _stored_behind(node.input[_WEIGHT_SLOT], producers, stored)
+        name, dequantiser = _stored_behind(node.input[_WEIGHT_SLOT], producers)
         if name in stored and len(stored[name].dims) >= 2:
             users.setdefault(name, []).append(node.op_type)
-            zeros[name] = zero
-    return tuple(_weight(stored[name], tuple(ops), zeros[name]) for name, ops in users.items())
+            dequantisers[name] = dequantiser
+    return tuple(
+        _weight(stored[name], tuple(ops), _zero_points(stored[name], dequantisers[name], stored))
+        for name, ops in users.items()
+    )
 
 
-def _stored_behind(
-    name: str, producers: dict[str, onnx.NodeProto], stored: dict[str, onnx.TensorProto]
-) -> tuple[str, NDArray[np.generic] | int]:
-    """Follow DequantizeLinear and Cast up to the stored tensor; return its name and zero point."""
-    zero: NDArray[np.generic] | int = 0
+def _stored_behind(name: str, producers: dict[str, onnx.NodeProto]) -> tuple[str, onnx.NodeProto | None]:
+    """Follow DequantizeLinear and Cast up to the stored tensor; return its name and the dequantiser."""
+    dequantiser = None
     while name in producers and producers[name].op_type in {"DequantizeLinear", "Cast"}:
         node = producers[name]
-        if node.op_type == "DequantizeLinear" and len(node.input) > 2 and node.input[2] in stored:
-            zero = _along_axis(node, stored[node.input[2]], stored.get(node.input[0]))
+        if node.op_type == "DequantizeLinear":
+            dequantiser = node
         name = node.input[0]
-    return name, zero
+    return name, dequantiser
 
 
-def _along_axis(
-    node: onnx.NodeProto, point: onnx.TensorProto, tensor: onnx.TensorProto | None
+def _zero_points(
+    tensor: onnx.TensorProto, dequantiser: onnx.NodeProto | None, stored: dict[str, onnx.TensorProto]
 ) -> NDArray[np.generic] | int:
-    values = numpy_helper.to_array(point)
+    """Return the zero point of each element, in a shape that broadcasts against the tensor's."""
+    if dequantiser is None or len(dequantiser.input) <= _ZERO_POINT_SLOT:
+        return 0
+    point = stored.get(dequantiser.input[_ZERO_POINT_SLOT])
+    values = np.zeros(()) if point is None else numpy_helper.to_array(point)
     if not values.any():
         return 0
-    if values.ndim != 1 or tensor is None:
-        return values
-    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
-    return values.reshape([-1 if place == axis else 1 for place in range(len(tensor.dims))])
+    axis = _integer(dequantiser, "axis", 1) % len(tensor.dims)
+    if values.ndim == 1:
+        return values.reshape([-1 if place == axis else 1 for place in range(len(tensor.dims))])
+    block = _integer(dequantiser, "block_size", 0)
+    return values.repeat(block, axis)[_first(tensor.dims[axis], axis)] if block else values
+
+
+def _integer(node: onnx.NodeProto, name: str, default: int) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == name), default)
+
+
+def _first(count: int, axis: int) -> tuple[slice, ...]:
+    return (*[slice(None)] * axis, slice(count))
 
 
 def _weight(tensor: onnx.TensorProto, ops: tuple[str, ...], zero: NDArray[np.generic] | int) -> Weight:
@@ -112,10 +130,7 @@ def _weight(tensor: onnx.TensorProto, ops: tuple[str, ...], zero: NDArray[np.gen
 
 def is_quantised(model: onnx.ModelProto) -> bool:
     """Tell whether the graph holds quantised nodes (QDQ or integer operators)."""
-    return any(
-        node.op_type in {"QuantizeLinear", "DequantizeLinear"} or node.op_type.startswith("QLinear")
-        for node in model.graph.node
-    )
+    return any(node.op_type in _QUANTISED_OPS or node.op_type.startswith("QLinear") for node in model.graph.node)
 
 
 def precision(model: onnx.ModelProto) -> Precision:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from compress_onnx.config import kept_folders
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import (
     CalibrationManifest,
@@ -31,7 +32,7 @@ class CalibrationChoice:
 
 def manifest_roots() -> tuple[Path, ...]:
     """Return the folders in which manifests are looked up, first to last."""
-    return Path("calibration"), Path(__file__).resolve().parents[2] / "calibration"
+    return kept_folders("calibration")
 
 
 def calibration_for(

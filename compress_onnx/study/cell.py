@@ -13,6 +13,7 @@ from compress_onnx import config
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
+from compress_onnx.errors import OptionError
 from compress_onnx.graph import read_embedded, save_model
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime.cpu import cpu_target
@@ -39,6 +40,15 @@ class Cell:
     method: str = config.METHOD.default
     cpu: str = config.CPU.default
 
+    def __post_init__(self) -> None:
+        config.CALIBRATION_SIZE.check(self.calibration_size)
+        config.METHOD.check(self.method)
+        config.CPU.check(self.cpu)
+        for text in self.recipes:
+            parse_recipe(text, {})
+        if not self.recipes or len(set(map(artifact_name, self.recipes))) < len(self.recipes):
+            raise OptionError("at least one recipe, each recipe once", ", ".join(self.recipes) or "none")
+
     @property
     def target(self) -> str:
         """The CPU the artifacts are made for, ``auto`` resolved."""
@@ -51,6 +61,15 @@ class Cell:
             "method": self.method,
             "calibration": choice.info.sha256 if choice else None,
         }
+
+
+def artifact_name(recipe: str) -> str:
+    """Return the name of the artifact that a recipe makes.
+
+    >>> artifact_name("prune:0.5 + w8a8")
+    'prune0.5+w8a8'
+    """
+    return recipe.replace(":", "").replace(" ", "")
 
 
 def run_cell(
@@ -79,10 +98,10 @@ def run_cell(
 def _baseline(cell: Cell, folder: Path, evaluation: ImageSet, stages: Stages) -> tuple[onnx.ModelProto, Entry]:
     progress = stages("export")
     result = exported(cell.model, images=evaluation)
-    path = folder / ARTIFACTS / "fp32.onnx"
+    path = folder / ARTIFACTS / f"{cell.model}.onnx"
     save_model(result.model, path)
     progress(1.0, cell.model)
-    return result.model, Entry(path=path, name="fp32", recipe=result.recipe)
+    return result.model, Entry(path=path, name=cell.model, recipe=result.recipe)
 
 
 def _calibration(cell: Cell, evaluation: ImageSet) -> CalibrationChoice | None:
@@ -101,7 +120,7 @@ def _candidates(
     for number, text in enumerate(cell.recipes, start=1):
         steps = parse_recipe(text, cell.quantisation(choice))
         model, recipe = compressed(baseline, steps, calibration=feed)
-        name = text.replace(":", "")
+        name = artifact_name(text)
         path = folder / ARTIFACTS / f"{name}.onnx"
         save_model(model, path)
         entries.append(Entry(path=path, name=name, recipe=recipe))

@@ -87,6 +87,8 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         _finding(candidate, baseline, pair, shift, job)
         for candidate, pair, shift in zip(candidates, pairs, shifts, strict=True)
     ]
+    for party, answer in zip(parties, answers, strict=True):
+        save_predictions(answer, job.folder / "predictions" / f"{party.name}.npz")
     save_samples(joined([finding.columns for finding in findings]), job.folder)
     save_pictures(_joined_pictures(findings), job.folder)
     record = RunRecord(
@@ -125,9 +127,7 @@ def _predicted(contestant: Contestant, job: Job, stages: Stages) -> Predictions:
         sha256=images.info.sha256,
     )
     progress = stages(f"predict {contestant.name}")
-    predictions = predict(contestant.path, samples, threads=job.options.threads, progress=progress)
-    save_predictions(predictions, job.folder / "predictions" / f"{contestant.name}.npz")
-    return predictions
+    return predict(contestant.path, samples, threads=job.options.threads, progress=progress)
 
 
 def _shifts(
@@ -194,19 +194,24 @@ def _plugin_measures(pair: LogitPair) -> dict[str, Measure]:
 
 def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[LatencyComparison | None]:
     plan = job.options.latency
-    if plan is None:
+    timed = [party for party in parties if party.input_shape == parties[0].input_shape]
+    if plan is None or len(timed) < 2:
         return [None] * (len(parties) - 1)
     inputs = next(job.images.batches(parties[0].preprocessing, plan.batch))
     warnings = machine_warnings(plan.threads)
     runs = measure_latency(
-        [party.path for party in parties],
+        [party.path for party in timed],
         inputs,
         plan=plan,
         rng=np.random.default_rng(job.options.seed),
         progress=stages("latency"),
     )
     rng = np.random.default_rng(job.options.seed)
-    return [compare_latency(runs[0], run, plan=plan, rng=rng, warnings=warnings) for run in runs[1:]]
+    found = {
+        party.name: compare_latency(runs[0], run, plan=plan, rng=rng, warnings=warnings)
+        for party, run in zip(timed[1:], runs[1:], strict=True)
+    }
+    return [found.get(party.name) for party in parties[1:]]
 
 
 def _with_latency(comparison: Comparison, latency: LatencyComparison | None) -> Comparison:
@@ -214,11 +219,25 @@ def _with_latency(comparison: Comparison, latency: LatencyComparison | None) -> 
 
 
 def _with_warnings(parties: Sequence[Contestant], findings: Iterable[_Finding]) -> tuple[Artifact, ...]:
+    baseline = parties[0]
     judged = [
-        dataclasses.replace(party.artifact, warnings=_fusion_warnings(party.artifact, finding.comparison.fusion))
+        dataclasses.replace(
+            party.artifact,
+            warnings=(
+                *_fusion_warnings(party.artifact, finding.comparison.fusion),
+                *_input_warnings(party, baseline),
+            ),
+        )
         for party, finding in zip(parties[1:], findings, strict=True)
     ]
-    return (parties[0].artifact, *judged)
+    return (baseline.artifact, *judged)
+
+
+def _input_warnings(party: Contestant, baseline: Contestant) -> tuple[str, ...]:
+    if party.input_shape == baseline.input_shape:
+        return ()
+    shapes = [" x ".join(map(str, shape)) for shape in (party.input_shape, baseline.input_shape)]
+    return (f"It takes inputs of {shapes[0]}, the baseline of {shapes[1]}: the two are not timed together.",)
 
 
 def _fusion_warnings(artifact: Artifact, fusion: FusionReceipt | None) -> tuple[str, ...]:

@@ -36,6 +36,16 @@ class Contestant:
         """The artifact's name."""
         return self.artifact.name
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """What it is fed, (C, H, W) or (H, W, C)."""
+        return _fed_shape(self.preprocessing)
+
+
+def _fed_shape(known: Preprocessing) -> tuple[int, int, int]:
+    size = (known.height, known.width)
+    return (known.channels, *size) if known.layout == "NCHW" else (*size, known.channels)
+
 
 def named_entries(paths: Sequence[Path]) -> tuple[Entry, ...]:
     """Return entries named by file stem; equal stems are numbered.
@@ -95,13 +105,13 @@ def _preprocessing(known: Preprocessing | None, takes: Signature, path: Path) ->
             where=path,
             remedy="Give it with --mean and --std (values for pixels scaled to 0..1).",
         )
-    _check_input(known, takes, path)
+    check_input(known, takes, path)
     return known
 
 
-def _check_input(known: Preprocessing, takes: Signature, path: Path) -> None:
-    size = (known.height, known.width)
-    wanted = (known.channels, *size) if known.layout == "NCHW" else (*size, known.channels)
+def check_input(known: Preprocessing, takes: Signature, path: Path) -> None:
+    """Raise :class:`ModelError` unless the model takes what the preprocessing makes."""
+    wanted = _fed_shape(known)
     if any(got not in {None, expected} for got, expected in zip(takes.image_shape, wanted, strict=True)):
         raise ModelError(
             f"an input of shape (N, {', '.join(map(str, wanted))}), as the preprocessing makes",

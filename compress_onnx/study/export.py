@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import sys
 import time
 from collections.abc import Callable
@@ -17,11 +18,11 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import DataError, MissingExtraError, OptionError, UnknownNameError
 from compress_onnx.extras import require_extra
-from compress_onnx.graph import model_bytes, read_embedded
+from compress_onnx.graph import model_bytes, read_embedded, signature
 from compress_onnx.records import Preprocessing, RecipeStep
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.session import open_session
-from compress_onnx.study.models import CARD
+from compress_onnx.zoo.folders import CARD, model_folder
 
 # Enough to meet every branch of the graph; parity is exact or far off.
 PARITY_IMAGES = 64
@@ -67,6 +68,7 @@ def export_checked(
 
     started = time.perf_counter()
     model = export_module(module, preprocessing, class_names, fold=fold)  # type: ignore[arg-type]  # a torch module
+    _check_class_names(model, class_names)
     deviation = check_parity(
         module,  # type: ignore[arg-type]  # a torch module; this file must import without torch
         _runner(model),
@@ -75,6 +77,16 @@ def export_checked(
     )
     step = dataclasses.replace(read_embedded(model).recipe[-1], seconds=time.perf_counter() - started)
     return Exported(model=model, recipe=(step,), parity=deviation)
+
+
+def _check_class_names(model: onnx.ModelProto, class_names: tuple[str, ...]) -> None:
+    classes = signature(model).classes
+    if class_names and classes is not None and classes != len(class_names):
+        raise DataError(
+            f"a model with {len(class_names)} classes, as the data has",
+            f"{classes} classes",
+            remedy="Use the data set the model was trained for.",
+        )
 
 
 def _runner(model: onnx.ModelProto) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -91,7 +103,7 @@ def _parity_inputs(images: ImageSet | None, preprocessing: Preprocessing) -> NDA
 
 def own_images(name: str) -> ImageSet | None:
     """Return the test images of the data set a model of ``models/`` was trained on, ``None`` without it."""
-    from compress_onnx.zoo.checkpoints import load_card, model_folder
+    from compress_onnx.zoo.checkpoints import load_card
 
     dataset = load_card(model_folder(name) / CARD).dataset
     try:
@@ -143,5 +155,21 @@ def _factory(text: str) -> Callable[[], object]:
         ) from error
     if not callable(found):
         raise OptionError("a callable factory", type(found).__name__, where=text)
+    _expect_no_arguments(found, text)
     checked: Callable[[], object] = found
     return checked
+
+
+def _expect_no_arguments(found: Callable[..., object], text: str) -> None:
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        raise OptionError(
+            "a factory without required arguments",
+            str(error),
+            where=text,
+            remedy="Write a function that gives them and returns the module.",
+        ) from error
+    except ValueError:
+        # Some built-in callables tell no signature: calling them will show.
+        return

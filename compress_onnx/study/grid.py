@@ -14,19 +14,22 @@ from typing import Any
 from compress_onnx import config
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.errors import OptionError
+from compress_onnx.extension_points import attributions, datasets
 from compress_onnx.files import sha256_of, write_text
 from compress_onnx.records import RunRecord
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.store import RUN_FILE, load_run
 from compress_onnx.study.cell import Cell, run_cell
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.study.options import NO_SALIENCY, CompareOptions
 from compress_onnx.study.pictures import write_report
-from compress_onnx.study.recipes import parse_recipe
+from compress_onnx.zoo.folders import model_names
 
 CELL_FILE = "cell.sha256"
 _LISTS = ("networks", "datasets", "recipes")
-_FIELDS = (*_LISTS, "seeds", "saliency", "saliency_samples", "calibration_size", "latency")
+_KINDS = {"saliency": str, "saliency_samples": int, "calibration_size": int, "latency": bool}
+_KIND_NAMES = {str: "a name", int: "a whole number", bool: "true or false"}
+_FIELDS = (*_LISTS, "seeds", *_KINDS)
 
 
 def load_spec(path: Path) -> tuple[Cell, ...]:
@@ -48,7 +51,7 @@ def load_spec(path: Path) -> tuple[Cell, ...]:
     OptionError
         if the file is missing, not TOML, or a field is missing, empty or of another type.
     UnknownNameError
-        if a field or a recipe step is unknown.
+        if a field, a network, a data set or a recipe step is unknown.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -66,8 +69,8 @@ def cells_of(raw: dict[str, Any], *, where: object = "") -> tuple[Cell, ...]:
             raise unknown("field of a study", name, _FIELDS, where=str(where))
     for name in _LISTS:
         _expect_strings(name, raw.get(name), where)
-    for recipe in raw["recipes"]:
-        parse_recipe(recipe, {"cpu": "x86-64-vnni"})
+    _expect_kinds(raw, where)
+    _expect_known(raw)
     grid = itertools.product(raw["networks"], raw["datasets"], _seeds(raw, where))
     return tuple(_cell(network, dataset, seed, raw) for network, dataset, seed in grid)
 
@@ -79,9 +82,29 @@ def _expect_strings(name: str, found: object, where: object) -> None:
         raise OptionError(f"each of {name} once", repr(found), where=where)
 
 
+def _expect_kinds(raw: dict[str, Any], where: object) -> None:
+    for name, kind in _KINDS.items():
+        # Not isinstance: a truth value is an int, but no number.
+        if name in raw and type(raw[name]) is not kind:
+            raise OptionError(f"{name} as {_KIND_NAMES[kind]}", repr(raw[name]), where=where)
+
+
+def _expect_known(raw: dict[str, Any]) -> None:
+    """Refuse now what would end the study hours later."""
+    for dataset in raw["datasets"]:
+        if dataset not in datasets():
+            raise unknown("data set", dataset, datasets().names())
+    for network, dataset in itertools.product(raw["networks"], raw["datasets"]):
+        if f"{network}-{dataset}" not in model_names():
+            raise unknown("trained model", f"{network}-{dataset}", model_names(), where="models/")
+    methods = [NO_SALIENCY, *attributions().names()]
+    if raw.get("saliency", NO_SALIENCY) not in methods:
+        raise unknown("attribution method", raw["saliency"], methods)
+
+
 def _seeds(raw: dict[str, Any], where: object) -> list[int]:
     seeds = raw.get("seeds", [config.SEED.default])
-    if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
         raise OptionError("seeds as a list of whole numbers", repr(seeds), where=where)
     if len(set(seeds)) < len(seeds):
         raise OptionError("each seed once", repr(seeds), where=where)

@@ -14,9 +14,10 @@ from compress_onnx.config import Progress, silent
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import load_model, read_embedded, save_model
+from compress_onnx.graph import load_model, read_embedded, save_model, signature
 from compress_onnx.records import Preprocessing
 from compress_onnx.study.calibration import CalibrationChoice, beside, calibration_for, is_filed
+from compress_onnx.study.contestants import check_input
 
 # Bounds what the calibrators hold at once: 64 images of ResNet-18's activations are about 0.4 GB.
 BATCH = 64
@@ -46,8 +47,7 @@ def quantise_file(
 ) -> str:
     """Quantise ``source`` into ``target`` and return the calibration manifest's name.
 
-    A manifest that no ``calibration/``
-    folder holds is written beside ``target``.
+    A manifest that no ``calibration/`` folder holds is written beside ``target``.
 
     Errors
     ------
@@ -62,6 +62,7 @@ def quantise_file(
         raise ModelError(
             "preprocessing in the model's metadata", "none", where=source, remedy="Give it with --mean and --std."
         )
+    check_input(known, signature(model, where=source), source)
     choice = calibration_for(data.training, data.size, seed=data.seed, evaluation=data.evaluation)
     named = dataclasses.replace(options, calibration=choice.info.sha256)
     quantised = quantize_model(model, calibration_batches(choice, known, progress), named, where=source)

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compress_onnx import config
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import compressors
 from compress_onnx.graph import read_embedded
@@ -68,9 +69,10 @@ def _plugins() -> list[str]:
 
 def _fraction(text: str, word: str) -> float:
     try:
-        return float(text)
+        fraction = float(text)
     except ValueError:
         raise OptionError("a sparsity, as in prune:0.5", repr(word)) from None
+    return config.SPARSITY.check(fraction)
 
 
 def needs_calibration(steps: Iterable[Step]) -> bool:

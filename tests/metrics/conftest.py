@@ -6,13 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from compress_onnx.metrics.pair import LogitPair
-
-# A busy machine is not a failing test.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 MakePair = Callable[..., LogitPair]
 

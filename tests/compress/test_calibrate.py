@@ -1,0 +1,123 @@
+"""Ranges over all batches, in the batch size the model takes, without a word on stdout."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx import helper
+
+from compress_onnx.compress.calibrate import METHODS, fitting, ranges
+from compress_onnx.config import METHOD
+from compress_onnx.errors import DataError, ModelError
+from compress_onnx.graph import Signature, save_model
+
+Images = NDArray[np.float32]
+ANY = Signature(input_name="input", output_name="logits", image_shape=(3, 8, 8), fixed_batch=None, classes=5)
+
+
+@pytest.fixture
+def model_file(convnet: onnx.ModelProto, tmp_path: Path) -> Path:
+    save_model(convnet, tmp_path / "model.onnx")
+    return tmp_path / "model.onnx"
+
+
+def test_every_declared_method_exists() -> None:
+    assert set(METHODS) == set(METHOD.choices)
+
+
+def test_minmax_is_the_extremes_over_all_batches(model_file: Path, images: Images) -> None:
+    found = ranges(model_file, "input", np.split(images, 4), method="minmax", scratch=model_file.parent)
+    low, high = (float(value.item()) for value in found["input"].range_value)
+    assert (low, high) == (images.min(), images.max())
+    assert {"input", "n1", "r1", "c2", "logits"} <= set(found.keys())
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+def test_every_method_gives_finite_ranges_silently(
+    model_file: Path, images: Images, method: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = ranges(model_file, "input", [images[:8], images[8:]], method=method, scratch=model_file.parent)
+    for tensor in found.values():
+        low, high = (float(np.asarray(value).item()) for value in tensor.range_value)
+        assert low <= high
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+@pytest.mark.parametrize("batches", [[], [np.zeros((0, 3, 8, 8), np.float32)] * 2])
+def test_no_images_are_refused(model_file: Path, method: str, batches: list[Images]) -> None:
+    with pytest.raises(DataError, match="at least one calibration image, got none"):
+        ranges(model_file, "input", batches, method=method, scratch=model_file.parent)
+
+
+def test_an_empty_batch_among_others_is_passed_over(model_file: Path, images: Images) -> None:
+    batches = [images[:0], images, images[:0]]
+    found = ranges(model_file, "input", batches, method="minmax", scratch=model_file.parent)
+    assert float(found["input"].range_value[1].item()) == images.max()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_inputs_that_are_no_numbers_are_refused(model_file: Path, images: Images, bad: float) -> None:
+    broken = images.copy()
+    broken[7, 2, 3, 3] = bad
+    with pytest.raises(DataError, match="finite calibration inputs, got NaN or infinity"):
+        ranges(model_file, "input", [images, broken], method="minmax", scratch=model_file.parent)
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+def test_activations_that_overflow_are_refused(model_file: Path, images: Images, method: str) -> None:
+    huge = np.sign(images) * np.float32(3e38)
+    with pytest.raises(ModelError, match=r"(finite activations|activations that have a range), got .*calibration"):
+        ranges(model_file, "input", [huge], method=method, scratch=model_file.parent)
+
+
+def test_a_model_that_cannot_run_the_batch_is_said_in_one_sentence(
+    make_model: Callable[..., onnx.ModelProto], tmp_path: Path, images: Images
+) -> None:
+    nodes = [helper.make_node("Reshape", ["input", "two"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["logits"])]
+    model = make_model(nodes, {"two": np.array([2, 192]), "w": np.ones((192, 5), np.float32)})
+    save_model(model, tmp_path / "two.onnx")
+    with pytest.raises(ModelError, match="a model that runs on the calibration images") as caught:
+        ranges(tmp_path / "two.onnx", "input", [images], method="minmax", scratch=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@given(sizes=st.lists(st.integers(0, 9), max_size=4), fixed=st.none() | st.integers(1, 5))
+def test_fitting_keeps_every_image_in_order_and_the_batch_size(sizes: list[int], fixed: int | None) -> None:
+    total = sum(sizes)
+    pictures = np.arange(total, dtype=np.float32)[:, None, None, None] * np.ones((1, 3, 8, 8), np.float32)
+    batches = np.split(pictures, np.cumsum(sizes)[:-1]) if sizes else []
+    parts = list(fitting(batches, dataclasses.replace(ANY, fixed_batch=fixed)))
+    seen = [int(picture[0, 0, 0]) for part in parts for picture in part]
+    assert list(dict.fromkeys(seen)) == list(range(total))
+    if fixed is None:
+        assert len(seen) == total
+    else:
+        assert {len(part) for part in parts} <= {fixed}
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (np.zeros((2, 1, 8, 8), np.float32), r"shape \(3, 8, 8\), got float32 of shape \(1, 8, 8\)"),
+        (np.zeros((2, 8, 8, 3), np.float32), r"got float32 of shape \(8, 8, 3\)"),
+        (np.zeros((3, 8, 8), np.float32), r"got float32 of shape \(8, 8\)"),
+        (np.zeros((2, 3, 8, 8)), "got float64"),
+    ],
+)
+def test_images_of_another_shape_or_type_are_refused(batch: Images, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        list(fitting([batch], ANY, where="a.onnx"))
+
+
+def test_free_sizes_take_any_picture() -> None:
+    free = dataclasses.replace(ANY, image_shape=(3, None, None))
+    assert len(list(fitting([np.zeros((2, 3, 17, 4), np.float32)], free))) == 1

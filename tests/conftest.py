@@ -1,0 +1,78 @@
+"""What every test folder shares: how Hypothesis behaves, and models made from nodes and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import settings
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+# A busy machine is not a failing test.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+MakeModel = Callable[..., onnx.ModelProto]
+CLASSES = 5
+
+
+def _model(
+    nodes: Sequence[onnx.NodeProto],
+    tensors: Mapping[str, NDArray[Any] | onnx.TensorProto],
+    *,
+    image: tuple[int, ...] = (3, 8, 8),
+    opset: int = 21,
+    batch: int | str = "batch",
+    domains: tuple[str, ...] = (),
+) -> onnx.ModelProto:
+    stored = [t if isinstance(t, TensorProto) else numpy_helper.from_array(t, name) for name, t in tensors.items()]
+    graph = helper.make_graph(
+        nodes,
+        "classifier",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, *image])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, CLASSES])],
+        stored,
+    )
+    imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=10)
+    onnx.checker.check_model(model)
+    return model
+
+
+@pytest.fixture(scope="session")
+def make_model() -> MakeModel:
+    """Make a checked model from nodes and arrays, ``input`` (batch, 3, 8, 8) to ``logits`` (batch, 5)."""
+    return _model
+
+
+@pytest.fixture(scope="session")
+def convnet() -> onnx.ModelProto:
+    """Conv, BatchNormalization, Relu, grouped Conv, Relu, pool, Flatten, Gemm, all with random float32 weights."""
+    rng = np.random.default_rng(7)
+    shapes = {
+        "w1": (8, 3, 3, 3),
+        "scale": (8,),
+        "shift": (8,),
+        "mean": (8,),
+        "w2": (8, 2, 3, 3),
+        "b2": (8,),
+        "w3": (5, 8),
+        "b3": (5,),
+    }
+    tensors: dict[str, NDArray[Any]] = {name: rng.normal(0, 0.5, s).astype(np.float32) for name, s in shapes.items()}
+    tensors["var"] = rng.uniform(0.5, 2, 8).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["input", "w1"], ["c1"], "conv1", pads=[1] * 4),
+        helper.make_node("BatchNormalization", ["c1", "scale", "shift", "mean", "var"], ["n1"], "bn1"),
+        helper.make_node("Relu", ["n1"], ["r1"], "relu1"),
+        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], "conv2", pads=[1] * 4, group=4),
+        helper.make_node("Relu", ["c2"], ["r2"], "relu2"),
+        helper.make_node("GlobalAveragePool", ["r2"], ["p"], "pool"),
+        helper.make_node("Flatten", ["p"], ["f"], "flatten"),
+        helper.make_node("Gemm", ["f", "w3", "b3"], ["logits"], "fc", transB=1),
+    ]
+    return _model(nodes, tensors)

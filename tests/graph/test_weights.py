@@ -1,0 +1,139 @@
+"""Which tensors are weights, in which type, and how many of their values are zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from compress_onnx.graph import is_quantised, precision, prunable_initializers, weights
+from compress_onnx.records import Precision
+
+Dequantised = Callable[..., onnx.ModelProto]
+RNG = np.random.default_rng(3)
+INT8 = RNG.integers(-3, 4, (192, 5)).astype(np.int8)
+POINTS = np.array([1, 0, -1, 2, 3], np.int8)
+
+
+def packed(name: str, values: np.ndarray[Any, Any], kind: int) -> onnx.TensorProto:
+    return helper.make_tensor(name, kind, values.shape, values)
+
+
+def test_prunable_weights_come_in_order_of_use_without_biases(convnet: onnx.ModelProto) -> None:
+    assert list(prunable_initializers(convnet)) == ["w1", "w2", "w3"]
+    found = weights(convnet)
+    assert [(weight.name, weight.ops, weight.shape, weight.bits) for weight in found] == [
+        ("w1", ("Conv",), (8, 3, 3, 3), 32),
+        ("w2", ("Conv",), (8, 2, 3, 3), 32),
+        ("w3", ("Gemm",), (5, 8), 32),
+    ]
+    assert precision(convnet) == Precision.FP32
+    assert not is_quantised(convnet)
+
+
+def test_a_shared_weight_is_one_weight_of_two_operators(make_model: Callable[..., onnx.ModelProto]) -> None:
+    nodes = [
+        helper.make_node("Conv", ["input", "w"], ["a"], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "w"], ["b"], pads=[1] * 4),
+        helper.make_node("Flatten", ["b"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "m"], ["logits"]),
+    ]
+    model = make_model(nodes, {"w": np.eye(3, dtype=np.float32)[..., None, None], "m": np.ones((192, 5), np.float32)})
+    assert [(w.name, w.ops, w.elements, w.nonzero) for w in weights(model)] == [
+        ("w", ("Conv", "Conv"), 9, 3),
+        ("m", ("MatMul",), 960, 960),
+    ]
+
+
+def test_int8_weights_count_their_zeros(dequantised: Dequantised) -> None:
+    model = dequantised(numpy_helper.from_array(INT8, "w"), None, ())
+    (weight,) = weights(model)
+    assert (weight.bits, weight.elements, weight.nonzero) == (8, 960, np.count_nonzero(INT8))
+    assert precision(model) == Precision.W8A8
+    assert prunable_initializers(model) == {}
+
+
+@pytest.mark.parametrize("axis", [1, -1, None])
+def test_a_value_at_its_channels_zero_point_is_zero(dequantised: Dequantised, axis: int | None) -> None:
+    options = {} if axis is None else {"axis": axis}
+    model = dequantised(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(POINTS, "point"), (5,), **options)
+    (weight,) = weights(model)
+    assert weight.nonzero == np.count_nonzero(INT8 - POINTS)
+
+
+def test_zero_points_along_the_rows(dequantised: Dequantised) -> None:
+    points = RNG.integers(-3, 4, 192).astype(np.int8)
+    model = dequantised(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(points, "point"), (192,), axis=0)
+    assert weights(model)[0].nonzero == np.count_nonzero(INT8 - points[:, None])
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4])
+def test_four_bit_weights_count_four_bits(dequantised: Dequantised, kind: int) -> None:
+    values = np.abs(INT8) if kind == TensorProto.UINT4 else INT8
+    points = np.abs(POINTS) if kind == TensorProto.UINT4 else POINTS
+    model = dequantised(packed("w", values, kind), packed("point", points, kind), (5,))
+    (weight,) = weights(model)
+    assert (weight.bits, weight.elements, weight.nonzero) == (4, 960, np.count_nonzero(values - points))
+    assert precision(model) == Precision.W4A8
+
+
+def test_stored_in_four_bits_and_cast_to_eight(dequantised: Dequantised) -> None:
+    point = numpy_helper.from_array(POINTS, "point")
+    model = dequantised(packed("w", INT8, TensorProto.INT4), point, (5,), cast_to=TensorProto.INT8)
+    (weight,) = weights(model)
+    assert (weight.name, weight.bits, weight.nonzero) == ("w", 4, np.count_nonzero(INT8 - POINTS))
+
+
+def test_blockwise_zero_points(dequantised: Dequantised) -> None:
+    points = RNG.integers(-3, 4, (4, 5)).astype(np.int8)
+    point = numpy_helper.from_array(points, "point")
+    model = dequantised(numpy_helper.from_array(INT8, "w"), point, (4, 5), axis=0, block_size=50)
+    naive = sum(int(INT8[row, column] != points[row // 50, column]) for row in range(192) for column in range(5))
+    assert weights(model)[0].nonzero == naive
+
+
+def test_a_graph_of_both_widths_is_mixed(make_model: Callable[..., onnx.ModelProto]) -> None:
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "scale"], ["real"]),
+        helper.make_node("Conv", ["input", "real"], ["c"], pads=[1] * 4),
+        helper.make_node("Flatten", ["c"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "m"], ["logits"]),
+    ]
+    tensors = {"w": INT8[:9].reshape(3, 3, 5, 1)[:, :, :3], "scale": np.ones((), np.float32)}
+    assert precision(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == Precision.MIXED
+
+
+def test_half_precision_weights_behind_a_cast_keep_their_stored_width(
+    make_model: Callable[..., onnx.ModelProto],
+) -> None:
+    nodes = [
+        helper.make_node("Cast", ["w"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["input"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "real"], ["logits"]),
+    ]
+    assert weights(make_model(nodes, {"w": INT8.astype(np.float16)}))[0].bits == 16
+
+
+def test_rank_one_and_activations_are_no_weights(make_model: Callable[..., onnx.ModelProto]) -> None:
+    nodes = [
+        helper.make_node("Flatten", ["input"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "vector"], ["dots"]),
+        helper.make_node("Reshape", ["dots", "shape"], ["column"]),
+        helper.make_node("MatMul", ["column", "row"], ["logits"]),
+    ]
+    tensors = {"vector": np.ones(192, np.float32), "shape": np.array([-1, 1]), "row": np.ones((1, 5), np.float32)}
+    model = make_model(nodes, tensors)
+    assert list(prunable_initializers(model)) == ["row"]
+    assert [weight.name for weight in weights(model)] == ["row"]
+
+
+@pytest.mark.parametrize(
+    "op", ["DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv", "QuantizeLinear"]
+)
+def test_every_integer_operator_marks_a_quantised_graph(op: str) -> None:
+    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"])], "g", [], [])
+    assert is_quantised(helper.make_model(graph))

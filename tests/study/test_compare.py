@@ -1,0 +1,180 @@
+"""A whole comparison on hand-made models: against counts made by hand, and twice the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compress_onnx.data.images import ImageSet
+from compress_onnx.errors import DataError, ModelError, OptionError
+from compress_onnx.files import sha256_of_file
+from compress_onnx.graph import Embedded
+from compress_onnx.records import Preprocessing, RunRecord
+from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.store import load_pictures, load_predictions, load_run, load_samples, without_times
+from compress_onnx.study.compare import Job, compare_models
+from compress_onnx.study.contestants import named_entries
+from compress_onnx.study.options import CompareOptions
+
+Compare = Callable[..., RunRecord]
+
+
+@pytest.fixture
+def compare(tmp_path: Path, started: datetime) -> Compare:
+    def run(paths: list[Path], images: ImageSet, folder: str = "run", **changes: Any) -> RunRecord:
+        options = CompareOptions(**changes)
+        job = Job(
+            entries=named_entries(paths),
+            images=images,
+            options=options,
+            folder=tmp_path / folder,
+            command=("compress-onnx", "compare"),
+            started_at=started,
+        )
+        return compare_models(job)
+
+    return run
+
+
+def test_flips_and_accuracy_are_what_counting_says(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+) -> None:
+    images = make_images()
+    record = compare([make_model("base"), make_model("other", noise=0.3)], images)
+    before, after = (
+        load_predictions(tmp_path / "run" / "predictions" / f"{name}.npz").logits.argmax(axis=1)
+        for name in ("base", "other")
+    )
+    (found,) = record.comparisons
+    assert found.flips.flips == np.sum(before != after) > 0
+    assert found.flips.negative == np.sum((before == images.labels) & (after != images.labels))
+    assert found.flips.positive == np.sum((before != images.labels) & (after == images.labels))
+    assert found.accuracy.change.value == pytest.approx(
+        np.mean(after == images.labels) - np.mean(before == images.labels)
+    )
+    assert [result.support for result in found.classes] == [30, 30, 30]
+    assert found.extra["jensen_shannon"].value is not None
+
+
+def test_the_folder_holds_what_the_record_says(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+) -> None:
+    paths = [make_model("base"), make_model("one", noise=0.3), make_model("two", noise=0.6)]
+    record = compare(paths, make_images(), pictures=4)
+    assert load_run(tmp_path / "run") == record
+    assert [artifact.sha256 for artifact in record.artifacts] == [sha256_of_file(path) for path in paths]
+    assert {comparison.baseline_sha256 for comparison in record.comparisons} == {record.artifacts[0].sha256}
+    samples = load_samples(tmp_path / "run")
+    assert samples is not None
+    assert len(samples["sample_id"]) == 2 * 90
+    for comparison in record.comparisons:
+        kinds = samples["flip_kind"][samples["candidate"] == comparison.candidate_name]
+        assert comparison.flips.flips == np.sum(kinds != "same")
+    shown = {sample for sample, _ in load_pictures(tmp_path / "run")}
+    assert 0 < len(shown) <= 8
+    assert shown <= set(samples["sample_id"][samples["flip_kind"] != "same"])
+
+
+def test_a_model_against_itself_has_nothing_to_show(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+) -> None:
+    record = compare([make_model("base"), make_model("same")], make_images())
+    (found,) = record.comparisons
+    assert (found.flips.flips, found.flips.rate.value, found.accuracy.change.value) == (0, 0.0, 0.0)
+    assert load_pictures(tmp_path / "run") == {}
+
+
+def test_unlabelled_pictures_still_count_flips(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+) -> None:
+    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(labelled=False))
+    (found,) = record.comparisons
+    assert found.flips.flips > 0
+    assert found.flips.rate.value == found.flips.flips / 90
+    assert found.flips.negative is found.flips.positive is found.flips.lateral is None
+    assert found.accuracy.baseline.value is None
+    assert found.accuracy.baseline.undefined_reason
+    assert load_run(tmp_path / "run") == record
+
+
+def test_running_twice_gives_the_same_record_but_for_time(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, started: datetime
+) -> None:
+    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+    plan = LatencyPlan(rounds=2, calls=3, warmup=1)
+    first = compare(paths, images, latency=plan)
+    second = dataclasses.replace(
+        compare(paths, images, latency=plan), started_at=(started + timedelta(hours=1)).isoformat()
+    )
+    assert first != second
+    assert without_times(first) == without_times(second)
+
+
+def test_two_folders_hold_the_same_samples(compare: Compare, make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+    compare(paths, images, "one")
+    compare(paths, images, "two")
+    for name in ("samples.parquet", "pictures.parquet", "run.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_latency_is_kept_raw(compare: Compare, make_model: Any, make_images: Any) -> None:
+    plan = LatencyPlan(rounds=2, calls=3, warmup=1)
+    (found,) = compare([make_model("base"), make_model("other")], make_images(), latency=plan).comparisons
+    assert found.latency is not None
+    assert len(found.latency.baseline.values_ms) == len(found.latency.candidate.values_ms) == 6
+
+
+def test_options_stand_in_the_record(compare: Compare, make_model: Any, make_images: Any) -> None:
+    record = compare([make_model("base"), make_model("other")], make_images(), seed=7, pictures=2)
+    assert (record.config["seed"], record.config["pictures"], record.config["latency_rounds"]) == (7, 2, None)
+    assert json.dumps(record.config)
+
+
+def test_one_model_is_no_comparison(compare: Compare, make_model: Any, make_images: Any) -> None:
+    with pytest.raises(OptionError, match="a baseline and at least one candidate, got 1 model"):
+        compare([make_model("base")], make_images())
+
+
+def test_nothing_is_written_when_a_candidate_cannot_be_run(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="finite logits"):
+        compare([make_model("base"), make_model("broken", noise=float("inf"))], make_images())
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_without_the_models_classes_is_refused(compare: Compare, make_model: Any, make_images: Any) -> None:
+    with pytest.raises(DataError, match="4 classes"):
+        compare([make_model("a"), make_model("b")], make_images(names=("w", "x", "y", "z")))
+
+
+def test_models_may_be_fed_differently(compare: Compare, make_model: Any, make_images: Any) -> None:
+    brighter = Preprocessing(height=6, width=6, mean=(0.4,) * 3, std=(0.5,) * 3)
+    other = make_model("other", embedded=Embedded(preprocessing=brighter))
+    (found,) = compare([make_model("base"), other], make_images()).comparisons
+    assert found.flips.flips == 0
+    assert found.confidence.mean_candidate.value is not None
+
+
+def test_models_of_another_input_size_are_compared_but_not_timed(
+    compare: Compare, make_model: Any, make_images: Any
+) -> None:
+    plan = LatencyPlan(rounds=2, calls=3, warmup=1)
+    paths = [make_model("base"), make_model("larger", side=9), make_model("other", noise=0.1)]
+    record = compare(paths, make_images(), latency=plan)
+    larger, other = record.comparisons
+    assert larger.latency is None
+    assert other.latency is not None
+    assert larger.flips.n == 90
+    assert record.artifacts[1].warnings == (
+        "It takes inputs of 3 x 9 x 9, the baseline of 3 x 6 x 6: the two are not timed together.",
+    )
+    assert compare(paths[:2], make_images(), latency=plan).comparisons[0].latency is None

@@ -1,0 +1,80 @@
+"""Which models may stand against each other on which images."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compress_onnx.errors import DataError, ModelError
+from compress_onnx.graph import Embedded
+from compress_onnx.records import Preprocessing
+from compress_onnx.study.contestants import contestants, named_entries
+
+PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)
+OTHER = dataclasses.replace(PREPROCESSING, mean=(0.0,) * 3)
+
+
+def test_names_are_stems_and_never_equal() -> None:
+    paths = [Path(text) for text in ("a/m.onnx", "b/m.onnx", "c/m-2.onnx", "d/m.onnx")]
+    names = [entry.name for entry in named_entries(paths)]
+    assert names[:2] == ["m", "m-2"]
+    assert len(set(names)) == 4
+
+
+def test_a_model_brings_its_own_preprocessing(make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    paths = [make_model("base"), make_model("other", embedded=Embedded(preprocessing=OTHER))]
+    found = contestants(named_entries(paths), make_images(), fallback=None, folder=tmp_path)
+    assert [party.preprocessing for party in found] == [PREPROCESSING, OTHER]
+    assert [party.artifact.path for party in found] == ["base.onnx", "other.onnx"]
+
+
+def test_a_foreign_candidate_is_fed_like_the_baseline(make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    paths = [make_model("base"), make_model("foreign", embedded=Embedded())]
+    found = contestants(named_entries(paths), make_images(), fallback=None, folder=tmp_path)
+    assert found[1].preprocessing == PREPROCESSING
+
+
+def test_a_foreign_baseline_is_fed_as_told(make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    entries = named_entries([make_model("foreign", embedded=Embedded())])
+    assert contestants(entries, make_images(), fallback=OTHER, folder=tmp_path)[0].preprocessing == OTHER
+    with pytest.raises(ModelError, match="Give it with --mean and --std"):
+        contestants(entries, make_images(), fallback=None, folder=tmp_path)
+
+
+def test_a_path_outside_the_run_is_kept_as_given(make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    path = make_model("base")
+    found = contestants(named_entries([path]), make_images(), fallback=None, folder=tmp_path / "run")
+    assert found[0].artifact.path == path.as_posix()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"height": 7}, {"width": 5}, {"layout": "NHWC"}, {"mean": (0.5,), "std": (0.5,)}], ids=str
+)
+def test_preprocessing_must_make_what_the_model_takes(
+    wrong: dict[str, Any], make_model: Any, make_images: Any, tmp_path: Path
+) -> None:
+    odd = Embedded(preprocessing=dataclasses.replace(PREPROCESSING, **wrong))
+    with pytest.raises(ModelError, match=r"as the preprocessing makes, got \(N, 3, 6, 6\)"):
+        contestants(named_entries([make_model("odd", embedded=odd)]), make_images(), fallback=None, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("red", "green", "blue", "grey"), "a model with 4 classes, as pictures0 has, got 3 classes"),
+        (("green", "red", "blue"), "class 0 being 'green', got 'red'"),
+    ],
+)
+def test_classes_must_be_the_datas(
+    names: tuple[str, ...], says: str, make_model: Any, make_images: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=says):
+        contestants(named_entries([make_model("base")]), make_images(names=names), fallback=None, folder=tmp_path)
+
+
+def test_other_words_for_the_classes_are_no_error(make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    images = make_images(names=("rot", "grün", "blau"))
+    assert contestants(named_entries([make_model("base")]), images, fallback=None, folder=tmp_path)

@@ -1,0 +1,73 @@
+"""Recipes as text."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from compress_onnx.errors import CompressOnnxError
+from compress_onnx.graph import load_model, model_sha256, weights
+from compress_onnx.study.recipes import Step, compressed, needs_calibration, parse_recipe
+
+HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("prune:0.5", (Step(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),)),
+        ("prune-layer:0.25", (Step(compressor="prune", options={"sparsity": 0.25, "scope": "layer"}),)),
+        ("w8a8", (Step(compressor="quantize", options={"weights": "int8", **HOW}),)),
+        (
+            "prune:0.5 + w8a8",
+            (
+                Step(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),
+                Step(compressor="quantize", options={"weights": "int8", **HOW}),
+            ),
+        ),
+    ],
+)
+def test_a_recipe_is_steps_in_order(text: str, steps: tuple[Step, ...]) -> None:
+    assert parse_recipe(text, HOW) == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "a recipe step, got ''"),
+        ("w8a8+", "a recipe step, got ''"),
+        ("w8a9", "Did you mean w8a8"),
+        ("w8a8:4", "got 'w8a8:4'"),
+        ("prune", "a sparsity, as in prune:0.5, got 'prune'"),
+        ("prune:half", "got 'prune:half'"),
+        ("prune:1", "below 1.0, got 1.0"),
+        ("prune:-0.1", "got -0.1"),
+        ("prune:nan", "got nan"),
+        ("quantise", "Known: .*w8a8"),
+    ],
+)
+def test_anything_else_is_refused(text: str, says: str) -> None:
+    with pytest.raises(CompressOnnxError, match=says):
+        parse_recipe(text, HOW)
+
+
+@pytest.mark.parametrize(("text", "needs"), [("prune:0.5", False), ("w8a8", True), ("prune:0.5+w8a8", True)])
+def test_only_quantisation_wants_images(text: str, needs: bool) -> None:  # noqa: FBT001  # a table's column
+    assert needs_calibration(parse_recipe(text, HOW)) is needs
+
+
+def test_steps_are_applied_timed_and_chained(make_model: Any) -> None:
+    baseline = load_model(make_model("base", noise=0.3))
+    before = model_sha256(baseline)
+    ticks = itertools.count()
+    model, recipe = compressed(
+        baseline,
+        parse_recipe("prune:0.5+prune-layer:0.75", HOW),
+        calibration=None,
+        clock=lambda: float(next(ticks)),
+    )
+    assert [(step.options["sparsity"], step.seconds) for step in recipe] == [(0.5, 1.0), (0.75, 1.0)]
+    assert all(weight.nonzero <= weight.elements * 0.25 + 1 for weight in weights(model))
+    assert model_sha256(baseline) == before
