@@ -11,7 +11,6 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -42,16 +41,7 @@ def _functions() -> Iterator[tuple[str, int]]:
 # ----------------------------------------------------------------------------------- sizes and names
 
 
-# Strict: the mark goes when the module is split.
-OVER_THE_WALL = {"compress_onnx/records.py": "442 lines: every record of the schema stands in one module"}
-
-
-def _marked(path: Path) -> Any:
-    reason = OVER_THE_WALL.get(_name(path))
-    return pytest.param(path, id=_name(path), marks=[pytest.mark.xfail(reason=reason, strict=True)] if reason else [])
-
-
-@pytest.mark.parametrize("path", [_marked(path) for path in MODULES])
+@pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_no_module_is_over_the_wall(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
 

@@ -139,6 +139,11 @@ def is_significant(result: ClassResult) -> bool:
     return result.p_holm is not None and result.p_holm < SIGNIFICANT
 
 
+def is_hurt(result: ClassResult) -> bool:
+    """Say whether a class lost recall, beyond chance."""
+    return is_significant(result) and (result.change.value or 0.0) < 0
+
+
 def class_cell(result: ClassResult) -> Cell:
     """Return a class's recall change; its tone follows the Holm-adjusted p-value, not the lone interval."""
     cell = points_cell(result.change)
@@ -209,17 +214,22 @@ def _size_cell(after: int, before: int) -> Cell:
 
 def hurt_sentence(record: RunRecord) -> str:
     """Say in one sentence which class loses most, over all candidates."""
-    found = [(worst, c.candidate_name) for c in record.comparisons if (worst := worst_class(c.classes))]
+    found = [
+        (result, comparison.candidate_name)
+        for comparison in record.comparisons
+        for result in comparison.classes
+        if result.change.value is not None
+    ]
     if not found:
         return "Nobody can be named: no class has a recall, as happens without labels."
     # A significant loss speaks before a larger one that may be chance.
-    worst, name = min(found, key=lambda pair: (not is_significant(pair[0]), pair[0].change.value or 0.0))
+    worst, name = min(found, key=lambda pair: (not is_hurt(pair[0]), pair[0].change.value or 0.0))
     change = points_cell(worst.change)
     if (worst.change.value or 0.0) >= 0:
         return "No class lost recall under any candidate."
     what = f"\u2068{worst.class_name}\u2069 under {name}: {change.text} of recall"
     interval = f" ({span(worst.change.interval, scale=100, sign=True)})" if worst.change.interval else ""
-    if is_significant(worst):
+    if is_hurt(worst):
         return f"Hurt most: {what}{interval}."
     return f"No class lost recall significantly (Holm, 5 %). Largest drop: {what}{interval}."
 

@@ -15,7 +15,7 @@ from compress_onnx import config
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import attributions, datasets
-from compress_onnx.files import sha256_of, write_text
+from compress_onnx.files import sha256_of, sha256_of_file, write_text
 from compress_onnx.records import RunRecord
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.latency import LatencyPlan
@@ -23,7 +23,7 @@ from compress_onnx.store import RUN_FILE, load_run
 from compress_onnx.study.cell import Cell, run_cell
 from compress_onnx.study.options import NO_SALIENCY, CompareOptions
 from compress_onnx.study.pictures import write_report
-from compress_onnx.zoo.folders import model_names
+from compress_onnx.zoo.folders import CARD, model_folder, model_names
 
 CELL_FILE = "cell.sha256"
 _LISTS = ("networks", "datasets", "recipes")
@@ -132,9 +132,10 @@ def cell_name(cell: Cell) -> str:
 
 
 def cell_sha256(cell: Cell) -> str:
-    """Return the hash of what a cell asks for."""
+    """Return the hash of what a cell asks for, the trained model included."""
     asked = {
         "model": cell.model,
+        "card": sha256_of_file(model_folder(cell.model) / CARD),
         "dataset": cell.dataset,
         "recipes": cell.recipes,
         "options": cell.options.recorded(),

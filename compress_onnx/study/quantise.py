@@ -57,7 +57,7 @@ def quantise_file(
         if the images do not fit, or would be evaluated too.
     """
     model = load_model(source)
-    known = data.preprocessing or read_embedded(model, where=source).preprocessing
+    known = read_embedded(model, where=source).preprocessing or data.preprocessing
     if known is None:
         raise ModelError(
             "preprocessing in the model's metadata", "none", where=source, remedy="Give it with --mean and --std."

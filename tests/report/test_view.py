@@ -81,6 +81,19 @@ def test_worst_class_is_the_naive_minimum(run: Any) -> None:
         assert worst_class(comparison.classes).change.value == lowest
 
 
+def test_hurt_sentence_names_a_significant_loss_behind_a_larger_doubtful_one(run: Any) -> None:
+    record = run.record()
+    first = record.comparisons[0]
+    doubtful, sure = first.classes[:2]
+    classes = (
+        dataclasses.replace(doubtful, p_holm=0.9, change=dataclasses.replace(doubtful.change, value=-0.2)),
+        dataclasses.replace(sure, p_holm=0.01, change=dataclasses.replace(sure.change, value=-0.05)),
+    )
+    only = dataclasses.replace(record, comparisons=(dataclasses.replace(first, classes=classes),))
+    assert hurt_sentence(only).startswith("Hurt most")
+    assert sure.class_name in hurt_sentence(only)
+
+
 def test_hurt_sentence_prefers_a_significant_loss(run: Any) -> None:
     record = run.record()
     first = record.comparisons[0]
