@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format clean
+.PHONY: help demo test test-fast bench lint format clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/'
@@ -25,6 +25,9 @@ test: $(INSTALLED)  ## Run every test, the slow ones too.
 
 test-fast: $(INSTALLED)  ## Run the tests that take under two minutes together.
 	$(BIN)/python -m pytest -m 'not slow'
+
+bench: $(INSTALLED)  ## Measure speed and memory against ONNX Runtime's own tools (minutes, on a quiet machine).
+	$(BIN)/python tests/benchmarks
 
 lint: $(INSTALLED)  ## Check format, style, types and the direction of imports.
 	$(BIN)/ruff format --check .

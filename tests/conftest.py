@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,14 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from compress_onnx import config
+
 # A busy machine is not a failing test.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# Speed and memory are measured by `make bench`, on a quiet machine.
+collect_ignore = ["benchmarks"]
 
 MakeModel = Callable[..., onnx.ModelProto]
 CLASSES = 5
@@ -41,6 +47,17 @@ def _model(
     model = helper.make_model(graph, opset_imports=imports, ir_version=10)
     onnx.checker.check_model(model)
     return model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the user's cache holds out of the tests, but for data sets and pip's packages."""
+    kept = {"COMPRESS_ONNX_DATA": config.data_root(), "PIP_CACHE_DIR": config.cache_root().parent / "pip"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, folder in kept.items():
+            patch.setenv(name, os.environ.get(name, str(folder)))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

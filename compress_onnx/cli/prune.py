@@ -1,33 +1,131 @@
-"""``compress-onnx prune``: magnitude pruning of a file's weights."""
+"""``compress-onnx prune``: magnitude pruning of a file's weights, or of whole channels."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from compress_onnx import config
 from compress_onnx.cli.artifacts import made
-from compress_onnx.cli.options import Json, Output
+from compress_onnx.cli.calibrating import calibration_data
+from compress_onnx.cli.options import CalibrationSize, Json, Layout, Mean, Output, Seed, Size, Std
+from compress_onnx.cli.terminal import progress_bars, say
+from compress_onnx.errors import OptionError
+
+if TYPE_CHECKING:
+    from compress_onnx.compress.prune import PruneOptions
+    from compress_onnx.compress.structured import StructuredOptions
+    from compress_onnx.study.quantise import CalibrationData
 
 
 def prune(
-    model: Annotated[Path, typer.Argument(help="ONNX file.")],
+    model: Annotated[Path, typer.Argument(help="ONNX file, FP32.")],
     *,
     sparsity: Annotated[float, typer.Option(help=config.SPARSITY.help)] = config.SPARSITY.default,
-    scope: Annotated[str, typer.Option(help=config.SCOPE.help)] = config.SCOPE.default,
+    scope: Annotated[str, typer.Option(help=f"{config.SCOPE.help} Default: global, or layer with --structured.")] = "",
+    basis: Annotated[str, typer.Option(help=config.BASIS.help)] = config.BASIS.default,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Pattern on names of weights that stay as they are; may be given again.")
+    ] = None,
+    structured: Annotated[
+        bool, typer.Option("--structured", help="Remove whole channels, the fraction --sparsity of them at most.")
+    ] = False,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", help="Training images, such as gtsrb:train, to repair or search on; no labels needed to repair."
+        ),
+    ] = "",
+    repair: Annotated[str, typer.Option(help=config.REPAIR.help)] = config.REPAIR.default,
+    search: Annotated[
+        bool, typer.Option("--search", help="Find the highest sparsity whose accuracy loss stays within --max-drop.")
+    ] = False,
+    max_drop: Annotated[float, typer.Option(help=config.MAX_DROP.help)] = config.MAX_DROP.default,
+    calibration_size: CalibrationSize = config.REPAIR_SIZE.default,
+    seed: Seed = config.SEED.default,
+    mean: Mean = "",
+    std: Std = "",
+    size: Size = "",
+    layout: Layout = "NCHW",
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Set the smallest weights of an ONNX model to zero.
+    """Set the smallest weights of an ONNX model to zero, or remove its weakest channels.
 
-    Example: compress-onnx prune lenet5.onnx --sparsity 0.7 -o lenet5-pruned.onnx
+    With --data the channels get their former statistics again (repair), which keeps much of the
+    accuracy that plain pruning loses.
+
+    Example: compress-onnx prune lenet5.onnx --sparsity 0.7 --data gtsrb:train -o lenet5-pruned.onnx
     """
-    from compress_onnx.compress.prune import PruneOptions, prune_model
-    from compress_onnx.graph import load_model, save_model
-
-    options = PruneOptions(sparsity=sparsity, scope=scope)
-    path = output or model.with_name(f"{model.stem}-prune{sparsity:g}.onnx")
-    save_model(prune_model(load_model(model), options, where=model), path)
+    config.REPAIR.check(repair)
+    config.MAX_DROP.check(max_drop)
+    options = _options(sparsity, scope, basis, tuple(exclude or ()), structured=structured)
+    images = None
+    if data:
+        normalisation = {"mean": mean, "std": std, "size": size, "layout": layout}
+        images = calibration_data(
+            model, data, exclude="", size=calibration_size, seed=seed, normalisation=normalisation
+        )
+    path = output or model.with_name(f"{model.stem}-prune{'' if search else f'{sparsity:g}'}.onnx")
+    if search:
+        _search(model, path, options, data=images, max_drop=max_drop, repairs=repair == "auto")
+    else:
+        _prune(model, path, options, images if repair == "auto" else None)
     made(path, as_json=as_json)
+
+
+def _options(
+    sparsity: float, scope: str, basis: str, exclude: tuple[str, ...], *, structured: bool
+) -> PruneOptions | StructuredOptions:
+    from compress_onnx.compress.prune import PruneOptions
+    from compress_onnx.compress.structured import StructuredOptions
+
+    if not structured:
+        return PruneOptions(sparsity=sparsity, scope=scope or config.SCOPE.default, basis=basis, exclude=exclude)
+    if basis != config.BASIS.default:
+        raise OptionError("--basis unfolded with --structured", repr(basis))
+    chosen = StructuredOptions(fraction=sparsity, exclude=exclude)
+    return dataclasses.replace(chosen, scope=scope) if scope else chosen
+
+
+def _prune(
+    source: Path, target: Path, options: PruneOptions | StructuredOptions, images: CalibrationData | None
+) -> None:
+    from compress_onnx.study.pruning import prune_file
+
+    with progress_bars() as stages:
+        model = prune_file(source, target, options, data=images, progress=stages("prune"))
+    from compress_onnx.graph import read_embedded
+
+    last = read_embedded(model).recipe[-1]
+    if last.name == "repair":
+        facts = last.options
+        say(
+            f"Repaired: flips {facts['flips_before']:.2%} before, {facts['flips_after']:.2%} after (on {facts['n']} images)."
+        )
+
+
+def _search(
+    source: Path,
+    target: Path,
+    options: PruneOptions | StructuredOptions,
+    *,
+    data: CalibrationData | None,
+    max_drop: float,
+    repairs: bool,
+) -> None:
+    from compress_onnx.compress.prune import PruneOptions
+    from compress_onnx.study.pruning import Search, search_file
+
+    if not isinstance(options, PruneOptions) or data is None:
+        raise OptionError("--data, and no --structured, with --search", "no data" if data is None else "--structured")
+    job = Search(options=options, data=data, max_drop=max_drop, repairs=repairs)
+    with progress_bars() as stages:
+        found = search_file(source, target, job, progress=stages("search"))
+    say(
+        f"Highest sparsity {found.sparsity:g}: accuracy loss {found.loss_searched:.2%} on {found.n_searched} images, "
+        f"{found.loss_confirmed:.2%} on {found.n_confirmed} others."
+    )

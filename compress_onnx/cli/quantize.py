@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,31 +10,28 @@ import typer
 
 from compress_onnx import config
 from compress_onnx.cli.artifacts import made
-from compress_onnx.cli.options import (
-    CalibrationSize,
-    Cpu,
-    Json,
-    Layout,
-    Mean,
-    Method,
-    Output,
-    Seed,
-    Size,
-    Std,
-    preprocessing_of,
-)
+from compress_onnx.cli.calibrating import calibration_data
+from compress_onnx.cli.options import CalibrationSize, Cpu, Json, Layout, Mean, Method, Output, Seed, Size, Std
 from compress_onnx.cli.terminal import progress_bars, say
+from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:
-    from compress_onnx.data.images import ImageSet
-    from compress_onnx.records import Preprocessing
+    from compress_onnx.compress.quantize import QuantizeOptions
+
+SUFFIXES = {"int8": "w8a8", "int4": "w4a8", "mixed": "mixed"}
 
 
 def quantize(
-    model: Annotated[Path, typer.Argument(help="ONNX file, FP32 (pruned or not).")],
+    model: Annotated[Path, typer.Argument(help="ONNX file, FP32 (pruned or not); with --widen any int4 file.")],
     *,
-    data: Annotated[str, typer.Option("--data", help="Training images that calibrate, such as gtsrb:train.")],
+    data: Annotated[str, typer.Option("--data", help="Training images that calibrate, such as gtsrb:train.")] = "",
     weights: Annotated[str, typer.Option(help=config.WEIGHTS.help)] = config.WEIGHTS.default,
+    max_drop: Annotated[float, typer.Option(help=config.MAX_DROP.help)] = config.MAX_DROP.default,
+    scales: Annotated[str, typer.Option(help=config.SCALES.help)] = config.SCALES.default,
+    rounding: Annotated[str, typer.Option(help=config.ROUNDING.help)] = config.ROUNDING.default,
+    widen: Annotated[
+        bool, typer.Option("--widen", help="Only make a file's 4-bit weights run as fast as 8-bit ones.")
+    ] = False,
     calibration_size: CalibrationSize = config.CALIBRATION_SIZE.default,
     method: Method = config.METHOD.default,
     cpu: Cpu = config.CPU.default,
@@ -48,38 +46,52 @@ def quantize(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Quantise an ONNX model to 8-bit weights and activations (QDQ, per channel).
+    """Quantise an ONNX model to 8-bit activations and 8-bit, 4-bit or mixed weights (QDQ, per channel).
 
-    The calibration images are chosen class-balanced and seeded, and none of them may be evaluated.
-    A manifest that names them is written beside the file unless calibration/ already holds one.
+    4-bit weights are stored in 4 bits and run as 8-bit ones. The calibration images are chosen
+    class-balanced and seeded, and none of them may be evaluated. A manifest that names them is
+    written beside the file unless calibration/ already holds one.
 
-    Example: compress-onnx quantize lenet5.onnx --data gtsrb:train -o lenet5-w8a8.onnx
+    Example: compress-onnx quantize lenet5.onnx --data gtsrb:train --weights int4 -o lenet5-w4a8.onnx
     """
-    from compress_onnx.compress.quantize import QuantizeOptions
-    from compress_onnx.runtime.cpu import cpu_target
-    from compress_onnx.study.quantise import CalibrationData, quantise_file
+    if widen:
+        _widen(model, output or model.with_name(f"{model.stem}-wide.onnx"), as_json=as_json)
+        return
+    from compress_onnx.study.quantise import quantise_file
 
-    config.CALIBRATION_SIZE.check(calibration_size)
-    config.CPU.check(cpu)
-    config.SEED.check(seed)
-    options = QuantizeOptions(cpu=cpu_target() if cpu == "auto" else cpu, weights=weights, method=method)
-    foreign: Preprocessing | None = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
-    path = output or model.with_name(f"{model.stem}-w8a8.onnx")
-    training, evaluation = _images(data, exclude)
-    chosen = CalibrationData(
-        training=training, evaluation=evaluation, size=calibration_size, seed=seed, preprocessing=foreign
+    options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
+    config.MAX_DROP.check(max_drop)
+    if not data:
+        raise OptionError("calibration images", "none", where="quantize", remedy="Name some with --data.")
+    normalisation = {"mean": mean, "std": std, "size": size, "layout": layout}
+    chosen = calibration_data(
+        model, data, exclude=exclude, size=calibration_size, seed=seed, normalisation=normalisation
     )
+    path = output or model.with_name(f"{model.stem}-{SUFFIXES[weights]}.onnx")
     with progress_bars() as stages:
-        manifest = quantise_file(model, path, options, data=chosen, progress=stages("quantise"))
+        manifest = quantise_file(
+            model, path, options, data=dataclasses.replace(chosen, max_drop=max_drop), progress=stages("quantise")
+        )
     made(path, as_json=as_json)
     say(f"Calibrated on {manifest}.")
 
 
-def _images(data: str, exclude: str) -> tuple[ImageSet, ImageSet | None]:
-    from compress_onnx.data.sources import load_data
-    from compress_onnx.extension_points import datasets
+def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str) -> QuantizeOptions:
+    from compress_onnx.compress.quantize import QuantizeOptions
+    from compress_onnx.runtime.cpu import cpu_target
 
-    name, _, split = data.partition(":")
-    if not exclude and split == "train" and name in datasets():
-        exclude = f"{name}:test"
-    return load_data(data), load_data(exclude) if exclude else None
+    config.CPU.check(cpu)
+    return QuantizeOptions(
+        cpu=cpu_target() if cpu == "auto" else cpu, weights=weights, scales=scales, rounding=rounding, method=method
+    )
+
+
+def _widen(source: Path, target: Path, *, as_json: bool) -> None:
+    from compress_onnx.compress.lineage import descended
+    from compress_onnx.compress.widen import widened
+    from compress_onnx.graph import load_model, save_model
+
+    model = load_model(source)
+    wide = widened(model, where=source)
+    save_model(descended(wide, model, "widen", {}), target)
+    made(target, as_json=as_json)

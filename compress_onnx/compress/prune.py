@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,44 +13,77 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx import config
+from compress_onnx.compress.exclusion import excluded
+from compress_onnx.compress.fold import folded
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise
 from compress_onnx.compress.soundness import expect_finite_weights
-from compress_onnx.errors import ModelError
+from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.graph import is_quantised, prunable_initializers
+
+_FUSED = re.compile(r"^(Conv\w+?Fusion_W_)+")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PruneOptions:
-    """Resolved options of ``prune``; see :mod:`compress_onnx.config` for bounds and reasons."""
+    """Resolved options of ``prune``; see :mod:`compress_onnx.config` for bounds and reasons.
+
+    ``exclude`` are patterns on the names of weights that stay as they are.
+    """
 
     sparsity: float = config.SPARSITY.default
     scope: str = config.SCOPE.default
+    basis: str = config.BASIS.default
+    exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         config.SPARSITY.check(self.sparsity)
         config.SCOPE.check(self.scope)
+        config.BASIS.check(self.basis)
 
 
 def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object = "") -> onnx.ModelProto:
     """Return a copy of the model with ⌊s·n⌋ of its prunable weights set to zero.
 
     Prunable are the float initializers of rank 2 or more in the weight slot of Conv, ConvTranspose,
-    Gemm and MatMul; shared ones count once; biases are untouched.
+    Gemm and MatMul; shared ones count once; biases are untouched. n counts what is not excluded.
+    On the basis ``folded`` the result is the folded model.
 
     Errors
     ------
     ModelError
         if the model has no prunable weights, is quantised already, or holds NaN or infinity.
+    OptionError
+        if a pattern of ``exclude`` matches no weight, or all patterns together match every weight.
     """
+    _checked(model, where)
     copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    targets = list(_checked(copy, where).values())
+    copy.CopyFrom(folded(model) if options.basis == "folded" else model)
+    targets = _included(_checked(copy, where), options.exclude)
     values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
     thin = pruned_globally if options.scope == "global" else pruned_layerwise
     for tensor, pruned in zip(targets, thin(values, options.sparsity), strict=True):
         tensor.CopyFrom(numpy_helper.from_array(pruned, tensor.name))
-    return descended(copy, model, "prune", {"sparsity": options.sparsity, "scope": options.scope})
+    return descended(copy, model, "prune", _recorded(options))
+
+
+def _recorded(options: PruneOptions) -> dict[str, Any]:
+    return {
+        "sparsity": options.sparsity,
+        "scope": options.scope,
+        "basis": options.basis,
+        "exclude": list(options.exclude),
+    }
+
+
+def _included(targets: dict[str, onnx.TensorProto], patterns: tuple[str, ...]) -> list[onnx.TensorProto]:
+    """Return the weights that no pattern excludes."""
+    # ONNX Runtime's folding renames conv.weight to ConvBnFusion_W_conv.weight; patterns mean the file's own names.
+    known = {_FUSED.sub("", name): tensor for name, tensor in targets.items()}
+    kept_out = excluded(known, patterns)
+    if len(kept_out) == len(known):
+        raise OptionError("at least one weight left to prune", "none", where="--exclude", remedy="Exclude fewer.")
+    return [tensor for name, tensor in known.items() if name not in kept_out]
 
 
 def _checked(model: onnx.ModelProto, where: object) -> dict[str, onnx.TensorProto]:

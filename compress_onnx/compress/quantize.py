@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,21 @@ from onnxruntime.quantization.registry import QDQRegistry
 from compress_onnx import config
 from compress_onnx.compress.calibrate import fitting, ranges
 from compress_onnx.compress.fold import folded
+from compress_onnx.compress.input_moments import InputMoments
+from compress_onnx.compress.int4 import fake_quantised, overrides
+from compress_onnx.compress.layout import layouts, plain_name
 from compress_onnx.compress.lineage import descended
+from compress_onnx.compress.range_cache import kept_ranges, range_key
 from compress_onnx.compress.soundness import expect_finite_weights
+from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.graph import default_opset, is_quantised, prunable_initializers, save_model, signature
+from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
 _LEAST_OPSET = 13
+# INT4 exists since opset 21.
+_LEAST_OPSET_INT4 = 21
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +44,25 @@ class QuantizeOptions:
     """Resolved options of ``quantize``.
 
     ``cpu`` is a target, never ``auto``; ``calibration`` is the hash of the manifest that names the
-    calibration images, kept in the model's recipe.
+    calibration images, kept in the model's recipe. ``keep_int8`` names weights that stay at 8 bits
+    where the others have 4, by their names before or after folding. ``cache_key`` says which images calibrate, in which form: ranges are then
+    kept in the user's cache; without it they are not.
     """
 
     cpu: str
     weights: str = config.WEIGHTS.default
     method: str = config.METHOD.default
+    scales: str = config.SCALES.default
+    rounding: str = config.ROUNDING.default
+    keep_int8: tuple[str, ...] = ()
     calibration: str | None = None
+    cache_key: str | None = None
 
     def __post_init__(self) -> None:
         config.WEIGHTS.check(self.weights)
         config.METHOD.check(self.method)
+        config.SCALES.check(self.scales)
+        config.ROUNDING.check(self.rounding)
         config.CPU.check(self.cpu)
         if self.cpu == "auto":
             raise OptionError(
@@ -62,6 +79,35 @@ class QuantizeOptions:
         """Seven-bit weights where U8S8 products saturate int16: x86-64 without VNNI."""
         return self.cpu == "x86-64-avx2"
 
+    @property
+    def chosen_scales(self) -> str:
+        """What the scales minimise, never ``auto``."""
+        return self.scales if self.scales != "auto" else "max" if self.weights == "int8" else "mse"
+
+    @property
+    def chosen_rounding(self) -> str:
+        """How weights are rounded, never ``auto``."""
+        return self.rounding if self.rounding != "auto" else "nearest" if self.weights == "int8" else "gptq"
+
+    @property
+    def needs_moments(self) -> bool:
+        """Tell whether the layers' inputs choose scales or integers."""
+        return self.chosen_scales == "output" or self.chosen_rounding == "gptq"
+
+    @property
+    def wide_bits(self) -> int:
+        """Bits of the weights that are stored in eight."""
+        return 7 if self.reduce_range else 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """A folded model, its activations' ranges and the second moments of its layers' inputs."""
+
+    model: onnx.ModelProto
+    found: TensorsData
+    moments: dict[str, NDArray[np.float32]]
+
 
 def quantize_model(
     model: onnx.ModelProto,
@@ -70,36 +116,104 @@ def quantize_model(
     *,
     where: object = "",
 ) -> onnx.ModelProto:
-    """Return a QDQ copy of the model with 8-bit activations and per-channel symmetric 8-bit weights.
+    """Return a QDQ copy of the model with 8-bit activations and per-channel symmetric weights.
 
-    ``batches`` are calibration inputs (B, C, H, W) float32. BatchNorm is folded first. Symmetric
+    ``batches`` are calibration inputs (B, C, H, W) float32, gone through once. BatchNorm is folded
+    first. Weights have 8 bits, or 4 on disk and 8 where they run (see :func:`widened`). Symmetric
     weights keep every zero of a pruned model zero.
 
     Errors
     ------
     ModelError
         if the model is quantised already, has no weights to quantise or NaN among them, is older
-        than opset 13, or cannot be run on the calibration inputs.
+        than opset 13 (21 for 4-bit weights), or cannot be run on the calibration inputs.
     DataError
         if there are no calibration inputs, or one is not finite or of another shape than the model's.
+    OptionError
+        if ``weights`` is ``mixed``, which :func:`mixed_model` serves, or ``keep_int8`` names no weight.
     """
-    _check(model, where)
+    if options.weights == "mixed":
+        raise OptionError("weights int8 or int4", "mixed", where=where, remedy="Call mixed_model, which measures.")
+    prepared = prepare(model, batches, options, where=where)
+    rounded, scales = approximated(prepared, options, where=where)
+    quantised = store(rounded, prepared.found, options, scales=scales)
+    return descended(quantised, model, "quantize", recorded(options))
+
+
+def prepare(
+    model: onnx.ModelProto,
+    batches: Iterable[NDArray[np.float32]],
+    options: QuantizeOptions,
+    *,
+    where: object = "",
+) -> Prepared:
+    """Fold a float model and measure on the batches what its quantisation needs.
+
+    Errors
+    ------
+    ModelError, DataError
+        as of :func:`quantize_model`.
+    """
+    _check(model, options, where)
     expected = signature(model, where=where)
+    plain = folded(model)
+    moments = InputMoments(plain) if options.needs_moments else None
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
-        scratch = Path(name)
-        source = scratch / "folded.onnx"
-        save_model(folded(model), source)
+        source = Path(name) / "folded.onnx"
+        save_model(plain, source)
         inputs = fitting(batches, expected, where=where)
-        found = ranges(source, expected.input_name, inputs, method=options.method, scratch=scratch)
-        quantised = _quantised(source, found, options)
-    return descended(quantised, model, "quantize", _recorded(options))
+        watched = moments.watching(inputs) if moments else inputs
+        found = kept_ranges(
+            options.cache_key and range_key(source, options.cache_key, method=options.method),
+            lambda: ranges(source, expected.input_name, watched, method=options.method, scratch=Path(name)),
+            method=options.method,
+        )
+        if moments:
+            # Ranges that were kept leave the images unread.
+            collections.deque(watched, maxlen=0)
+    return Prepared(model=plain, found=found, moments=moments.found() if moments else {})
 
 
-def _recorded(options: QuantizeOptions) -> dict[str, Any]:
+def approximated(
+    prepared: Prepared, options: QuantizeOptions, *, where: object = ""
+) -> tuple[onnx.ModelProto, dict[str, NDArray[np.float32]]]:
+    """Return the folded float model with its weights rounded as the options say, and their scales (R,).
+
+    Weights that ONNX Runtime shall scale itself, by their maximum at 8 bits, stay as they are and
+    have no scales. Multiplying a row of a rounded weight and its scale by one factor keeps its
+    integers; with the outcome go on to :func:`store`.
+    """
+    names = layouts(prepared.model)
+    kept = _kept(options.keep_int8, names, where)
+    bits = {name: 4 for name in names if options.weights != "int8" and name not in kept}
+    if options.weights == "int8" and (options.chosen_scales, options.chosen_rounding) != ("max", "nearest"):
+        bits = dict.fromkeys(names, options.wide_bits)
+    return fake_quantised(
+        prepared.model,
+        bits,
+        options.chosen_scales,
+        rounding=options.chosen_rounding,
+        moments=prepared.moments,
+    )
+
+
+def _kept(wanted: Iterable[str], names: Iterable[str], where: object) -> frozenset[str]:
+    known = {plain_name(name): name for name in names}
+    for name in wanted:
+        if plain_name(name) not in known:
+            raise unknown("weight", name, known, where=str(where))
+    return frozenset(known[plain_name(name)] for name in wanted)
+
+
+def recorded(options: QuantizeOptions) -> dict[str, Any]:
+    """Return the options as a recipe step keeps them."""
     return {
         "weights": options.weights,
         "activations": "int8" if options.activation_type == QuantType.QInt8 else "uint8",
         "method": options.method,
+        "scales": options.chosen_scales,
+        "rounding": options.chosen_rounding,
+        "keep_int8": list(options.keep_int8),
         "cpu": options.cpu,
         "reduce_range": options.reduce_range,
         "per_channel": True,
@@ -107,14 +221,15 @@ def _recorded(options: QuantizeOptions) -> dict[str, Any]:
     }
 
 
-def _check(model: onnx.ModelProto, where: object) -> None:
+def _check(model: onnx.ModelProto, options: QuantizeOptions, where: object) -> None:
     if is_quantised(model):
         raise ModelError("a float model to quantise", "a quantised one", where=where, remedy="Name its FP32 parent.")
     if not prunable_initializers(model):
         raise ModelError("weights to quantise (Conv, ConvTranspose, Gemm, MatMul)", "none", where=where)
-    if default_opset(model) < _LEAST_OPSET:
+    least = _LEAST_OPSET if options.weights == "int8" else _LEAST_OPSET_INT4
+    if default_opset(model) < least:
         raise ModelError(
-            f"opset {_LEAST_OPSET} or newer",
+            f"opset {least} or newer{'' if options.weights == 'int8' else ' for 4-bit weights'}",
             f"opset {default_opset(model)}",
             where=where,
             remedy="Convert it with onnx.version_converter or export it again.",
@@ -122,8 +237,22 @@ def _check(model: onnx.ModelProto, where: object) -> None:
     expect_finite_weights(prunable_initializers(model), where=where)
 
 
-def _quantised(source: Path, found: TensorsData, options: QuantizeOptions) -> onnx.ModelProto:
-    with _quiet():
+def store(
+    model: onnx.ModelProto,
+    found: TensorsData,
+    options: QuantizeOptions,
+    *,
+    scales: Mapping[str, NDArray[np.floating]],
+) -> onnx.ModelProto:
+    """Return the QDQ form of a folded float model, with the given scales (R,) of its weights.
+
+    ``scales`` are by weight name; a weight without gets 8 bits and ONNX Runtime's scales. Weights
+    of a 4-bit model that are named have 4 bits, widened.
+    """
+    bits = dict.fromkeys(scales, 8 if options.weights == "int8" else 4)
+    with _quiet(), tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
+        source = Path(name) / "folded.onnx"
+        save_model(model, source)
         quantizer = QDQQuantizer(
             load_model_with_shape_infer(source),
             per_channel=True,
@@ -134,12 +263,15 @@ def _quantised(source: Path, found: TensorsData, options: QuantizeOptions) -> on
             nodes_to_quantize=[],
             nodes_to_exclude=[],
             op_types_to_quantize=sorted(QDQRegistry),
-            extra_options={"WeightSymmetric": True, "ActivationSymmetric": options.cpu == "aarch64"},
+            extra_options={
+                "WeightSymmetric": True,
+                "ActivationSymmetric": options.cpu == "aarch64",
+                "TensorQuantOverrides": overrides(model, bits, scales),
+            },
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
-    quantised: onnx.ModelProto = quantizer.model.model
-    return quantised
+    return widened(quantizer.model.model)
 
 
 @contextlib.contextmanager
@@ -157,5 +289,12 @@ def _quiet() -> Iterator[None]:
 def compress(
     model: onnx.ModelProto, options: dict[str, Any], calibration: Callable[[], Iterable[NDArray[np.float32]]] | None
 ) -> onnx.ModelProto:
-    """Quantise as a compressor plug-in."""
-    return quantize_model(model, calibration() if calibration else [], QuantizeOptions(**options))
+    """Quantise as a compressor plug-in; ``max_drop`` is an option of mixed weights."""
+    chosen = {name: value for name, value in options.items() if name != "max_drop"}
+    batches = calibration or list
+    if options.get("weights") == "mixed":
+        from compress_onnx.compress.mixed import mixed_model  # it builds on this module
+
+        drop = options.get("max_drop", config.MAX_DROP.default)
+        return mixed_model(model, batches, QuantizeOptions(**chosen), max_drop=drop)
+    return quantize_model(model, batches(), QuantizeOptions(**chosen))

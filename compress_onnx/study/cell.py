@@ -22,7 +22,7 @@ from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import Entry
 from compress_onnx.study.export import exported
 from compress_onnx.study.options import CompareOptions
-from compress_onnx.study.quantise import calibration_batches
+from compress_onnx.study.quantise import cache_key, calibration_batches
 from compress_onnx.study.recipes import compressed, needs_calibration, parse_recipe
 
 ARTIFACTS = "artifacts"
@@ -115,10 +115,14 @@ def _candidates(
     cell: Cell, baseline: onnx.ModelProto, folder: Path, choice: CalibrationChoice | None, stages: Stages
 ) -> list[Entry]:
     progress = stages("compress")
-    feed = None if choice is None else functools.partial(calibration_batches, choice, _preprocessing(baseline))
+    quantisation, feed = cell.quantisation(choice), None
+    if choice is not None:
+        preprocessing = _preprocessing(baseline)
+        quantisation["cache_key"] = cache_key(choice, preprocessing)
+        feed = functools.partial(calibration_batches, choice, preprocessing)
     entries = []
     for number, text in enumerate(cell.recipes, start=1):
-        steps = parse_recipe(text, cell.quantisation(choice))
+        steps = parse_recipe(text, quantisation)
         model, recipe = compressed(baseline, steps, calibration=feed)
         name = artifact_name(text)
         path = folder / ARTIFACTS / f"{name}.onnx"

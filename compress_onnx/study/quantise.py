@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
+from compress_onnx import config
+from compress_onnx.compress.mixed import mixed_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.config import Progress, silent
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import ModelError
+from compress_onnx.files import sha256_of
 from compress_onnx.graph import load_model, read_embedded, save_model, signature
 from compress_onnx.records import Preprocessing
 from compress_onnx.study.calibration import CalibrationChoice, beside, calibration_for, is_filed
 from compress_onnx.study.contestants import check_input
 
-# Bounds what the calibrators hold at once: 64 images of ResNet-18's activations are about 0.4 GB.
+# Pictures decoded at once; the calibrators cut their own chunks.
 BATCH = 64
 
 
@@ -27,7 +32,8 @@ BATCH = 64
 class CalibrationData:
     """What calibrates: ``size`` images of ``training``, none of which is in ``evaluation``.
 
-    ``preprocessing`` serves a foreign model without metadata.
+    ``preprocessing`` serves a foreign model without metadata; ``max_drop`` is the accuracy that
+    mixed weights may lose on these images.
     """
 
     training: ImageSet
@@ -35,6 +41,7 @@ class CalibrationData:
     size: int
     seed: int
     preprocessing: Preprocessing | None = None
+    max_drop: float = config.MAX_DROP.default
 
 
 def quantise_file(
@@ -57,19 +64,51 @@ def quantise_file(
         if the images do not fit, or would be evaluated too.
     """
     model = load_model(source)
-    known = read_embedded(model, where=source).preprocessing or data.preprocessing
-    if known is None:
-        raise ModelError(
-            "preprocessing in the model's metadata", "none", where=source, remedy="Give it with --mean and --std."
-        )
-    check_input(known, signature(model, where=source), source)
-    choice = calibration_for(data.training, data.size, seed=data.seed, evaluation=data.evaluation)
-    named = dataclasses.replace(options, calibration=choice.info.sha256)
-    quantised = quantize_model(model, calibration_batches(choice, known, progress), named, where=source)
+    images = prepared_data(model, data, where=source)
+    choice, known = images.choice, images.preprocessing
+    named = dataclasses.replace(options, calibration=choice.info.sha256, cache_key=cache_key(choice, known))
+    feed = functools.partial(calibration_batches, choice, known, progress)
+    if options.weights == "mixed":
+        quantised = mixed_model(model, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
+    else:
+        quantised = quantize_model(model, feed(), named, where=source)
     save_model(quantised, target)
     if not is_filed(choice.manifest):
         save_manifest(beside(target), choice.manifest)
     return choice.manifest.name
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PreparedData:
+    """Chosen calibration images and how the model at hand sees them."""
+
+    choice: CalibrationChoice
+    preprocessing: Preprocessing
+
+
+def prepared_data(model: onnx.ModelProto, data: CalibrationData, *, where: Path) -> PreparedData:
+    """Choose calibration images for a model, by its own preprocessing, else by that of ``data``.
+
+    Errors
+    ------
+    ModelError
+        if neither says anything about preprocessing, or it does not fit the model's input.
+    DataError
+        if the images do not fit, or would be evaluated too.
+    """
+    known = read_embedded(model, where=where).preprocessing or data.preprocessing
+    if known is None:
+        raise ModelError(
+            "preprocessing in the model's metadata", "none", where=where, remedy="Give it with --mean and --std."
+        )
+    check_input(known, signature(model, where=where), where)
+    choice = calibration_for(data.training, data.size, seed=data.seed, evaluation=data.evaluation)
+    return PreparedData(choice=choice, preprocessing=known)
+
+
+def cache_key(choice: CalibrationChoice, preprocessing: Preprocessing) -> str:
+    """Return what tells these images in this form from any others, for ranges kept in the cache."""
+    return sha256_of(choice.info.sha256.encode(), repr(preprocessing).encode())
 
 
 def calibration_batches(

@@ -12,11 +12,22 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx import config
+from compress_onnx.compress.repair_step import repair_model
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import compressors
 from compress_onnx.graph import read_embedded
 from compress_onnx.records import OptionValue, RecipeStep
 from compress_onnx.registry import unknown
+
+REPAIR = "repair"
+_BUILT_IN = frozenset({"prune", "prune-structured", "quantize"})
+_WRITTEN = ("prune:<sparsity>", "prune-layer:<sparsity>", "structured:<fraction>")
+_QUANTISED: dict[str, dict[str, OptionValue]] = {
+    "w8a8": {"weights": "int8"},
+    "w4a8": {"weights": "int4"},
+    "w4a8-plain": {"weights": "int4", "scales": "max", "rounding": "nearest"},
+    "mixed": {"weights": "mixed"},
+}
 
 Calibration = Callable[[], Iterable[NDArray[np.float32]]]
 
@@ -32,9 +43,11 @@ class Step:
 def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[Step, ...]:
     """Return the steps of a recipe.
 
-    ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``w8a8`` quantises
-    with the options ``quantisation`` (cpu, method, calibration); any other word is a compressor
-    plug-in's name.
+    ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``structured:F``
+    removes the fraction F of the channels; ``repair`` gives channels the first model's statistics
+    again; ``w8a8``, ``w4a8`` and ``mixed`` quantise with the options ``quantisation`` (cpu, method,
+    calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum, as ONNX
+    Runtime does; any other word is a compressor plug-in's name.
 
     >>> [step.compressor for step in parse_recipe("prune:0.5+w8a8", {"cpu": "aarch64"})]
     ['prune', 'quantize']
@@ -54,17 +67,21 @@ def _step(word: str, quantisation: Mapping[str, OptionValue]) -> Step:
     if name in {"prune", "prune-layer"}:
         scope = "global" if name == "prune" else "layer"
         return Step(compressor="prune", options={"sparsity": _fraction(argument, word), "scope": scope})
+    if name == "structured":
+        return Step(compressor="prune-structured", options={"fraction": _fraction(argument, word)})
     if argument:
         raise OptionError("a recipe step such as prune:0.5 or w8a8", repr(word))
-    if name == "w8a8":
-        return Step(compressor="quantize", options={"weights": "int8", **quantisation})
+    if name in _QUANTISED:
+        return Step(compressor="quantize", options={**_QUANTISED[name], **quantisation})
+    if name == REPAIR:
+        return Step(compressor=REPAIR, options={"calibration": quantisation.get("calibration")})
     if name not in compressors():
-        raise unknown("recipe step", name, ["prune:<sparsity>", "prune-layer:<sparsity>", "w8a8", *_plugins()])
+        raise unknown("recipe step", name, [*_WRITTEN, *_QUANTISED, REPAIR, *_plugins()])
     return Step(compressor=name, options={})
 
 
 def _plugins() -> list[str]:
-    return [name for name in compressors().names() if name not in {"prune", "quantize"}]
+    return [name for name in compressors().names() if name not in _BUILT_IN]
 
 
 def _fraction(text: str, word: str) -> float:
@@ -77,7 +94,7 @@ def _fraction(text: str, word: str) -> float:
 
 def needs_calibration(steps: Iterable[Step]) -> bool:
     """Tell whether a recipe has a step that is fed images."""
-    return any(step.compressor != "prune" for step in steps)
+    return any(step.compressor not in {"prune", "prune-structured"} for step in steps)
 
 
 def compressed(
@@ -88,16 +105,21 @@ def compressed(
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[onnx.ModelProto, tuple[RecipeStep, ...]]:
     """Return the model after all steps, and its whole recipe with the seconds of these steps."""
-    recipe = read_embedded(model).recipe
+    recipe, first = read_embedded(model).recipe, model
     for step in steps:
         started = clock()
-        model = _applied(model, step, calibration)
+        model = _applied(first, model, step, calibration)
         done = read_embedded(model).recipe[-1]
         recipe = (*recipe, dataclasses.replace(done, seconds=clock() - started))
     return model, recipe
 
 
-def _applied(model: onnx.ModelProto, step: Step, calibration: Calibration | None) -> onnx.ModelProto:
+def _applied(
+    first: onnx.ModelProto, model: onnx.ModelProto, step: Step, calibration: Calibration | None
+) -> onnx.ModelProto:
+    if step.compressor == REPAIR:
+        named = step.options.get("calibration")
+        return repair_model(first, model, calibration or list, calibration=None if named is None else str(named))
     compressor: Any = compressors()[step.compressor]
     result: onnx.ModelProto = compressor(model, step.options, calibration)
     return result

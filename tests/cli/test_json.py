@@ -55,7 +55,12 @@ def test_prune_prints_the_artifact(cli: Any, shelf: Any, tmp_path: Path) -> None
     assert found["sha256"] == sha256_of_file(tmp_path / "p.onnx")
     assert found["parent_sha256"] == sha256_of_file(shelf.base)
     assert found["weights"] - found["nonzero_weights"] == int(0.25 * found["weights"])
-    assert found["recipe"][-1]["options"] == {"sparsity": 0.25, "scope": "global"}
+    assert found["recipe"][-1]["options"] == {
+        "sparsity": 0.25,
+        "scope": "global",
+        "basis": "unfolded",
+        "exclude": [],
+    }
 
 
 def test_pruned_files_stand_beside_their_source_by_default(cli: Any, shelf: Any, tmp_path: Path) -> None:

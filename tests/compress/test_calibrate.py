@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper
+from onnxruntime.quantization.calibrate import CalibrationDataReader, create_calibrator
 
+from compress_onnx.compress import calibrate
 from compress_onnx.compress.calibrate import METHODS, fitting, ranges
 from compress_onnx.config import METHOD
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import Signature, save_model
+from compress_onnx.graph import Signature, load_model, save_model, signature
 
 Images = NDArray[np.float32]
 ANY = Signature(input_name="input", output_name="logits", image_shape=(3, 8, 8), fixed_batch=None, classes=5)
@@ -29,6 +32,14 @@ def model_file(convnet: onnx.ModelProto, tmp_path: Path) -> Path:
     return tmp_path / "model.onnx"
 
 
+@pytest.fixture(scope="module")
+def many() -> Images:
+    """Return (50, 3, 8, 8) float32 of very different sizes: three chunks and a rest."""
+    rng = np.random.default_rng(11)
+    sizes = np.exp(rng.normal(0, 1, (50, 1, 1, 1)))
+    return (rng.normal(size=(50, 3, 8, 8)) * sizes).astype(np.float32)
+
+
 def test_every_declared_method_exists() -> None:
     assert set(METHODS) == set(METHOD.choices)
 
@@ -38,6 +49,83 @@ def test_minmax_is_the_extremes_over_all_batches(model_file: Path, images: Image
     low, high = (float(value.item()) for value in found["input"].range_value)
     assert (low, high) == (images.min(), images.max())
     assert {"input", "n1", "r1", "c2", "logits"} <= set(found.keys())
+
+
+def found_ranges(model_file: Path, batches: Iterable[Images], method: str) -> dict[str, tuple[float, float]]:
+    """Return the ranges as the quantiser asks for them: batches cut to the model, then measured."""
+    expected = signature(load_model(model_file))
+    found = ranges(
+        model_file, expected.input_name, fitting(batches, expected), method=method, scratch=model_file.parent
+    )
+    return {name: (tensor.lowest.item(), tensor.highest.item()) for name, tensor in found.items()}
+
+
+class Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime ships no types
+    """All images at once, as ``quantize_static`` is often given them."""
+
+    def __init__(self, images: Images) -> None:
+        self._feeds = iter([{"input": images}])
+
+    def get_next(self) -> dict[str, Images] | None:
+        return next(self._feeds, None)
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+def test_ranges_are_those_of_quantize_static_on_all_images_at_once(
+    model_file: Path, many: Images, method: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    calibrator = create_calibrator(
+        model_file, augmented_model_path=str(model_file.parent / "own.onnx"), calibrate_method=METHODS[method]
+    )
+    calibrator.collect_data(Reader(many))
+    own = calibrator.compute_data()
+    ours = found_ranges(model_file, [many], method)
+    assert set(ours) == set(own.keys())
+    # One bin of the percentile's 2,048; the other methods differ by float rounding only.
+    bins = 1 / 2048 if method == "percentile" else 1e-5
+    for name, tensor in own.items():
+        low, high = (float(np.asarray(value).item()) for value in tensor.range_value)
+        assert ours[name] == pytest.approx((low, high), abs=bins * max(-low, high) + 1e-6)
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+def test_ranges_do_not_depend_on_the_batches_that_come_in(model_file: Path, many: Images, method: str) -> None:
+    whole = found_ranges(model_file, [many], method)
+    for size in (1, 7, 16, 64):
+        pieces = [many[start : start + size] for start in range(0, len(many), size)]
+        assert found_ranges(model_file, iter(pieces), method) == whole
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+def test_ranges_do_not_depend_on_the_size_of_the_chunks(
+    model_file: Path, many: Images, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = found_ranges(model_file, [many], method)
+    for size in (3, 16, len(many)):
+        monkeypatch.setattr(calibrate, "CHUNK", size)
+        assert found_ranges(model_file, [many], method) == whole
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+def test_ranges_do_not_depend_on_the_order_of_the_images(model_file: Path, many: Images, method: str) -> None:
+    # Small values first, and last: bins laid over the first chunk would stretch, or not.
+    rising = many[np.argsort(np.abs(many).max(axis=(1, 2, 3)))]
+    assert found_ranges(model_file, [rising], method) == found_ranges(model_file, [rising[::-1]], method)
+
+
+def test_nothing_is_kept_of_the_images(model_file: Path, many: Images) -> None:
+    given: list[weakref.ref[Images]] = []
+    alive = []
+
+    def batches() -> Iterator[Images]:
+        for _ in range(30):
+            batch = many.copy()
+            given.append(weakref.ref(batch))
+            alive.append(sum(known() is not None for known in given))
+            yield batch
+
+    found_ranges(model_file, batches(), "percentile")
+    assert max(alive) <= 3
 
 
 @pytest.mark.parametrize("method", METHOD.choices)
@@ -102,6 +190,29 @@ def test_fitting_keeps_every_image_in_order_and_the_batch_size(sizes: list[int],
         assert len(seen) == total
     else:
         assert {len(part) for part in parts} <= {fixed}
+
+
+def test_pictures_of_several_sizes_are_not_put_into_one_chunk() -> None:
+    free = dataclasses.replace(ANY, image_shape=(3, None, None))
+    batches = [np.zeros((2, 3, side, 4), np.float32) for side in (5, 5, 6, 5)]
+    assert [part.shape for part in fitting(batches, free)] == [(4, 3, 5, 4), (2, 3, 6, 4), (2, 3, 5, 4)]
+
+
+@pytest.mark.parametrize("method", METHOD.choices)
+def test_nan_in_a_late_chunk_is_not_dropped(
+    make_model: Callable[..., onnx.ModelProto], tmp_path: Path, method: str
+) -> None:
+    nodes = [
+        helper.make_node("Sqrt", ["input"], ["root"]),
+        helper.make_node("GlobalAveragePool", ["root"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("MatMul", ["f", "w"], ["logits"]),
+    ]
+    save_model(make_model(nodes, {"w": np.ones((3, 5), np.float32)}), tmp_path / "root.onnx")
+    good, bad = np.ones((16, 3, 8, 8), np.float32), np.ones((16, 3, 8, 8), np.float32)
+    bad[9, 1, 2, 3] = -1
+    with pytest.raises(ModelError, match="finite activations, got NaN or infinity in"):
+        found_ranges(tmp_path / "root.onnx", [good, bad, good], method)
 
 
 @pytest.mark.parametrize(

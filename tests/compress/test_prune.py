@@ -145,7 +145,8 @@ def test_the_child_knows_its_parent_and_how_it_was_made(convnet: onnx.ModelProto
     assert found.preprocessing == preprocessing
     assert found.class_names == ("a", "b")
     assert found.parent_sha256 == model_sha256(parent)
-    step = RecipeStep(name="prune", options={"sparsity": 0.5, "scope": "global"}, seconds=0.0)
+    options = {"sparsity": 0.5, "scope": "global", "basis": "unfolded", "exclude": []}
+    step = RecipeStep(name="prune", options=options, seconds=0.0)
     assert found.recipe == (export, step)
 
 
@@ -157,6 +158,52 @@ def test_equal_input_gives_equal_bytes(convnet: onnx.ModelProto) -> None:
 def test_the_plug_in_prunes_without_data(convnet: onnx.ModelProto) -> None:
     by_plug_in = compress(convnet, {"sparsity": 0.4, "scope": "layer"}, None)
     assert by_plug_in == prune_model(convnet, PruneOptions(sparsity=0.4, scope="layer"))
+
+
+def test_excluded_weights_stay_and_do_not_count(convnet: onnx.ModelProto) -> None:
+    pruned = prune_model(convnet, PruneOptions(sparsity=0.5, exclude=("w[12]", "w1")))
+    assert zeros(pruned, "w1", "w2") == zeros(convnet, "w1", "w2") == 0
+    assert zeros(pruned, "w3") == arrays(convnet)["w3"].size // 2
+
+
+def test_a_pattern_without_a_match_is_refused_with_near_names(convnet: onnx.ModelProto) -> None:
+    with pytest.raises(OptionError, match=r"got 'W1\*' \(--exclude\)\. Weights: w1, w2, w3\."):
+        prune_model(convnet, PruneOptions(exclude=("w2", "W1*")))
+    with pytest.raises(OptionError, match=r"Did you mean w\d or"):
+        prune_model(convnet, PruneOptions(exclude=("w12",)))
+
+
+def test_a_bias_is_no_weight_to_exclude(convnet: onnx.ModelProto) -> None:
+    with pytest.raises(OptionError, match="a pattern that matches a weight's name, got 'b2'"):
+        prune_model(convnet, PruneOptions(exclude=("b2",)))
+
+
+def test_excluding_everything_is_refused(convnet: onnx.ModelProto) -> None:
+    with pytest.raises(OptionError, match=r"at least one weight left to prune, got none \(--exclude\)"):
+        prune_model(convnet, PruneOptions(exclude=("*",)))
+
+
+def test_the_folded_basis_judges_weights_times_batch_norm(convnet: onnx.ModelProto) -> None:
+    stored = arrays(convnet)
+    factor = stored["scale"] / np.sqrt(stored["var"] + np.float32(1e-5))
+    folded_w1 = stored["w1"] * factor.reshape(-1, 1, 1, 1)
+    smallest = np.sort(np.abs(folded_w1).ravel())[: folded_w1.size * 3 // 10]
+    pruned = prune_model(convnet, PruneOptions(sparsity=0.3, scope="layer", basis="folded"))
+    assert "BatchNormalization" not in {node.op_type for node in pruned.graph.node}
+    first = numpy_helper.to_array(next(iter(prunable_initializers(pruned).values())))
+    np.testing.assert_array_equal(first == 0, np.abs(folded_w1) <= smallest[-1])
+    assert model_bytes(pruned) != model_bytes(prune_model(convnet, PruneOptions(sparsity=0.3, scope="layer")))
+
+
+def test_patterns_mean_the_names_before_folding(convnet: onnx.ModelProto) -> None:
+    pruned = prune_model(convnet, PruneOptions(sparsity=0.5, basis="folded", exclude=("w1", "w3")))
+    counts = [int(np.count_nonzero(numpy_helper.to_array(t) == 0)) for t in prunable_initializers(pruned).values()]
+    assert counts == [0, arrays(convnet)["w2"].size // 2, 0]
+
+
+def test_an_unknown_basis_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean folded or unfolded"):
+        PruneOptions(basis="foldd")
 
 
 @pytest.mark.parametrize("sparsity", [-0.1, 1.0, 1.5, float("nan"), float("inf")])

@@ -1,0 +1,38 @@
+"""Flags of the commands that are fed training images, and what they become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compress_onnx import config
+from compress_onnx.cli.options import preprocessing_of
+
+if TYPE_CHECKING:
+    from compress_onnx.study.quantise import CalibrationData
+
+
+def calibration_data(
+    model: Path, data: str, *, exclude: str, size: int, seed: int, normalisation: dict[str, str]
+) -> CalibrationData:
+    """Return the calibration data that flags describe.
+
+    The test split of named data is excluded unless ``exclude`` names other images.
+    ``normalisation`` holds the texts of --mean, --std, --size and --layout.
+    """
+    from compress_onnx.data.sources import load_data
+    from compress_onnx.extension_points import datasets
+    from compress_onnx.study.quantise import CalibrationData
+
+    config.CALIBRATION_SIZE.check(size)
+    config.SEED.check(seed)
+    name, _, split = data.partition(":")
+    if not exclude and split == "train" and name in datasets():
+        exclude = f"{name}:test"
+    return CalibrationData(
+        training=load_data(data),
+        evaluation=load_data(exclude) if exclude else None,
+        size=size,
+        seed=seed,
+        preprocessing=preprocessing_of(model, **normalisation),
+    )

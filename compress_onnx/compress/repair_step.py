@@ -1,0 +1,40 @@
+"""Repair as a step of a recipe: the repaired model carries what the repair gained."""
+
+from __future__ import annotations
+
+import onnx
+
+from compress_onnx.compress.lineage import descended
+from compress_onnx.compress.repair import Batches, repaired
+from compress_onnx.config import Progress, silent
+from compress_onnx.records import OptionValue
+
+
+def repair_model(
+    baseline: onnx.ModelProto,
+    candidate: onnx.ModelProto,
+    batches: Batches,
+    *,
+    calibration: str | None = None,
+    progress: Progress = silent,
+) -> onnx.ModelProto:
+    """Return a repaired copy of ``candidate`` whose recipe says what the repair gained.
+
+    ``calibration`` is the hash of the manifest that names the images. See :func:`repaired`.
+
+    Errors
+    ------
+    ModelError, DataError
+        as :func:`repaired`.
+    """
+    outcome = repaired(baseline, candidate, batches, progress=progress)
+    gained: dict[str, OptionValue] = {
+        "strength": outcome.strength,
+        "kl_before": outcome.kl_before,
+        "kl_after": outcome.kl_after,
+        "flips_before": outcome.flips_before,
+        "flips_after": outcome.flips_after,
+        "n": outcome.n,
+        "calibration": calibration,
+    }
+    return descended(outcome.model, candidate, "repair", gained)

@@ -1,0 +1,139 @@
+"""Prune a file, by weights or by channels; repair it, and search how much it bears."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from compress_onnx.compress.lineage import descended
+from compress_onnx.compress.prune import PruneOptions, prune_model
+from compress_onnx.compress.repair_step import repair_model
+from compress_onnx.compress.structured import StructuredOptions, structured_pruned
+from compress_onnx.config import Progress, silent
+from compress_onnx.data.splits import save_manifest
+from compress_onnx.errors import DataError, OptionError
+from compress_onnx.graph import load_model, model_bytes, save_model
+from compress_onnx.runtime.predict import logits_of
+from compress_onnx.runtime.session import open_session
+from compress_onnx.study.calibration import beside, is_filed
+from compress_onnx.study.quantise import CalibrationData, PreparedData, calibration_batches, prepared_data
+from compress_onnx.study.search import Searched, confirmed_sparsity
+
+
+def prune_file(
+    source: Path,
+    target: Path,
+    options: PruneOptions | StructuredOptions,
+    *,
+    data: CalibrationData | None,
+    progress: Progress = silent,
+) -> onnx.ModelProto:
+    """Prune ``source`` into ``target``; with ``data`` the result is repaired.
+
+    Structured pruning is not repaired: its layers are no longer the baseline's.
+
+    Errors
+    ------
+    ModelError, DataError, OptionError
+        as the steps.
+    """
+    model = load_model(source)
+    if isinstance(options, StructuredOptions):
+        pruned = structured_pruned(model, options, where=source)
+        save_model(pruned, target)
+        return pruned
+    if data is None:
+        pruned = prune_model(model, options, where=source)
+        save_model(pruned, target)
+        return pruned
+    images = prepared_data(model, data, where=source)
+    pruned = pruned_and_repaired(model, options, images, progress=progress)
+    _save(pruned, target, images)
+    return pruned
+
+
+def pruned_and_repaired(
+    model: onnx.ModelProto, options: PruneOptions, images: PreparedData, *, progress: Progress = silent
+) -> onnx.ModelProto:
+    """Return the model pruned and its channel statistics repaired on the calibration images."""
+    if options.basis == "folded":
+        raise OptionError("--basis unfolded with repair", "folded", remedy="Give --repair none, or the other basis.")
+    pruned = prune_model(model, options)
+    feed = functools.partial(calibration_batches, images.choice, images.preprocessing)
+    return repair_model(model, pruned, feed, calibration=images.choice.info.sha256, progress=progress)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Search:
+    """What a search does: ``options`` but for the sparsity, on ``data``, with or without repair."""
+
+    options: PruneOptions
+    data: CalibrationData
+    max_drop: float
+    repairs: bool
+
+    def candidate(self, model: onnx.ModelProto, sparsity: float, images: PreparedData) -> onnx.ModelProto:
+        """Return the model at one sparsity."""
+        options = dataclasses.replace(self.options, sparsity=sparsity)
+        return pruned_and_repaired(model, options, images) if self.repairs else prune_model(model, options)
+
+
+def search_file(source: Path, target: Path, job: Search, *, progress: Progress = silent) -> Searched:
+    """Prune ``source`` as far as its accuracy on labelled calibration images bears, into ``target``.
+
+    Half of the images search, the other half confirms; the repair sees all of them, without labels.
+
+    Errors
+    ------
+    DataError
+        if the images have no labels.
+    """
+    model = load_model(source)
+    images = prepared_data(model, job.data, where=source)
+    labels = images.choice.images.labels
+    if labels is None:
+        raise DataError("labelled calibration images, since the search measures accuracy", "no labels", where=source)
+    base = _correct(model, images, labels)
+    steps = 0
+
+    def loss_at(sparsity: float, rows: NDArray[np.int64]) -> float:
+        nonlocal steps
+        steps += 1
+        # Bisection over 198 sparsities takes 8 steps, and a few more confirm.
+        progress(min(1.0, steps / 10), f"sparsity {sparsity:g}")
+        return float(base[rows].mean() - correct_at(sparsity)[rows].mean())
+
+    @functools.cache
+    def candidate_at(sparsity: float) -> onnx.ModelProto:
+        return job.candidate(model, sparsity, images)
+
+    @functools.cache
+    def correct_at(sparsity: float) -> NDArray[np.bool_]:
+        return _correct(candidate_at(sparsity), images, labels)
+
+    rng = np.random.default_rng(job.data.seed)
+    found = confirmed_sparsity(loss_at, len(labels), max_drop=job.max_drop, rng=rng)
+    _save(_with_search(candidate_at(found.sparsity), found, job.max_drop), target, images)
+    return found
+
+
+def _correct(model: onnx.ModelProto, images: PreparedData, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    session = open_session(model_bytes(model))
+    logits = logits_of(session, calibration_batches(images.choice, images.preprocessing))
+    return np.asarray(logits.argmax(axis=1) == labels)
+
+
+def _with_search(model: onnx.ModelProto, found: Searched, max_drop: float) -> onnx.ModelProto:
+    facts = dataclasses.asdict(found) | {"max_drop": max_drop, "tried": [float(sparsity) for sparsity in found.tried]}
+    return descended(model, model, "search", facts)
+
+
+def _save(model: onnx.ModelProto, target: Path, images: PreparedData) -> None:
+    save_model(model, target)
+    if not is_filed(images.choice.manifest):
+        save_manifest(beside(target), images.choice.manifest)
