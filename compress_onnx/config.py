@@ -114,7 +114,7 @@ REPAIR = ChoiceOption(
 )
 # On ResNet-18 the repair's gain no longer grows beyond 2,048 images, and a quarter of them judges it.
 REPAIR_SIZE = NumberOption(
-    name="calibration-size", default=2048, low=8, help="Number of training images that repair a pruned model."
+    name="repair-size", default=2048, low=8, help="Number of training images that repair a pruned model."
 )
 # 512 images: the accuracy of MinMax ranges no longer moves, and calibration stays within seconds.
 CALIBRATION_SIZE = NumberOption(

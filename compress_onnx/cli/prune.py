@@ -11,7 +11,7 @@ import typer
 from compress_onnx import config
 from compress_onnx.cli.artifacts import made
 from compress_onnx.cli.calibrating import calibration_data
-from compress_onnx.cli.options import CalibrationSize, Json, Layout, Mean, Output, Seed, Size, Std
+from compress_onnx.cli.options import Json, Layout, Mean, Output, Seed, Size, Std
 from compress_onnx.cli.terminal import progress_bars, say
 from compress_onnx.errors import OptionError
 
@@ -44,7 +44,7 @@ def prune(
         bool, typer.Option("--search", help="Find the highest sparsity whose accuracy loss stays within --max-drop.")
     ] = False,
     max_drop: Annotated[float, typer.Option(help=config.MAX_DROP.help)] = config.MAX_DROP.default,
-    calibration_size: CalibrationSize = config.REPAIR_SIZE.default,
+    repair_size: Annotated[int, typer.Option(help=config.REPAIR_SIZE.help)] = config.REPAIR_SIZE.default,
     seed: Seed = config.SEED.default,
     mean: Mean = "",
     std: Std = "",
@@ -67,7 +67,7 @@ def prune(
     if data:
         normalisation = {"mean": mean, "std": std, "size": size, "layout": layout}
         images = calibration_data(
-            model, data, exclude="", size=calibration_size, seed=seed, normalisation=normalisation
+            model, data, exclude="", size=config.REPAIR_SIZE.check(repair_size), seed=seed, normalisation=normalisation
         )
     path = output or model.with_name(f"{model.stem}-prune{'' if search else f'{sparsity:g}'}.onnx")
     if search:
@@ -94,12 +94,14 @@ def _options(
 def _prune(
     source: Path, target: Path, options: PruneOptions | StructuredOptions, images: CalibrationData | None
 ) -> None:
+    from compress_onnx.graph import read_embedded
     from compress_onnx.study.pruning import prune_file
 
+    if images is None:
+        prune_file(source, target, options, data=None)
+        return
     with progress_bars() as stages:
         model = prune_file(source, target, options, data=images, progress=stages("prune"))
-    from compress_onnx.graph import read_embedded
-
     last = read_embedded(model).recipe[-1]
     if last.name == "repair":
         facts = last.options

@@ -13,7 +13,7 @@ from compress_onnx.cli.artifacts import made
 from compress_onnx.cli.calibrating import calibration_data
 from compress_onnx.cli.options import CalibrationSize, Cpu, Json, Layout, Mean, Method, Output, Seed, Size, Std
 from compress_onnx.cli.terminal import progress_bars, say
-from compress_onnx.errors import OptionError
+from compress_onnx.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
     from compress_onnx.compress.quantize import QuantizeOptions
@@ -89,9 +89,11 @@ def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str)
 def _widen(source: Path, target: Path, *, as_json: bool) -> None:
     from compress_onnx.compress.lineage import descended
     from compress_onnx.compress.widen import widened
-    from compress_onnx.graph import load_model, save_model
+    from compress_onnx.graph import load_model, save_model, weights
 
     model = load_model(source)
+    if not any(weight.bits == 4 for weight in weights(model)):
+        raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantise with --weights int4 instead.")
     wide = widened(model, where=source)
     save_model(descended(wide, model, "widen", {}), target)
     made(target, as_json=as_json)

@@ -30,7 +30,7 @@ from compress_onnx.compress.channel_statistics import (
 )
 from compress_onnx.compress.corrections import Correction, corrected, correction, layers
 from compress_onnx.compress.image_pool import ImagePool
-from compress_onnx.compress.sites import LayerSite, Site, repair_sites
+from compress_onnx.compress.sites import LayerSite, Site, channels, repair_sites, stored
 from compress_onnx.compress.tensor_runner import free_batch, runner
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
@@ -113,7 +113,7 @@ def repaired(
 def fit(baseline: onnx.ModelProto, candidate: onnx.ModelProto, pool: ImagePool, *, progress: Progress = silent) -> Fit:
     """Return the whole repair, from the pool's measuring images: one pass of each model."""
     sites = repair_sites(candidate)
-    wanted = _in_baseline(baseline, layers(sites))
+    wanted = _in_baseline(baseline, candidate, layers(sites))
     total = pool.size(judging=False)
     size = batch_size(candidate, sites, pool)
     seen = _counter(total * (2 if wanted else 1), progress)
@@ -133,7 +133,8 @@ def batch_size(model: onnx.ModelProto, sites: tuple[Site, ...], pool: ImagePool)
     return max(2, LARGEST_TENSOR_BYTES // activation_bytes(model, sites, pool.first))
 
 
-def _in_baseline(baseline: onnx.ModelProto, wanted: list[LayerSite]) -> list[LayerSite]:
+def _in_baseline(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[LayerSite]) -> list[LayerSite]:
+    _expect_same_channels(baseline, candidate, wanted)
     known = {site.key: site for site in layers(repair_sites(baseline))}
     missing = [site.key for site in wanted if site.key not in known]
     if missing:
@@ -144,6 +145,21 @@ def _in_baseline(baseline: onnx.ModelProto, wanted: list[LayerSite]) -> list[Lay
             remedy="Repair a compressed copy of the same file, folded if the other is folded.",
         )
     return [known[site.key] for site in wanted]
+
+
+def _expect_same_channels(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[LayerSite]) -> None:
+    """Raise where structured pruning took channels whose statistics the baseline would give."""
+    before, after = stored(baseline), stored(candidate)
+    for site in wanted:
+        if site.weight in before:
+            had, has = channels(site.node, before[site.weight]), channels(site.node, after[site.weight])
+            if had != has:
+                raise ModelError(
+                    "a candidate whose layers without BatchNorm have all their channels",
+                    f"{has} of {had} in {site.weight!r}",
+                    where="repair",
+                    remedy="Leave the repair out after structured pruning of such a network.",
+                )
 
 
 def _judged(baseline: onnx.ModelProto, made: Fit, pool: ImagePool, *, progress: Progress) -> RepairOutcome:

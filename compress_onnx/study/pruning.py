@@ -35,7 +35,7 @@ def prune_file(
 ) -> onnx.ModelProto:
     """Prune ``source`` into ``target``; with ``data`` the result is repaired.
 
-    Structured pruning is not repaired: its layers are no longer the baseline's.
+    After structured pruning only BatchNorms can be repaired.
 
     Errors
     ------
@@ -43,12 +43,8 @@ def prune_file(
         as the steps.
     """
     model = load_model(source)
-    if isinstance(options, StructuredOptions):
-        pruned = structured_pruned(model, options, where=source)
-        save_model(pruned, target)
-        return pruned
     if data is None:
-        pruned = prune_model(model, options, where=source)
+        pruned = _pruned(model, options, where=source)
         save_model(pruned, target)
         return pruned
     images = prepared_data(model, data, where=source)
@@ -57,13 +53,23 @@ def prune_file(
     return pruned
 
 
+def _pruned(model: onnx.ModelProto, options: PruneOptions | StructuredOptions, where: object = "") -> onnx.ModelProto:
+    if isinstance(options, StructuredOptions):
+        return structured_pruned(model, options, where=where)
+    return prune_model(model, options, where=where)
+
+
 def pruned_and_repaired(
-    model: onnx.ModelProto, options: PruneOptions, images: PreparedData, *, progress: Progress = silent
+    model: onnx.ModelProto,
+    options: PruneOptions | StructuredOptions,
+    images: PreparedData,
+    *,
+    progress: Progress = silent,
 ) -> onnx.ModelProto:
     """Return the model pruned and its channel statistics repaired on the calibration images."""
-    if options.basis == "folded":
+    if isinstance(options, PruneOptions) and options.basis == "folded":
         raise OptionError("--basis unfolded with repair", "folded", remedy="Give --repair none, or the other basis.")
-    pruned = prune_model(model, options)
+    pruned = _pruned(model, options)
     feed = functools.partial(calibration_batches, images.choice, images.preprocessing)
     return repair_model(model, pruned, feed, calibration=images.choice.info.sha256, progress=progress)
 

@@ -291,6 +291,28 @@ OPTIONS = (
         for value in ("1", "-0.1", "nan", "inf")
     ),
     Case("an unknown scope", lambda p: ("prune", p.shelf.base, "--scope", "globul"), "Did you mean global?"),
+    Case("an unknown repair", lambda p: ("prune", p.shelf.base, "--repair", "maybe"), "a repair, got 'maybe'"),
+    Case("an unknown basis", lambda p: ("prune", p.shelf.base, "--basis", "folder"), "Did you mean folded"),
+    Case("an exclusion of nothing", lambda p: ("prune", p.shelf.base, "--exclude", "fc.*"), "fc"),
+    Case("a search without images", lambda p: ("prune", p.shelf.base, "--search"), "--search, got no data|got no data"),
+    Case(
+        "channels on folded weights",
+        lambda p: ("prune", p.shelf.base, "--structured", "--basis", "folded"),
+        "--basis unfolded with --structured",
+    ),
+    Case(
+        "repair of folded weights",
+        lambda p: ("prune", p.shelf.base, "--basis", "folded", "--data", p.shelf.train, "--repair-size", "16"),
+        "--basis unfolded with repair",
+    ),
+    Case(
+        "too few images to repair",
+        lambda p: ("prune", p.shelf.base, "--data", p.shelf.train, "--repair-size", "4"),
+        "at least 8, got 4",
+    ),
+    Case("a drop of everything", lambda p: p.quantize("--weights", "mixed", "--max-drop", "1"), "below 1.0, got 1.0"),
+    Case("quantize without images", lambda p: ("quantize", p.shelf.base), "calibration images, got none"),
+    Case("widen a float model", lambda p: ("quantize", p.shelf.base, "--widen"), "4-bit weights to widen, got none"),
     Case("an unknown method", lambda p: p.quantize("--method", "minmx"), "Did you mean minmax?"),
     Case("an unknown weight type", lambda p: p.quantize("--weights", "int3"), "'int3'"),
     Case("an unknown CPU", lambda p: p.quantize("--cpu", "x86"), "'x86'"),

@@ -15,8 +15,8 @@ import pytest
 
 from compress_onnx import __version__
 from compress_onnx.cli import border
-from compress_onnx.compress import prune
 from compress_onnx.store import load_run
+from compress_onnx.study import pruning
 
 
 def _tool(words: Sequence[object], **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,7 +56,7 @@ def test_without_a_command_the_help_is_shown(cli: Any) -> None:
 
 
 def test_a_bug_exits_70_with_a_traceback(cli: Any, shelf: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(prune, "prune_model", _raising(IndexError("a hole")))
+    monkeypatch.setattr(pruning, "prune_model", _raising(IndexError("a hole")))
     answer = cli("prune", shelf.base, "-o", tmp_path / "p.onnx")
     assert answer.code == 70
     assert "Traceback (most recent call last)" in answer.err
@@ -67,14 +67,14 @@ def test_a_bug_exits_70_with_a_traceback(cli: Any, shelf: Any, monkeypatch: pyte
 
 
 def test_an_interruption_exits_130(cli: Any, shelf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prune, "prune_model", _raising(KeyboardInterrupt()))
+    monkeypatch.setattr(pruning, "prune_model", _raising(KeyboardInterrupt()))
     answer = cli("prune", shelf.base)
     assert answer.code == 130
     assert "Traceback" not in answer.err
 
 
 def test_a_full_disk_is_no_bug(cli: Any, shelf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prune, "prune_model", _raising(OSError(28, "No space left on device", "/somewhere")))
+    monkeypatch.setattr(pruning, "prune_model", _raising(OSError(28, "No space left on device", "/somewhere")))
     answer = cli("prune", shelf.base)
     assert answer.code == 2
     assert answer.err == (

@@ -20,6 +20,10 @@ HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
         ("prune:0.5", (Step(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),)),
         ("prune-layer:0.25", (Step(compressor="prune", options={"sparsity": 0.25, "scope": "layer"}),)),
         ("w8a8", (Step(compressor="quantize", options={"weights": "int8", **HOW}),)),
+        ("w4a8", (Step(compressor="quantize", options={"weights": "int4", **HOW}),)),
+        ("mixed", (Step(compressor="quantize", options={"weights": "mixed", **HOW}),)),
+        ("structured:0.3", (Step(compressor="prune-structured", options={"fraction": 0.3}),)),
+        ("repair", (Step(compressor="repair", options={"calibration": None}),)),
         (
             "prune:0.5 + w8a8",
             (
@@ -53,7 +57,16 @@ def test_anything_else_is_refused(text: str, says: str) -> None:
         parse_recipe(text, HOW)
 
 
-@pytest.mark.parametrize(("text", "needs"), [("prune:0.5", False), ("w8a8", True), ("prune:0.5+w8a8", True)])
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("prune:0.5", False),
+        ("structured:0.3", False),
+        ("w8a8", True),
+        ("prune:0.5+w8a8", True),
+        ("prune:0.5+repair", True),
+    ],
+)
 def test_only_quantisation_wants_images(text: str, needs: bool) -> None:  # noqa: FBT001  # a table's column
     assert needs_calibration(parse_recipe(text, HOW)) is needs
 
