@@ -134,7 +134,6 @@ def batch_size(model: onnx.ModelProto, sites: tuple[Site, ...], pool: ImagePool)
 
 
 def _in_baseline(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[LayerSite]) -> list[LayerSite]:
-    _expect_same_channels(baseline, candidate, wanted)
     known = {site.key: site for site in layers(repair_sites(baseline))}
     missing = [site.key for site in wanted if site.key not in known]
     if missing:
@@ -144,6 +143,7 @@ def _in_baseline(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: 
             where="repair",
             remedy="Repair a compressed copy of the same file, folded if the other is folded.",
         )
+    _expect_same_channels(baseline, candidate, wanted)
     return [known[site.key] for site in wanted]
 
 
