@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_accuracy import flip_row, repair_rows
 from bench_calibration import memory_rows, time_rows
 from bench_latency import fusion_rows, latency_rows, size_row
 from bench_models import NETWORKS, made, network
@@ -31,6 +32,8 @@ def rows(folder: Path) -> Iterator[Row]:
         yield from fusion_rows(name, files[name])
     yield from (size_row(name, files[name]) for name in ("resnet18", "squeezenet"))
     yield pruning_row()
+    yield flip_row()
+    yield from repair_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)
 
