@@ -24,22 +24,30 @@ def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool
     Example: compress-onnx inspect lenet5-w8a8.onnx
     """
     from compress_onnx.compress.footprint import describe
-    from compress_onnx.graph import load_model, weights
+    from compress_onnx.graph import default_opset, load_model, weights
+    from compress_onnx.runtime.explanation import batch_norms, explanation
     from compress_onnx.runtime.fusion import fusion_receipt
 
-    found, receipt = weights(load_model(model)), fusion_receipt(model)
+    graph = load_model(model)
+    found, receipt = weights(graph), fusion_receipt(model)
+    why = explanation(graph, receipt)
     if as_json:
         artifact = describe(model, name=model.stem, shown_path=str(model))
         facts = {
             "artifact": dataclasses.asdict(artifact),
             "weights": [dataclasses.asdict(weight) for weight in found],
             "fusion": dataclasses.asdict(receipt),
+            "batch_norms": batch_norms(graph),
+            "why_not_faster": why,
         }
         put(json.dumps(facts, indent=1, allow_nan=False))
         return
     made(model, as_json=False)
     show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), [_row(weight) for weight in found])
+    put(f"Opset {default_opset(graph)}, {batch_norms(graph)} BatchNorm nodes in the file.")
     _show_receipt(receipt)
+    for sentence in why:
+        put(f"Why not faster: {sentence}")
 
 
 def _row(weight: Weight) -> tuple[str, ...]:

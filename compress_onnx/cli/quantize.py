@@ -29,6 +29,7 @@ def quantize(
     max_drop: Annotated[float, typer.Option(help=config.MAX_DROP.help)] = config.MAX_DROP.default,
     scales: Annotated[str, typer.Option(help=config.SCALES.help)] = config.SCALES.default,
     rounding: Annotated[str, typer.Option(help=config.ROUNDING.help)] = config.ROUNDING.default,
+    repair: Annotated[str, typer.Option(help=f"{config.REPAIR.help} For int4.")] = config.REPAIR.default,
     widen: Annotated[
         bool, typer.Option("--widen", help="Only make a file's 4-bit weights run as fast as 8-bit ones.")
     ] = False,
@@ -61,6 +62,7 @@ def quantize(
 
     options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
     config.MAX_DROP.check(max_drop)
+    config.REPAIR.check(repair)
     if not data:
         raise OptionError("calibration images", "none", where="quantize", remedy="Name some with --data.")
     normalisation = {"mean": mean, "std": std, "size": size, "layout": layout}
@@ -68,10 +70,9 @@ def quantize(
         model, data, exclude=exclude, size=calibration_size, seed=seed, normalisation=normalisation
     )
     path = output or model.with_name(f"{model.stem}-{SUFFIXES[weights]}.onnx")
+    images = dataclasses.replace(chosen, max_drop=max_drop, repairs=repair == "auto")
     with progress_bars() as stages:
-        manifest = quantise_file(
-            model, path, options, data=dataclasses.replace(chosen, max_drop=max_drop), progress=stages("quantise")
-        )
+        manifest = quantise_file(model, path, options, data=images, progress=stages("quantise"))
     made(path, as_json=as_json)
     say(f"Calibrated on {manifest}.")
 

@@ -289,9 +289,13 @@ def _quiet() -> Iterator[None]:
 def compress(
     model: onnx.ModelProto, options: dict[str, Any], calibration: Callable[[], Iterable[NDArray[np.float32]]] | None
 ) -> onnx.ModelProto:
-    """Quantise as a compressor plug-in; ``max_drop`` is an option of mixed weights."""
-    chosen = {name: value for name, value in options.items() if name != "max_drop"}
+    """Quantise as a compressor plug-in; ``max_drop`` is an option of mixed weights, ``repair`` one of int4."""
+    chosen = {name: value for name, value in options.items() if name not in {"max_drop", "repair"}}
     batches = calibration or list
+    if options.get("weights") == "int4" and options.get("repair") == "auto":
+        from compress_onnx.compress.int4_repair import repaired_int4  # it builds on this module
+
+        return repaired_int4(model, batches, QuantizeOptions(**chosen))
     if options.get("weights") == "mixed":
         from compress_onnx.compress.mixed import mixed_model  # it builds on this module
 

@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx import config
+from compress_onnx.compress.int4_repair import repaired_int4
 from compress_onnx.compress.mixed import mixed_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.config import Progress, silent
@@ -33,7 +34,7 @@ class CalibrationData:
     """What calibrates: ``size`` images of ``training``, none of which is in ``evaluation``.
 
     ``preprocessing`` serves a foreign model without metadata; ``max_drop`` is the accuracy that
-    mixed weights may lose on these images.
+    mixed weights may lose on these images; ``repairs`` says whether they repair 4-bit weights.
     """
 
     training: ImageSet
@@ -42,6 +43,7 @@ class CalibrationData:
     seed: int
     preprocessing: Preprocessing | None = None
     max_drop: float = config.MAX_DROP.default
+    repairs: bool = True
 
 
 def quantise_file(
@@ -70,6 +72,8 @@ def quantise_file(
     feed = functools.partial(calibration_batches, choice, known, progress)
     if options.weights == "mixed":
         quantised = mixed_model(model, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
+    elif options.weights == "int4" and data.repairs:
+        quantised = repaired_int4(model, feed, named, where=source)
     else:
         quantised = quantize_model(model, feed(), named, where=source)
     save_model(quantised, target)

@@ -24,7 +24,7 @@ _BUILT_IN = frozenset({"prune", "prune-structured", "quantize"})
 _WRITTEN = ("prune:<sparsity>", "prune-layer:<sparsity>", "structured:<fraction>")
 _QUANTISED: dict[str, dict[str, OptionValue]] = {
     "w8a8": {"weights": "int8"},
-    "w4a8": {"weights": "int4"},
+    "w4a8": {"weights": "int4", "repair": "auto"},
     "w4a8-plain": {"weights": "int4", "scales": "max", "rounding": "nearest"},
     "mixed": {"weights": "mixed"},
 }
@@ -46,8 +46,8 @@ def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[St
     ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``structured:F``
     removes the fraction F of the channels; ``repair`` gives channels the first model's statistics
     again; ``w8a8``, ``w4a8`` and ``mixed`` quantise with the options ``quantisation`` (cpu, method,
-    calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum, as ONNX
-    Runtime does; any other word is a compressor plug-in's name.
+    calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum and repairs
+    nothing, as ONNX Runtime does; any other word is a compressor plug-in's name.
 
     >>> [step.compressor for step in parse_recipe("prune:0.5+w8a8", {"cpu": "aarch64"})]
     ['prune', 'quantize']

@@ -88,6 +88,16 @@ def test_weights_have_the_width_that_was_asked_for(
     assert np.isfinite(logits(path)).all()
 
 
+def test_four_bit_weights_are_repaired_unless_told_otherwise(cli: Any, shelf: Any, tmp_path: Path) -> None:
+    words = ("--weights", "int4", "--data", shelf.train, "--calibration-size", "32")
+    for repair, gains in (("auto", True), ("none", False)):
+        path = tmp_path / f"{repair}.onnx"
+        assert cli("quantize", shelf.base, *words, "--repair", repair, "-o", path).code == 0
+        made = read_embedded(load_model(path)).recipe[-1].options
+        assert ("repair_kl_after" in made) is gains
+        assert made.get("repair_kl_after", 0) <= made.get("repair_kl_before", 0)
+
+
 def test_four_bits_need_half_the_space_of_eight(cli: Any, shelf: Any, tmp_path: Path) -> None:
     sizes = {}
     for kind in ("int8", "int4"):

@@ -20,7 +20,7 @@ HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
         ("prune:0.5", (Step(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),)),
         ("prune-layer:0.25", (Step(compressor="prune", options={"sparsity": 0.25, "scope": "layer"}),)),
         ("w8a8", (Step(compressor="quantize", options={"weights": "int8", **HOW}),)),
-        ("w4a8", (Step(compressor="quantize", options={"weights": "int4", **HOW}),)),
+        ("w4a8", (Step(compressor="quantize", options={"weights": "int4", "repair": "auto", **HOW}),)),
         ("mixed", (Step(compressor="quantize", options={"weights": "mixed", **HOW}),)),
         ("structured:0.3", (Step(compressor="prune-structured", options={"fraction": 0.3}),)),
         ("repair", (Step(compressor="repair", options={"calibration": None}),)),
