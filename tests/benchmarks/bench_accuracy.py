@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
 from compress_onnx.compress.fold import folded
+from compress_onnx.compress.int4_repair import repaired_int4
 from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantize import QuantizeOptions
 from compress_onnx.compress.repair import repaired
 from compress_onnx.config import data_root
 from compress_onnx.data.images import ImageSet
@@ -68,7 +69,7 @@ def flip_row() -> Row:
     test = load_data("gtsrb:test")
     model = exported("lenet5-gtsrb", images=test).model
     feed = _feed(model, "gtsrb", 512)
-    ours = quantize_model(model, feed(), QuantizeOptions(cpu=cpu_target(), weights="int4"))
+    ours = repaired_int4(model, feed, QuantizeOptions(cpu=cpu_target(), weights="int4"))
     base = _classes(model, test)
     flips, theirs = (float((_classes(other, test) != base).mean()) for other in (ours, _onnxruntime(model, feed)))
     shown = f"{flips:.2%}", f"{theirs:.2%}"
