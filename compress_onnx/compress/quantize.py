@@ -289,8 +289,8 @@ def _quiet() -> Iterator[None]:
 def compress(
     model: onnx.ModelProto, options: dict[str, Any], calibration: Callable[[], Iterable[NDArray[np.float32]]] | None
 ) -> onnx.ModelProto:
-    """Quantise as a compressor plug-in; ``max_drop`` is an option of mixed weights, ``repair`` one of int4."""
-    chosen = {name: value for name, value in options.items() if name not in {"max_drop", "repair"}}
+    """Quantise as a compressor plug-in; ``max_drop`` and ``labels`` are of mixed weights, ``repair`` of int4."""
+    chosen = {name: value for name, value in options.items() if name not in {"labels", "max_drop", "repair"}}
     batches = calibration or list
     if options.get("weights") == "int4" and options.get("repair") == "auto":
         from compress_onnx.compress.int4_repair import repaired_int4  # it builds on this module
@@ -300,5 +300,7 @@ def compress(
         from compress_onnx.compress.mixed import mixed_model  # it builds on this module
 
         drop = options.get("max_drop", config.MAX_DROP.default)
-        return mixed_model(model, batches, QuantizeOptions(**chosen), max_drop=drop)
+        given = options.get("labels")
+        labels = None if given is None else np.asarray(given, dtype=np.int64)
+        return mixed_model(model, batches, QuantizeOptions(**chosen), labels=labels, max_drop=drop)
     return quantize_model(model, batches(), QuantizeOptions(**chosen))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from compress_onnx.study.contestants import Entry
 from compress_onnx.study.export import exported
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.quantise import cache_key, calibration_batches
-from compress_onnx.study.recipes import compressed, needs_calibration, parse_recipe
+from compress_onnx.study.recipes import REPAIR, RepairImages, compressed, needs_calibration, parse_recipe
 
 ARTIFACTS = "artifacts"
 
@@ -60,6 +61,7 @@ class Cell:
             "cpu": self.target,
             "method": self.method,
             "calibration": choice.info.sha256 if choice else None,
+            "labels": _labels(choice),
         }
 
 
@@ -81,8 +83,10 @@ def run_cell(
     """
     evaluation = load_data(f"{cell.dataset}:test")
     baseline, entry = _baseline(cell, folder, evaluation, stages)
-    choice = _calibration(cell, evaluation)
-    entries = [entry, *_candidates(cell, baseline, folder, choice, stages)]
+    images = _Images(
+        choice=_calibration(cell, evaluation), repair=_repair_images(cell, evaluation, _preprocessing(baseline))
+    )
+    entries = [entry, *_candidates(cell, baseline, folder, images, stages)]
     job = Job(
         entries=entries,
         images=evaluation,
@@ -90,7 +94,7 @@ def run_cell(
         folder=folder,
         command=command,
         started_at=started_at,
-        calibration=choice.info if choice else None,
+        calibration=images.choice.info if images.choice else None,
     )
     return compare_models(job, stages=stages)
 
@@ -111,19 +115,48 @@ def _calibration(cell: Cell, evaluation: ImageSet) -> CalibrationChoice | None:
     return calibration_for(training, cell.calibration_size, seed=cell.options.seed, evaluation=evaluation)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Images:
+    """Images that calibrate, and more of them that repair, where a recipe wants any."""
+
+    choice: CalibrationChoice | None
+    repair: RepairImages | None
+
+
+def _labels(choice: CalibrationChoice | None) -> OptionValue:
+    labels = None if choice is None else choice.images.labels
+    return None if labels is None else [int(label) for label in labels]
+
+
+def _repair_images(cell: Cell, evaluation: ImageSet, preprocessing: Preprocessing) -> RepairImages | None:
+    """Choose the images of repair steps: as many as ``prune`` takes, at most half of the training images."""
+    steps = itertools.chain.from_iterable(parse_recipe(text, cell.quantisation(None)) for text in cell.recipes)
+    if not any(step.compressor == REPAIR for step in steps):
+        return None
+    training = load_data(f"{cell.dataset}:train")
+    size = min(config.REPAIR_SIZE.default, len(training) // 2)
+    choice = calibration_for(training, size, seed=cell.options.seed, evaluation=evaluation)
+    feed = functools.partial(calibration_batches, choice, preprocessing)
+    return RepairImages(batches=feed, sha256=choice.info.sha256)
+
+
 def _candidates(
-    cell: Cell, baseline: onnx.ModelProto, folder: Path, choice: CalibrationChoice | None, stages: Stages
+    cell: Cell,
+    baseline: onnx.ModelProto,
+    folder: Path,
+    images: _Images,
+    stages: Stages,
 ) -> list[Entry]:
     progress = stages("compress")
-    quantisation, feed = cell.quantisation(choice), None
-    if choice is not None:
+    quantisation, feed = cell.quantisation(images.choice), None
+    if images.choice is not None:
         preprocessing = _preprocessing(baseline)
-        quantisation["cache_key"] = cache_key(choice, preprocessing)
-        feed = functools.partial(calibration_batches, choice, preprocessing)
+        quantisation["cache_key"] = cache_key(images.choice, preprocessing)
+        feed = functools.partial(calibration_batches, images.choice, preprocessing)
     entries = []
     for number, text in enumerate(cell.recipes, start=1):
         steps = parse_recipe(text, quantisation)
-        model, recipe = compressed(baseline, steps, calibration=feed)
+        model, recipe = compressed(baseline, steps, calibration=feed, repair=images.repair)
         name = artifact_name(text)
         path = folder / ARTIFACTS / f"{name}.onnx"
         save_model(model, path)

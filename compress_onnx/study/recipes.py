@@ -40,6 +40,14 @@ class Step:
     options: dict[str, OptionValue]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RepairImages:
+    """Images that repair, and the hash of the manifest that names them."""
+
+    batches: Calibration
+    sha256: str
+
+
 def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[Step, ...]:
     """Return the steps of a recipe.
 
@@ -102,13 +110,20 @@ def compressed(
     steps: Iterable[Step],
     *,
     calibration: Calibration | None,
+    repair: RepairImages | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[onnx.ModelProto, tuple[RecipeStep, ...]]:
-    """Return the model after all steps, and its whole recipe with the seconds of these steps."""
+    """Return the model after all steps, and its whole recipe with the seconds of these steps.
+
+    ``repair`` are the images of repair steps, which want more of them than ``calibration`` has.
+    """
     recipe, first = read_embedded(model).recipe, model
     for step in steps:
         started = clock()
-        model = _applied(first, model, step, calibration)
+        if step.compressor == REPAIR and repair is not None:
+            model = repair_model(first, model, repair.batches, calibration=repair.sha256)
+        else:
+            model = _applied(first, model, step, calibration)
         done = read_embedded(model).recipe[-1]
         recipe = (*recipe, dataclasses.replace(done, seconds=clock() - started))
     return model, recipe
