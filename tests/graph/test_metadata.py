@@ -16,7 +16,7 @@ from compress_onnx.errors import ModelError
 from compress_onnx.graph import Embedded, model_bytes, model_sha256, read_embedded, write_embedded
 from compress_onnx.records import Preprocessing, RecipeStep
 
-LEAK = 'File "/home/somebody/net.py", line 3'
+LEAK = 'File "/home/user/net.py", line 3'
 FACTS = Embedded(
     preprocessing=Preprocessing(height=32, width=24, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)),
     class_names=("Überholverbot", "stop, or 'go'", ""),
