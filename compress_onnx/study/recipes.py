@@ -45,7 +45,7 @@ class RepairImages:
     """Images that repair, and the hash of the manifest that names them."""
 
     batches: Calibration
-    sha256: str
+    sha256: str | None
 
 
 def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[Step, ...]:
@@ -120,21 +120,22 @@ def compressed(
     recipe, first = read_embedded(model).recipe, model
     for step in steps:
         started = clock()
-        if step.compressor == REPAIR and repair is not None:
-            model = repair_model(first, model, repair.batches, calibration=repair.sha256)
+        if step.compressor == REPAIR:
+            images = repair or RepairImages(batches=calibration or list, sha256=_named(step))
+            model = repair_model(first, model, images.batches, calibration=images.sha256)
         else:
-            model = _applied(first, model, step, calibration)
+            model = _applied(model, step, calibration)
         done = read_embedded(model).recipe[-1]
         recipe = (*recipe, dataclasses.replace(done, seconds=clock() - started))
     return model, recipe
 
 
-def _applied(
-    first: onnx.ModelProto, model: onnx.ModelProto, step: Step, calibration: Calibration | None
-) -> onnx.ModelProto:
-    if step.compressor == REPAIR:
-        named = step.options.get("calibration")
-        return repair_model(first, model, calibration or list, calibration=None if named is None else str(named))
+def _named(step: Step) -> str | None:
+    named = step.options.get("calibration")
+    return None if named is None else str(named)
+
+
+def _applied(model: onnx.ModelProto, step: Step, calibration: Calibration | None) -> onnx.ModelProto:
     compressor: Any = compressors()[step.compressor]
     result: onnx.ModelProto = compressor(model, step.options, calibration)
     return result
