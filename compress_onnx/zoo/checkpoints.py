@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from compress_onnx.files import sha256_of, write_bytes, write_text
 from compress_onnx.records import Preprocessing, record
 from compress_onnx.zoo.folders import CARD, WEIGHTS, model_folder
 from compress_onnx.zoo.networks import build
-from compress_onnx.zoo.recipe import Recipe
+from compress_onnx.zoo.recipe import Precision, Recipe
 
 CARD_SCHEMA = 1
 # A zip archive (torch.save since 1.6) and the protocol marks of a bare pickle.
@@ -49,14 +50,28 @@ class ModelCard:
 _ADAPTER = TypeAdapter(ModelCard)
 
 
-def encoded_weights(module: nn.Module) -> bytes:
-    """Return a module's state as safetensors bytes; equal weights give equal bytes."""
-    return save({name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()})
+def encoded_weights(module: nn.Module, *, stored: Precision = "float32") -> bytes:
+    """Return a module's state as safetensors bytes; equal weights give equal bytes.
+
+    Floating tensors are written in the precision ``stored``, whole numbers as they are.
+    """
+    return save({name: _as_stored(t, stored).contiguous() for name, t in module.state_dict().items()})
+
+
+def rounded(module: nn.Module, *, stored: Precision) -> nn.Module:
+    """Return a float32 copy with the weights that a file of this precision holds."""
+    copied = copy.deepcopy(module)
+    copied.load_state_dict({name: _as_stored(t, stored) for name, t in module.state_dict().items()})
+    return copied
+
+
+def _as_stored(tensor: torch.Tensor, stored: Precision) -> torch.Tensor:
+    return tensor.to(getattr(torch, stored)) if tensor.is_floating_point() else tensor
 
 
 def save_model(folder: Path, module: nn.Module, card: ModelCard) -> None:
     """Write weights and card; the card comes last, so a folder with a card is complete."""
-    content = encoded_weights(module)
+    content = encoded_weights(module, stored=card.recipe.stored)
     if sha256_of(content) != card.weights_sha256:
         raise CheckpointError(
             "the weights that the card describes", "others", where=folder, remedy="Make the card from these weights."

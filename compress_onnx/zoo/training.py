@@ -23,8 +23,9 @@ from compress_onnx.zoo.batches import (
     normalised,
     training_batches,
 )
-from compress_onnx.zoo.checkpoints import CARD_SCHEMA, ModelCard, encoded_weights, save_model
+from compress_onnx.zoo.checkpoints import CARD_SCHEMA, ModelCard, encoded_weights, rounded, save_model
 from compress_onnx.zoo.networks import build, count_parameters
+from compress_onnx.zoo.normalisation import with_batch_norm, without_batch_norm
 from compress_onnx.zoo.recipe import Recipe
 from compress_onnx.zoo.resumption import TrainingState, forget_states, newest_state, restore_state, save_state
 
@@ -92,7 +93,7 @@ def _finish(job: TrainingJob, checkpoint: Path | None, progress: Progress) -> Tr
         while state.epoch < job.recipe.epochs:
             _run_epoch(state, (pixels, labels), job.recipe, preprocessing, progress=progress)
             save_state(job.folder, state, identity=job.identity)
-    module = state.module.to(memory_format=torch.contiguous_format).eval()
+    module = _finished(state.module, job.recipe)
     progress(1.0, f"testing on {len(job.test_set)} images")
     card = _card(job, module, preprocessing)
     save_model(job.folder, module, card)
@@ -103,11 +104,19 @@ def _start(job: TrainingJob, *, steps_per_epoch: int) -> TrainingState:
     recipe = job.recipe
     torch.manual_seed(recipe.seed)
     module = build(recipe.network, len(job.train_set.info.class_names))
-    if recipe.bfloat16:
+    if recipe.batch_norm:
+        module = with_batch_norm(module)
+    if recipe.channels_last:
         module = module.to(memory_format=torch.channels_last)
     optimizer = _optimizer(module, recipe)
     schedule = _one_cycle(optimizer, recipe, steps=recipe.epochs * steps_per_epoch)
     return TrainingState(module=module, optimizer=optimizer, schedule=schedule)
+
+
+def _finished(trained: nn.Module, recipe: Recipe) -> nn.Module:
+    """Return the network as it will be read back: no BatchNorm of the training, weights rounded as stored."""
+    module = without_batch_norm(trained).to(memory_format=torch.contiguous_format)
+    return rounded(module, stored=recipe.stored)
 
 
 def _one_cycle(optimizer: torch.optim.Optimizer, recipe: Recipe, *, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
@@ -155,7 +164,7 @@ def _run_epoch(
 def _step(
     state: TrainingState, inputs: torch.Tensor, labels: torch.Tensor, recipe: Recipe
 ) -> tuple[float, torch.Tensor]:
-    if recipe.bfloat16:
+    if recipe.channels_last:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.bfloat16):
         logits = state.module(inputs)
@@ -199,5 +208,5 @@ def _card(job: TrainingJob, module: nn.Module, preprocessing: Preprocessing) -> 
         test_n=test_info.n,
         test_accuracy=measured_accuracy(module, job.test_set, preprocessing),
         parameters=count_parameters(module),
-        weights_sha256=sha256_of(encoded_weights(module)),
+        weights_sha256=sha256_of(encoded_weights(module, stored=job.recipe.stored)),
     )
