@@ -25,6 +25,9 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's by default.")] = None,
     seed: Seed = config.SEED.default,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the newest checkpoint.")] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Train nothing: test this safetensors file, made by the recipe elsewhere.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a network and write its weights (safetensors) and card (recipe, seed, versions, accuracy).
@@ -44,6 +47,8 @@ def train(
     if ":" in dataset:
         raise OptionError("a data set without a split, since train uses both", repr(dataset))
     recipe = dataclasses.replace(recipe_for(network, dataset), seed=config.SEED.check(seed))
+    if weights is not None and (resume or epochs is not None):
+        raise OptionError("--weights by itself", "it with --resume or --epochs", remedy="Leave one of them out.")
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=_at_least_one(epochs))
     job = training.TrainingJob(
@@ -52,9 +57,12 @@ def train(
         test_set=load_data(f"{dataset}:test"),
         folder=output or Path("models") / f"{network}-{dataset}",
     )
-    run = training.resume if resume else training.train
     with progress_bars() as stages:
-        trained = run(job, progress=stages(f"train {network}"))
+        progress = stages(f"train {network}")
+        if weights is not None:
+            trained = training.adopt(job, weights, progress=progress)
+        else:
+            trained = (training.resume if resume else training.train)(job, progress=progress)
     if as_json:
         put(json.dumps(dataclasses.asdict(trained.card), indent=1))
     else:

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -21,13 +22,18 @@ from compress_onnx.zoo.networks import build
 from compress_onnx.zoo.recipe import Precision, Recipe
 
 CARD_SCHEMA = 1
+Origin: TypeAlias = Literal["trained", "given"]
+"""Whether the weights were trained into this folder, or given and only tested."""
 # A zip archive (torch.save since 1.6) and the protocol marks of a bare pickle.
 _PICKLE_MARKS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 @record
 class ModelCard:
-    """What a trained network is and where it came from; ``test_accuracy`` is a fraction."""
+    """What a trained network is and where it came from; ``test_accuracy`` is a fraction.
+
+    ``versions`` are those that trained it, or that tested it where its weights were given.
+    """
 
     schema_version: int
     network: str
@@ -45,6 +51,7 @@ class ModelCard:
     test_accuracy: float
     parameters: int
     weights_sha256: str
+    origin: Origin = "trained"
 
 
 _ADAPTER = TypeAdapter(ModelCard)

@@ -23,13 +23,22 @@ from compress_onnx.zoo.batches import (
     normalised,
     training_batches,
 )
-from compress_onnx.zoo.checkpoints import CARD_SCHEMA, ModelCard, encoded_weights, rounded, save_model
+from compress_onnx.zoo.checkpoints import (
+    CARD_SCHEMA,
+    ModelCard,
+    Origin,
+    encoded_weights,
+    load_checkpoint,
+    rounded,
+    save_model,
+)
 from compress_onnx.zoo.networks import build, count_parameters
 from compress_onnx.zoo.normalisation import with_batch_norm, without_batch_norm
 from compress_onnx.zoo.recipe import Recipe
 from compress_onnx.zoo.resumption import TrainingState, forget_states, newest_state, restore_state, save_state
 
 SIZE = 32
+_RAW = Preprocessing(height=SIZE, width=SIZE, mean=(0.0,) * 3, std=(1.0,) * 3)
 _TEST_BATCH = 500
 
 
@@ -80,11 +89,9 @@ def resume(job: TrainingJob, *, progress: Progress = silent) -> TrainedModel:
 
 
 def _finish(job: TrainingJob, checkpoint: Path | None, progress: Progress) -> TrainedModel:
-    preprocessing = Preprocessing(height=SIZE, width=SIZE, mean=(0.0,) * 3, std=(1.0,) * 3)
     progress(0.0, "reading pictures")
-    pixels, labels = in_memory(job.train_set, preprocessing)
-    mean, std = channel_statistics(pixels)
-    preprocessing = dataclasses.replace(preprocessing, mean=job.recipe.mean or mean, std=job.recipe.std or std)
+    pixels, labels = in_memory(job.train_set, _RAW)
+    preprocessing = preprocessing_for(job.recipe, pixels)
     # The caller's random state is left as it was: dropout and initialisation use torch's global one.
     with torch.random.fork_rng(devices=[]):
         state = _start(job, steps_per_epoch=max(1, len(labels) // job.recipe.batch))
@@ -93,9 +100,39 @@ def _finish(job: TrainingJob, checkpoint: Path | None, progress: Progress) -> Tr
         while state.epoch < job.recipe.epochs:
             _run_epoch(state, (pixels, labels), job.recipe, preprocessing, progress=progress)
             save_state(job.folder, state, identity=job.identity)
-    module = _finished(state.module, job.recipe)
+    return _kept(job, _finished(state.module, job.recipe), preprocessing, "trained", progress=progress)
+
+
+def adopt(job: TrainingJob, weights: Path, *, progress: Progress = silent) -> TrainedModel:
+    """Take a safetensors file that this recipe made elsewhere as the trained network, and test it.
+
+    The weights are rounded as the recipe stores them, and the rounded network is the one whose
+    accuracy the card holds.
+
+    Errors
+    ------
+    CheckpointError
+        if the file is not this network's with this data set's number of classes.
+    """
+    recipe = job.recipe
+    module = load_checkpoint(weights, lambda: build(recipe.network, len(job.train_set.info.class_names)))
+    progress(0.0, "reading pictures")
+    preprocessing = preprocessing_for(recipe, in_memory(job.train_set, _RAW)[0])
+    return _kept(job, rounded(module, stored=recipe.stored), preprocessing, "given", progress=progress)
+
+
+def preprocessing_for(recipe: Recipe, pixels: torch.Tensor) -> Preprocessing:
+    """Return the recipe's preprocessing; what it leaves open is measured on pictures (N, 3, H, W) uint8."""
+    mean, std = channel_statistics(pixels)
+    return dataclasses.replace(_RAW, mean=recipe.mean or mean, std=recipe.std or std)
+
+
+def _kept(
+    job: TrainingJob, module: nn.Module, preprocessing: Preprocessing, origin: Origin, *, progress: Progress
+) -> TrainedModel:
+    """Test a finished network and write it with its card."""
     progress(1.0, f"testing on {len(job.test_set)} images")
-    card = _card(job, module, preprocessing)
+    card = _card(job, module, preprocessing, origin)
     save_model(job.folder, module, card)
     return TrainedModel(module=module, card=card, folder=job.folder)
 
@@ -189,7 +226,7 @@ def measured_accuracy(module: nn.Module, images: Images, preprocessing: Preproce
     return right / len(labels)
 
 
-def _card(job: TrainingJob, module: nn.Module, preprocessing: Preprocessing) -> ModelCard:
+def _card(job: TrainingJob, module: nn.Module, preprocessing: Preprocessing, origin: Origin) -> ModelCard:
     train_info, test_info = job.train_set.info, job.test_set.info
     return ModelCard(
         schema_version=CARD_SCHEMA,
@@ -198,6 +235,7 @@ def _card(job: TrainingJob, module: nn.Module, preprocessing: Preprocessing) -> 
         class_names=train_info.class_names,
         preprocessing=preprocessing,
         recipe=job.recipe,
+        origin=origin,
         seed=job.recipe.seed,
         epochs=job.recipe.epochs,
         versions={"python": platform.python_version()}

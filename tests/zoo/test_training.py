@@ -16,7 +16,7 @@ from compress_onnx.errors import CheckpointError, DataError, OutputError  # noqa
 from compress_onnx.zoo import training  # noqa: E402
 from compress_onnx.zoo.checkpoints import load_model  # noqa: E402
 from compress_onnx.zoo.recipe import Recipe  # noqa: E402
-from compress_onnx.zoo.training import TrainingJob, resume, train  # noqa: E402
+from compress_onnx.zoo.training import TrainingJob, adopt, resume, train  # noqa: E402
 
 Jobs = Callable[..., TrainingJob]
 
@@ -45,6 +45,33 @@ def test_it_learns_and_the_card_says_how_well(make_job: Jobs) -> None:
     # A recipe without statistics means those of the training pictures, and the card keeps them.
     assert len(card.preprocessing.mean) == 3
     assert 0.2 < card.preprocessing.mean[0] < 0.6
+
+
+def test_given_weights_become_the_model_that_training_would_have_left(make_job: Jobs) -> None:
+    trained = train(make_job("trained"))
+    given = adopt(make_job("given"), trained.folder / "weights.safetensors")
+    assert (trained.card.origin, given.card.origin) == ("trained", "given")
+    assert dataclasses.replace(given.card, origin="trained") == trained.card
+    assert load_model(given.folder)[1] == given.card
+    assert [path.name for path in sorted(given.folder.iterdir())] == ["card.json", "weights.safetensors"]
+
+
+def test_given_weights_are_tested_as_they_are_stored(make_job: Jobs) -> None:
+    trained = train(make_job("trained"))
+    given = adopt(make_job("given", stored="float16"), trained.folder / "weights.safetensors")
+    tested = {name: tensor for name, tensor in given.module.state_dict().items() if tensor.is_floating_point()}
+    assert all(torch.equal(tensor, tensor.half().float()) for tensor in tested.values())
+    assert any(not torch.equal(tensor, trained.module.state_dict()[name]) for name, tensor in tested.items())
+    read_back = load_model(given.folder)[0].state_dict()
+    assert all(torch.equal(tensor, read_back[name]) for name, tensor in tested.items())
+
+
+def test_given_weights_of_another_network_leave_nothing(make_job: Jobs) -> None:
+    other = train(make_job("other", network="squeezenet", epochs=1)).folder / "weights.safetensors"
+    job = make_job("given")
+    with pytest.raises(CheckpointError, match=r"Expected a tensor .*, got none"):
+        adopt(job, other)
+    assert not job.folder.exists()
 
 
 def test_training_twice_writes_equal_files(make_job: Jobs) -> None:
