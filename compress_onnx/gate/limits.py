@@ -75,7 +75,7 @@ def _range(name: str, measure: Measure) -> tuple[float, float]:
 
 def _goes_below_zero(measure: Measure) -> bool:
     bounds = (measure.interval.low,) if measure.interval is not None else ()
-    return min((measure.value or 0.0, *bounds)) < 0
+    return any(bound < 0 for bound in (measure.value or 0.0, *bounds))
 
 
 def _is_change(name: str) -> bool:

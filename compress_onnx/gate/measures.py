@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -87,8 +86,7 @@ def _nothing(owner: Any, path: str) -> Measure:
     return undefined(reason or fallback, unit=UNKNOWN_UNIT, better=Better.NEITHER)
 
 
-@functools.cache
-def _hints(record: type) -> dict[str, Any]:
+def _hints(record: Any) -> dict[str, Any]:
     return typing.get_type_hints(record)
 
 
@@ -98,7 +96,7 @@ def _names_in(hint: Any, path: str) -> Iterator[str]:
         if kind is Measure:
             yield path
         elif dataclasses.is_dataclass(kind):
-            for name, below in _hints(typing.cast("type", kind)).items():
+            for name, below in _hints(kind).items():
                 yield from [f"{path}.{name}"] if below is Measure else _names_in(below | None, f"{path}.{name}")
 
 
