@@ -57,7 +57,8 @@ def _tally(verdict: Verdict) -> str:
     counts = {outcome: sum(check.outcome == outcome for check in verdict.checks) for outcome in Outcome}
     spoken = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
     number = len(verdict.checks)
-    return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}. Policy {verdict.policy_sha256[:12]}."
+    policy = f" Policy {verdict.policy_sha256[:12]}." if verdict.policy_sha256 else ""
+    return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}.{policy}"
 
 
 def _table(caption: str, checks: tuple[GateCheck, ...]) -> Table | None:
