@@ -9,7 +9,7 @@ TITLE = "compress-onnx gate"
 _LEVELS = {Outcome.FAIL: "error", Outcome.INCONCLUSIVE: "warning"}
 
 
-def annotations(verdict: Verdict) -> list[str]:
+def workflow_commands(verdict: Verdict) -> list[str]:
     """Return one line per failed or doubtful check and per warning, and a notice of the verdict."""
     checks = [_of_check(check) for check in ordered(verdict) if check.outcome is not Outcome.PASS]
     warnings = [command("warning", TITLE, warning) for warning in verdict.warnings]

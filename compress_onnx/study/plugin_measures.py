@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from numbers import Real
 from typing import Any
 
 from compress_onnx.errors import PluginError
@@ -27,16 +29,22 @@ def plugin_measure(name: str, metric: Metric, pair: LogitPair) -> Measure:
         raise _error(name, "a compress_onnx.records.Measure", f"{type(found).__name__}")
     if found.value is None and not found.undefined_reason:
         raise _error(name, "an undefined_reason where the value is None", "none")
-    bounds = (found.interval.low, found.interval.high) if found.interval is not None else ()
-    for number in (found.value, *bounds):
-        if number is not None and not _is_finite(number):
-            raise _error(name, "finite numbers, or None with a reason", repr(number))
-    return found
+    if not isinstance(found.n, int):
+        raise _error(name, "n as a whole number", repr(found.n))
+    value = None if found.value is None else _finite(name, found.value)
+    interval = found.interval
+    if interval is not None:
+        low, high = _finite(name, interval.low), _finite(name, interval.high)
+        interval = dataclasses.replace(interval, low=low, high=high)
+    return dataclasses.replace(found, value=value, interval=interval)
 
 
-def _is_finite(number: Any) -> bool:
-    # NumPy's numbers are no JSON, and a bool is no measurement.
-    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+def _finite(name: str, number: Any) -> float:
+    """Return a number, NumPy's scalars among them, as a plain float."""
+    # A bool is a number to Python, but no measurement.
+    if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
+        raise _error(name, "finite numbers, or None with a reason", str(number))
+    return float(number)
 
 
 def _error(name: str, expected: str, got: str) -> PluginError:
