@@ -12,10 +12,10 @@ every candidate of the present run gets it right, or when its sample id is named
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from compress_onnx.errors import RecordError
 from compress_onnx.gate.shift import Columns
@@ -24,6 +24,8 @@ from compress_onnx.records import CheckKind, GateCheck, Outcome, record
 FORMAT = "compress-onnx flips.lock"
 VERSION = 1
 CONTENT = "content_sha256"
+_FIELDS = {"sha256": str, "class": str, "label": int, "sample": str, "why": str}
+_SHA256 = re.compile("[0-9a-f]{64}")
 # How many lost images a reason names.
 _SHOWN = 5
 
@@ -86,24 +88,28 @@ def read_lock(path: Path) -> tuple[LockedImage, ...]:
 
 def _image(line: str, where: str) -> LockedImage:
     fields = _parsed(line, where)
-    renamed = {
-        "sha256": fields.pop("sha256", None),
-        "class_name": fields.pop("class", None),
-        "label": fields.pop("label", None),
-        "sample_id": fields.pop("sample", None),
-        "why": fields.pop("why", None),
-    }
-    try:
-        return TypeAdapter(LockedImage).validate_python(renamed | fields, strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = {"class_name": "class", "sample_id": "sample"}.get(str(first["loc"][0]), first["loc"][0])
+    wrong = [key for key, kind in _FIELDS.items() if type(fields.get(key)) is not kind] or sorted(
+        fields.keys() - _FIELDS
+    )
+    if not wrong and not _SHA256.fullmatch(fields["sha256"]):
+        wrong = ["sha256"]
+    if wrong:
         raise RecordError(
-            "sha256, class, label, sample and why", f"{first['msg']} at {name}", where=where, remedy="Repair this line."
-        ) from error
+            "texts sha256 (64 hexadecimal digits), class, sample and why, and a number label",
+            f"{wrong[0]} = {fields.get(wrong[0])!r}",
+            where=where,
+            remedy="Repair or delete this line.",
+        )
+    return LockedImage(
+        sha256=fields["sha256"],
+        class_name=fields["class"],
+        label=fields["label"],
+        sample_id=fields["sample"],
+        why=fields["why"],
+    )
 
 
-def _parsed(line: str, where: str) -> dict[str, object]:
+def _parsed(line: str, where: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError as error:

@@ -10,7 +10,7 @@ from compress_onnx.records import GateCheck, RunRecord, Verdict
 
 _HEAD = "| | candidate | rule | observed, interval | why |\n|---|---|---|---|---|"
 # Letters with which a class's or file's name could start markup, a link, a mention or a cell.
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#!|~])")
+_MARKUP = re.compile(r"([\\`*_|~]|(?<=\])\()")
 
 
 def markdown(verdict: Verdict, record: RunRecord) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.gate.names import segment
-from compress_onnx.metrics.measures import mean, paired_change
-from compress_onnx.metrics.paired import paired_counts
-from compress_onnx.records import Better, FlipKind, Interval, Measure
+from compress_onnx.metrics.measures import FRACTION, mean, paired_change, proportion
+from compress_onnx.metrics.paired import PairedCounts, paired_counts
+from compress_onnx.records import Better, ClassResult, FlipKind, Interval, Measure, undefined
 
 # The columns of samples.parquet, one row per image, of one candidate.
 Columns = Mapping[str, NDArray[Any]]
@@ -66,16 +66,48 @@ def paired_shift(name: str, now: Columns, earlier: Columns, class_names: Sequenc
         label, of = _class_value(name, class_names)
     if of is None:
         return None
-    if label is not None:
-        chosen = now["label"] == label
-        now, earlier = ({key: column[chosen] for key, column in rows.items()} for rows in (now, earlier))
+    return _moved(of, _of_class(now, label), _of_class(earlier, label))[0]
+
+
+def class_shifts(now: Columns, earlier: Columns, class_names: Sequence[str]) -> tuple[ClassResult, ...]:
+    """Return how every class's change moved, *baseline* being the earlier run and *candidate* this one.
+
+    The recalls are left undefined where the two runs had different baselines.
+    """
+    found = []
+    for label, name in enumerate(class_names):
+        change, counts = _moved(_change, _of_class(now, label), _of_class(earlier, label))
+        nothing = undefined("not asked", unit=FRACTION, better=Better.HIGHER)
+        right = None if counts is None else proportion(counts.baseline, counts.n, better=Better.HIGHER)
+        found.append(
+            ClassResult(
+                class_name=name,
+                support=change.n,
+                recall_baseline=right or nothing,
+                recall_candidate=nothing,
+                change=change,
+                p_value=None,
+                p_holm=None,
+                lost=None if counts is None else counts.only_baseline,
+                won=None if counts is None else counts.only_candidate,
+            )
+        )
+    return tuple(found)
+
+
+def _of_class(rows: Columns, label: int | None) -> Columns:
+    return rows if label is None else {key: column[rows["label"] == label] for key, column in rows.items()}
+
+
+def _moved(of: Callable[[Columns], Values], now: Columns, earlier: Columns) -> tuple[Measure, PairedCounts | None]:
     if of is _change and np.array_equal(now["baseline_class"], earlier["baseline_class"]):
         # The baseline's part cancels, and what is left is right or wrong.
         of = _VALUES["accuracy.candidate"]
     after, before = of(now), of(earlier)
     if set(np.unique(np.concatenate([after, before])).tolist()) <= {0.0, 1.0}:
-        return paired_change(paired_counts(before == 1, after == 1))
-    return mean(after - before, unit="fraction", better=Better.NEITHER)
+        counts = paired_counts(before == 1, after == 1)
+        return paired_change(counts), counts
+    return mean(after - before, unit=FRACTION, better=Better.NEITHER), None
 
 
 def _class_value(name: str, class_names: Sequence[str]) -> tuple[int | None, Callable[[Columns], Values] | None]:
