@@ -160,7 +160,7 @@ def run_record(*comparisons: Comparison) -> RunRecord:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made() -> Any:
     """The makers above: ``made.measure``, ``made.comparison``, ``made.record``, ``made.class_result``."""
 
