@@ -66,7 +66,8 @@ def read_lock(path: Path) -> tuple[LockedImage, ...]:
         if it is missing, of another version, or a line is not what the format says.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a name may hold what it takes for the end of a line.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(
             "a flips.lock file",

@@ -41,16 +41,16 @@ def _check(made: Any, rule: Rule, now: int, earlier: int, *, paired: bool = True
 
 @pytest.mark.parametrize("rule", [FLIPS, ACCURACY, WORST], ids=str)
 @pytest.mark.parametrize(
-    ("now", "earlier", "outcome", "says"),
+    ("runs", "outcome", "says"),
     [
-        (900, 960, Outcome.FAIL, "worse beyond noise"),
-        (960, 900, Outcome.PASS, "noise"),
-        (958, 960, Outcome.PASS, "within noise; worse by up to"),
-        (960, 960, Outcome.PASS, "changed by +0"),
+        ((900, 960), Outcome.FAIL, "worse beyond noise"),
+        ((960, 900), Outcome.PASS, "noise"),
+        ((958, 960), Outcome.PASS, "within noise; worse by up to"),
+        ((960, 960), Outcome.PASS, "changed by +0"),
     ],
 )
-def test_worse_beyond_noise_fails(rule: Rule, now: int, earlier: int, outcome: Outcome, says: str, made: Any) -> None:
-    check = _check(made, rule, now, earlier)
+def test_worse_beyond_noise_fails(rule: Rule, runs: tuple[int, int], outcome: Outcome, says: str, made: Any) -> None:
+    check = _check(made, rule, *runs)
     assert check.outcome is outcome, check.reason
     assert says in check.reason
     assert (check.kind, check.rule) == (CheckKind.REGRESSION, f"{rule.metric} no worse than in old")
