@@ -69,7 +69,8 @@ def _row(check: GateCheck) -> tuple[Cell, ...]:
     tone = TONES[check.outcome]
     needed = "" if check.samples_needed is None else f"{check.samples_needed:,}"
     outcome = Cell(text=str(check.outcome), tone=tone, kind="outcome")
-    return (words(check.rule), words(check.candidate), outcome, _observed(check), words(check.reason), words(needed))
+    reason = words(f"{check.reason}; {check.advice}" if check.advice else check.reason)
+    return (words(check.rule), words(check.candidate), outcome, _observed(check), reason, words(needed))
 
 
 def _observed(check: GateCheck) -> Cell:

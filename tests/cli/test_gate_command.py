@@ -178,7 +178,7 @@ def perfect(cli: Any, shelf: Any, tmp_path: Path) -> Path:
 
 
 def test_what_was_lost_and_is_won_back_is_locked_and_must_not_be_lost_again(
-    cli: Any, shelf: Any, finished: Path, perfect: Path, tmp_path: Path, policy: Write
+    cli: Any, finished: Path, perfect: Path, tmp_path: Path
 ) -> None:
     lock = tmp_path / "flips.lock"
     negative = load_run(finished).comparisons[0].flips.negative
@@ -192,6 +192,14 @@ def test_what_was_lost_and_is_won_back_is_locked_and_must_not_be_lost_again(
     again = lock.read_text(encoding="utf-8")
     assert cli("gate", perfect, "--against", finished, "--write-lock", lock).code == 0
     assert lock.read_text(encoding="utf-8") == again
+
+
+def test_check_minds_the_lock(cli: Any, shelf: Any, perfect: Path, tmp_path: Path, policy: Write) -> None:
+    rows, lock = load_samples(perfect), tmp_path / "flips.lock"
+    assert rows is not None
+    won = rows["sample_id"][rows["candidate_class"] == rows["label"]]
+    flags = [word for sample in won for word in ("--lock-sample", sample)]
+    assert cli("gate", perfect, "--write-lock", lock, *flags).code == 0
     words = ("check", shelf.base, shelf.other, "--data", shelf.data, "--policy", _pass(policy), "--out", tmp_path / "c")
     assert cli(*words, "--lock", lock).code == 1
 
@@ -230,6 +238,37 @@ def test_check_looks_at_its_files_before_it_compares(cli: Any, shelf: Any, polic
         answer = cli(*words, flag, tmp_path / "no")
         assert answer.code == 2
         assert "predict" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        (RULE + "at_most = 2", "2 % is written 0.02"),
+        (RULE + "at_least = 0.02", "Probably at_most = 0.02 was meant"),
+        ('[[rule]]\nmetric = "accuracy.change"\nat_most = 0.01', "Probably at_least = -0.01 was meant"),
+        (
+            '[[rule]]\nmetric = "accuracy.change"\nat_least = 0.01',
+            "A loss of up to 0.01 is allowed by at_least = -0.01",
+        ),
+        ('[[rule]]\nmetric = "flip.rates"\nat_most = 0.02', "Did you mean flips.rate"),
+        (
+            RULE + "at_most = 0.02\n" + RULE + "at_most = 0.03",
+            "both flips.rate at most 0.02 and flips.rate at most 0.03",
+        ),
+        (RULE + "at_most = nan", "one number"),
+        ("", "no rules"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused_and_changes_nothing(
+    rules: str, says: str, cli: Any, finished: Path, policy: Write
+) -> None:
+    before = (finished / "run.json").read_bytes()
+    answer = cli("gate", finished, "--policy", policy(rules))
+    assert answer.code == 2
+    assert says in answer.err
+    assert answer.err.count("\n") == 1
+    assert (finished / "run.json").read_bytes() == before
+    assert not (finished / "junit.xml").exists()
 
 
 @pytest.mark.parametrize(("limit", "code"), [("at_most = 1", 0), ("at_most = 0", 1)])
