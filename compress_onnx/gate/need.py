@@ -6,13 +6,14 @@ import dataclasses
 import math
 
 from compress_onnx.gate.names import segment
-from compress_onnx.gate.policy import DecideOn, Rule
+from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.samples import Evidence, enough
 from compress_onnx.gate.worst import class_counts, corrected, sampled
 from compress_onnx.metrics.paired import PairedCounts
 from compress_onnx.records import ClassResult, Comparison, Measure
 
 WORST = "classes.worst.change"
+UNMEASURED = "there is no value to start from"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +33,9 @@ def need(rule: Rule, name: str, measure: Measure, comparison: Comparison) -> Nee
     class within the limit needs, or the least that one beyond it does.
     """
     if measure.value is None:
-        return _hopeless(measure.undefined_reason or "nothing was measured")
+        return _hopeless(UNMEASURED)
     if measure.interval is None:
-        estimate = f'; decide_on = "{DecideOn.ESTIMATE}" looks at the value alone'
-        return _hopeless(f"the measure has no interval{estimate}")
+        return _hopeless("without an interval nobody knows how the value would move")
     if name == WORST:
         return _of_worst(rule, comparison)
     owner = _class_of(name, comparison)
