@@ -66,14 +66,19 @@ def test_a_paired_change_is_decided_at_the_number(n: int, lost: int, won: int) -
     needed = enough(rule, Evidence(measure=measured, counts=counts))
     assert needed is not None
     assert needed > n
-    factor = 4 * needed / n
-    grown = PairedCounts(
-        both=math.ceil(factor * counts.both),
-        only_baseline=math.ceil(factor * lost),
-        only_candidate=math.ceil(factor * won),
-        neither=math.ceil(factor * counts.neither),
-    )
-    assert judged(rule, paired_change(grown))[0] is not Outcome.INCONCLUSIVE
+    loses_much = lost - won > n / 100
+    outcomes = [judged(rule, _grown(counts, size, more_lost=not loses_much))[0] for size in (needed - 1, needed)]
+    assert (outcomes[0] is Outcome.INCONCLUSIVE, outcomes[1] is Outcome.INCONCLUSIVE) == (True, False)
+
+
+def _grown(counts: PairedCounts, n: int, *, more_lost: bool) -> Measure:
+    """The change at n images of the same proportions, rounded so that more, or fewer, are lost on balance."""
+    up, down = (lambda x: math.ceil(x - 1e-6)), (lambda x: math.floor(x + 1e-6))
+    factor = n / counts.n
+    lost = (up if more_lost else down)(factor * counts.only_baseline)
+    won = (down if more_lost else up)(factor * counts.only_candidate)
+    both = min(round(factor * counts.both), n - lost - won)
+    return paired_change(PairedCounts(both=both, only_baseline=lost, only_candidate=won, neither=n - lost - won - both))
 
 
 def test_wilson_says_how_many_flawless_images_allow_two_per_cent() -> None:
