@@ -133,6 +133,12 @@ def test_classes_go_by_name_since_labels_may_be_renumbered() -> None:
         lock_check([_image(0)], columns, ("a", "b"), "w8a8")
 
 
+def test_data_without_class_names_goes_by_label() -> None:
+    columns = _columns([-1, -1], [1, 1], [1, 0])
+    assert lock_check([_image(0, label=1)], columns, (), "w8a8").outcome is Outcome.PASS
+    assert lock_check([_image(1, label=1)], columns, (), "w8a8").outcome is Outcome.FAIL
+
+
 def test_won_are_images_that_the_baseline_and_every_candidate_get_right() -> None:
     one = _columns([0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 0, 1])
     other = _columns([0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 0, 1])
