@@ -9,7 +9,6 @@ import typer
 
 from compress_onnx import config
 from compress_onnx.cli.compare import compared
-from compress_onnx.cli.gate import judge
 from compress_onnx.cli.options import (
     Data,
     Json,
@@ -25,6 +24,7 @@ from compress_onnx.cli.options import (
     preprocessing_of,
 )
 from compress_onnx.cli.runs import new_run, plan_of, saliency_method
+from compress_onnx.cli.verdicts import Against, Lock, Renamed, Summary, judge, renamed
 
 
 def check(
@@ -33,6 +33,10 @@ def check(
     *,
     data: Data,
     policy: Annotated[Path, typer.Option("--policy", help="Policy in TOML; gate --init FILE writes one.")],
+    against: Against = None,
+    candidate: Renamed = None,
+    lock: Lock = None,
+    summary: Summary = None,
     saliency: Saliency = "none",
     saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default,
     latency: Annotated[bool, typer.Option(help="Time the models too.")] = False,
@@ -50,9 +54,10 @@ def check(
     Example: compress-onnx check lenet5.onnx lenet5-w8a8.onnx --data gtsrb --policy policy.toml
     """
     from compress_onnx.gate.policy import load_policy
+    from compress_onnx.study.judgement import Terms
     from compress_onnx.study.options import CompareOptions
 
-    load_policy(policy)
+    terms = Terms(policy=load_policy(policy), against=against, lock=lock, renamed=renamed(candidate)).readable()
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,
@@ -63,4 +68,4 @@ def check(
     )
     run = new_run(out, f"check-{baseline.stem}")
     record = compared([baseline, *candidates], data, options, run)
-    judge(run.folder, record, policy, as_json=as_json)
+    raise typer.Exit(judge(run.folder, record, terms, summary=summary, as_json=as_json))

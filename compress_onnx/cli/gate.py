@@ -1,7 +1,9 @@
-"""``compress-onnx gate``: a policy's rules on a finished run."""
+"""``compress-onnx gate``: a policy's rules, an earlier run and locked images against a finished run."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,20 +11,31 @@ import typer
 
 from compress_onnx.cli.options import Json
 from compress_onnx.cli.terminal import put, say, show_table
+from compress_onnx.cli.verdicts import Against, Lock, Renamed, Summary, judge, renamed
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from compress_onnx.records import GateCheck, RunRecord, Verdict
-
-Policy = Annotated[Path | None, typer.Option("--policy", help="Policy in TOML; gate --init FILE writes one.")]
-
-SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+    from compress_onnx.records import Measure, RunRecord
 
 
 def gate(
     run: Annotated[Path | None, typer.Argument(help="A run's folder or its run.json.")] = None,
     *,
-    policy: Policy = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="Policy in TOML; gate --init FILE writes one.")
+    ] = None,
+    against: Against = None,
+    candidate: Renamed = None,
+    lock: Lock = None,
+    write_lock: Annotated[
+        Path | None,
+        typer.Option("--write-lock", help="Add to this flips.lock what --against lost and this run wins."),
+    ] = None,
+    lock_sample: Annotated[
+        list[str] | None, typer.Option("--lock-sample", help="A sample's id, to be locked by --write-lock too.")
+    ] = None,
+    summary: Summary = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the names that rules may use.")] = False,
     init: Annotated[
         Path | None, typer.Option("--init", help="Write a commented policy with the usual limits here.")
     ] = None,
@@ -37,37 +50,64 @@ def gate(
     if init is not None:
         _write_template(init)
         return
-    if run is None or policy is None:
-        raise OptionError("a run and --policy FILE, or --init FILE", "neither" if run is None else "no policy")
-    from compress_onnx.store import load_run
-
-    judge(run, load_run(run), policy, as_json=as_json)
-
-
-def judge(run: Path, record: RunRecord, policy: Path, *, as_json: bool) -> None:
-    """Decide, write the verdict, show it, and leave with the verdict's exit code."""
+    judging = any(term is not None for term in (policy, against, lock))
+    if run is None or not (judging or listing or write_lock is not None):
+        raise OptionError(
+            "a run and --policy FILE, --against RUN, --lock FILE or --list; or --init FILE",
+            "neither" if run is None else "only the run",
+        )
     from compress_onnx.gate.policy import load_policy
-    from compress_onnx.study.judgement import judged_run
+    from compress_onnx.store import load_run
+    from compress_onnx.study.judgement import Terms
 
-    verdict = judged_run(run, record, load_policy(policy))
+    terms = Terms(
+        policy=load_policy(policy) if policy is not None else None,
+        against=against,
+        lock=lock,
+        renamed=renamed(candidate),
+    )
+    record = load_run(run)
+    if listing:
+        _show_names(record, as_json=as_json)
+        return
+    code = 0
+    if judging:
+        code = judge(run, record, terms, summary=summary, as_json=as_json)
+    if write_lock is not None:
+        _extend(write_lock, (run, record), against, lock_sample or [])
+    raise typer.Exit(code)
+
+
+def _extend(lock: Path, run: tuple[Path, RunRecord], against: Path | None, samples: Sequence[str]) -> None:
+    from compress_onnx.store import run_file
+    from compress_onnx.study.locking import extend_lock
+
+    folder = run_file(run[0]).parent
+    held, new = extend_lock(lock, (folder, run[1]), against=against, samples=samples)
+    say(f"{lock} holds {held} images, {new} of them new. Next: compress-onnx gate RUN --lock {lock}")
+
+
+def _show_names(record: RunRecord, *, as_json: bool) -> None:
+    """Print every measure of every candidate with its name."""
+    from compress_onnx.gate.measures import measures
+
+    known = {comparison.candidate_name: measures(comparison) for comparison in record.comparisons}
     if as_json:
-        from compress_onnx.store import as_json as record_json
+        import json
 
-        put(record_json(verdict))
-    else:
-        _show(verdict)
-    raise typer.Exit({"pass": 0, "fail": 1, "inconclusive": 3}[verdict.outcome])
-
-
-def _show(verdict: Verdict) -> None:
-    columns = ("candidate", "rule", "observed", "outcome", "why")
-    show_table(f"Verdict: {SIGNS[verdict.outcome]}", columns, [_row(check) for check in verdict.checks])
+        plain = {name: {key: dataclasses.asdict(one) for key, one in found.items()} for name, found in known.items()}
+        put(json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    for name, found in known.items():
+        rows = [_named_row(key, measure) for key, measure in found.items()]
+        show_table(f"Measures of {name}", ("name", "value", "interval", "unit", "better", "n"), rows)
 
 
-def _row(check: GateCheck) -> tuple[str, ...]:
-    observed = "–" if check.observed is None else f"{check.observed:.4g}"
-    needed = f" (about {check.samples_needed} samples would decide)" if check.samples_needed else ""
-    return check.candidate, check.rule, observed, SIGNS[check.outcome], check.reason + needed
+def _named_row(name: str, measure: Measure) -> tuple[str, ...]:
+    interval = measure.interval
+    shown = f"[{interval.low:.4g}, {interval.high:.4g}]" if interval else "–"
+    value = measure.undefined_reason or "–" if measure.value is None else f"{measure.value:.4g}"
+    return name, value, shown, measure.unit, measure.better.value, f"{measure.n:,}"
 
 
 def _write_template(path: Path) -> None:

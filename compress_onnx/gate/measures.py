@@ -3,70 +3,126 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from compress_onnx.records import (
-    Better,
-    ClassResult,
-    Comparison,
-    Footprint,
-    Measure,
-    SaliencyGroup,
-    SaliencyShift,
-    undefined,
+from compress_onnx.gate.names import segment
+from compress_onnx.gate.worst import worst_class_change
+from compress_onnx.metrics.measures import NO_LABELS, proportion
+from compress_onnx.records import Better, Comparison, FlipSummary, Footprint, Interval, Measure, undefined
+
+NOT_MEASURED = "not measured in this run"
+NO_SAMPLES = "no such samples"
+UNKNOWN_UNIT = "unknown"
+# Which field names an element of a tuple, the first that is there; else it is numbered.
+_NAMED_BY = ("class_name", "name")
+_KINDS = (
+    ("negative", Better.LOWER),
+    ("positive", Better.NEITHER),
+    ("lateral", Better.NEITHER),
 )
 
 
 def measures(comparison: Comparison) -> dict[str, Measure]:
     """Return every measure of a comparison by dotted name.
 
-    Names follow the record's fields: ``flips.rate``, ``accuracy.change``,
-    ``classes.<class>.change``, ``confidence.ece_candidate``,
-    ``saliency.over_all.mean_absolute_deviation``, ``latency.speedup``; plug-in metrics are
-    ``extra.<name>``. Derived ones are ``classes.worst.change`` (the class that lost most),
-    ``footprint.file_ratio`` and ``footprint.zip_ratio`` (candidate over baseline).
+    Names follow the record's fields, however deep: ``flips.rate``, ``accuracy.change``,
+    ``saliency.over_all.mean_absolute_deviation``, ``latency.speedup``; elements of a tuple stand
+    by their own name, ``classes.<class>.change``, plug-in metrics by theirs, ``extra.<name>``
+    (see :func:`~compress_onnx.gate.names.segment`). What was not measured is undefined with its
+    reason, so that a rule on it is in doubt, not wrong.
+
+    Derived are ``classes.worst.change``, ``flips.negative_rate``, ``flips.positive_rate`` and
+    ``flips.lateral_rate`` (with Wilson intervals), ``footprint.file_ratio`` and
+    ``footprint.zip_ratio`` (candidate over baseline) and ``fusion.integer_fraction``.
     """
-    found = _unmeasured(comparison.saliency)
-    for field in ("accuracy", "flips", "confidence", "saliency", "latency"):
-        _collect(getattr(comparison, field), field, found)
-    for result in comparison.classes:
-        _collect(result, f"classes.{result.class_name}", found)
+    found = dict(_below(comparison, ""))
+    found |= _flip_rates(comparison.flips)
     found["classes.worst.change"] = worst_class_change(comparison.classes)
-    found |= {f"extra.{name}": measure for name, measure in comparison.extra.items()}
-    return found | _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
+    found |= _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
+    found["fusion.integer_fraction"] = _integer_fraction(comparison)
+    return dict(sorted(found.items()))
 
 
-def _unmeasured(shift: SaliencyShift | None) -> dict[str, Measure]:
-    """Return the measures of empty groups: a rule on flips is in doubt, not wrong, where nothing flipped."""
-    if shift is None:
-        return {}
-    nothing = undefined(shift.undefined_reason or "no such samples", unit="fraction", better=Better.NEITHER)
-    groups = [name for name in ("over_all", "over_same", "over_flipped") if getattr(shift, name) is None]
-    fields = [field.name for field in dataclasses.fields(SaliencyGroup) if field.name != "n"]
-    return {f"saliency.{group}.{field}": nothing for group in groups for field in fields}
+def _below(node: Any, path: str) -> Iterator[tuple[str, Measure]]:
+    """Yield the measures of a record's fields under their names."""
+    for name, hint in _hints(type(node)).items():
+        value = getattr(node, name)
+        if value is None:
+            yield from ((path + below, _nothing(node, path)) for below in _names_in(hint, name))
+        else:
+            yield from _at(value, path + name)
 
 
-def _collect(node: object, name: str, found: dict[str, Measure]) -> None:
-    if isinstance(node, Measure):
-        found[name] = node
-    elif dataclasses.is_dataclass(node):
-        for field in dataclasses.fields(node):
-            _collect(getattr(node, field.name), f"{name}.{field.name}", found)
+def _at(value: Any, path: str) -> Iterator[tuple[str, Measure]]:
+    if isinstance(value, Measure):
+        yield path, value
+    elif dataclasses.is_dataclass(value):
+        yield from _below(value, f"{path}.")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _at(item, f"{path}.{segment(str(key))}")
+    # Raw numbers come in tuples too; the first element tells.
+    elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+        for name, item in _named(value):
+            yield from _at(item, f"{path}.{segment(name)}")
 
 
-def worst_class_change(classes: tuple[ClassResult, ...]) -> Measure:
-    """Return the recall change of the class that lost most; undefined without labelled classes."""
-    changes = [result.change for result in classes if result.change.value is not None]
-    if not changes:
-        return undefined("no class has labelled samples", unit="fraction", better=Better.HIGHER)
-    return min(changes, key=lambda change: change.value or 0.0)
+def _named(items: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield a tuple's elements with their names, a second one of the same name with its number."""
+    seen: set[str] = set()
+    for number, item in enumerate(items):
+        own = next((getattr(item, field) for field in _NAMED_BY if hasattr(item, field)), str(number))
+        name = f"{own}#{number}" if own in seen else str(own)
+        seen.add(name)
+        yield name, item
+
+
+def _nothing(owner: Any, path: str) -> Measure:
+    """Return what stands where a part is missing; its owner may know why."""
+    reason = getattr(owner, "undefined_reason", None)
+    fallback = NO_SAMPLES if path and hasattr(owner, "undefined_reason") else NOT_MEASURED
+    return undefined(reason or fallback, unit=UNKNOWN_UNIT, better=Better.NEITHER)
+
+
+def _hints(record: Any) -> dict[str, Any]:
+    return typing.get_type_hints(record)
+
+
+def _names_in(hint: Any, path: str) -> Iterator[str]:
+    """Yield the names of the measures that a missing part of this type would have had."""
+    for kind in typing.get_args(hint):
+        if kind is Measure:
+            yield path
+        elif dataclasses.is_dataclass(kind):
+            for name, below in _hints(kind).items():
+                yield from [f"{path}.{name}"] if below is Measure else _names_in(below | None, f"{path}.{name}")
+
+
+def _flip_rates(flips: FlipSummary) -> dict[str, Measure]:
+    return {f"flips.{kind}_rate": _flip_rate(getattr(flips, kind), flips.n, better) for kind, better in _KINDS}
+
+
+def _flip_rate(count: int | None, n: int, better: Better) -> Measure:
+    if count is None:
+        return undefined(NO_LABELS, unit="fraction", better=better)
+    return proportion(count, n, better=better)
 
 
 def _ratios(baseline: Footprint, candidate: Footprint) -> dict[str, Measure]:
     return {
-        "footprint.file_ratio": _ratio(candidate.file_bytes, baseline.file_bytes),
-        "footprint.zip_ratio": _ratio(candidate.zip_bytes, baseline.zip_bytes),
+        "footprint.file_ratio": _exact(candidate.file_bytes / baseline.file_bytes, "ratio", Better.LOWER),
+        "footprint.zip_ratio": _exact(candidate.zip_bytes / baseline.zip_bytes, "ratio", Better.LOWER),
     }
 
 
-def _ratio(after: int, before: int) -> Measure:
-    return Measure(value=after / before, unit="ratio", better=Better.LOWER, n=1)
+def _integer_fraction(comparison: Comparison) -> Measure:
+    if comparison.fusion is None:
+        return undefined(NOT_MEASURED, unit="fraction", better=Better.HIGHER)
+    return _exact(comparison.fusion.int8_fraction, "fraction", Better.HIGHER)
+
+
+def _exact(value: float, unit: str, better: Better) -> Measure:
+    interval = Interval(low=value, high=value, level=1.0, method="exact: counted, not sampled")
+    return Measure(value=value, unit=unit, better=better, n=1, interval=interval)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Mapping
 
+from compress_onnx.gate.limits import check_limit
 from compress_onnx.gate.measures import measures
+from compress_onnx.gate.names import resolved
+from compress_onnx.gate.need import WORST, need
 from compress_onnx.gate.policy import DecideOn, Policy, Rule
 from compress_onnx.records import Comparison, GateCheck, Measure, Outcome, RunRecord, Verdict
-from compress_onnx.registry import unknown
-
-# Far above what rounding does to a fraction, far below what any number of images can tell apart.
-_ROUNDING = 1e-12
 
 
 def decide(record: RunRecord, policy: Policy) -> Verdict:
@@ -20,36 +19,51 @@ def decide(record: RunRecord, policy: Policy) -> Verdict:
     ------
     UnknownNameError
         if a rule names a measure that the run does not have; near names are in the sentence.
+    PolicyError
+        if a limit makes no sense for its measure; what was probably meant is in the sentence.
     """
-    checks = tuple(_check(rule, comparison) for comparison in record.comparisons for rule in policy.rules)
-    return Verdict(outcome=overall([check.outcome for check in checks]), policy_sha256=policy.sha256, checks=checks)
+    checks = tuple(check for comparison in record.comparisons for check in _checks(policy, comparison))
+    return Verdict(
+        outcome=overall([check.outcome for check in checks]),
+        policy_sha256=policy.sha256,
+        checks=checks,
+        warnings=(*_target_warnings(record, policy), *_class_warnings(record, policy)),
+    )
 
 
-def overall(outcomes: list[Outcome]) -> Outcome:
+def overall(outcomes: Iterable[Outcome]) -> Outcome:
     """Return ``fail`` if one fails, else ``inconclusive`` if one is or there is none, else ``pass``.
 
     >>> overall([Outcome.PASS, Outcome.INCONCLUSIVE]).value
     'inconclusive'
     """
-    if Outcome.FAIL in outcomes:
+    found = set(outcomes)
+    if Outcome.FAIL in found:
         return Outcome.FAIL
-    return Outcome.PASS if set(outcomes) == {Outcome.PASS} else Outcome.INCONCLUSIVE
+    return Outcome.PASS if found == {Outcome.PASS} else Outcome.INCONCLUSIVE
 
 
-def _check(rule: Rule, comparison: Comparison) -> GateCheck:
+def _checks(policy: Policy, comparison: Comparison) -> list[GateCheck]:
     known = measures(comparison)
-    if rule.metric not in known:
-        raise unknown("measure of this run", rule.metric, known, where="policy")
-    measure = known[rule.metric]
+    return [_check(rule, comparison, known) for rule in policy.rules]
+
+
+def _check(rule: Rule, comparison: Comparison, known: Mapping[str, Measure]) -> GateCheck:
+    name = resolved(rule.metric, known)
+    measure = known[name]
+    check_limit(rule, name, measure)
     outcome, reason = judged(rule, measure)
+    needed = need(rule, name, measure, comparison) if outcome is Outcome.INCONCLUSIVE else None
     return GateCheck(
         rule=str(rule),
         candidate=comparison.candidate_name,
         observed=measure.value,
         interval=measure.interval,
         outcome=outcome,
-        reason=reason,
-        samples_needed=samples_needed(rule, measure) if outcome is Outcome.INCONCLUSIVE else None,
+        reason=reason if name != WORST else _with_class(reason, measure, comparison),
+        samples_needed=needed.total if needed else None,
+        samples_more=needed.more if needed else None,
+        advice=needed.advice if needed else "",
     )
 
 
@@ -58,11 +72,12 @@ def judged(rule: Rule, measure: Measure) -> tuple[Outcome, str]:
     if measure.value is None:
         return Outcome.INCONCLUSIVE, measure.undefined_reason or "not measured"
     if rule.decide_on is DecideOn.ESTIMATE:
-        good = _slack(rule, measure.value) >= 0
-        return (Outcome.PASS if good else Outcome.FAIL), f"the estimate is {measure.value:.4g}"
+        good = rule.slack(measure.value) >= 0
+        where = "within" if good else "beyond"
+        return (Outcome.PASS if good else Outcome.FAIL), f"the estimate {measure.value:.4g} lies {where} the limit"
     if measure.interval is None:
         return Outcome.INCONCLUSIVE, 'the measure has no interval: use decide_on = "estimate"'
-    slacks = (_slack(rule, measure.interval.low), _slack(rule, measure.interval.high))
+    slacks = (rule.slack(measure.interval.low), rule.slack(measure.interval.high))
     shown = f"[{measure.interval.low:.4g}, {measure.interval.high:.4g}]"
     if min(slacks) >= 0:
         return Outcome.PASS, f"the whole interval {shown} lies within the limit"
@@ -71,22 +86,30 @@ def judged(rule: Rule, measure: Measure) -> tuple[Outcome, str]:
     return Outcome.INCONCLUSIVE, f"the interval {shown} holds the limit"
 
 
-def _slack(rule: Rule, value: float) -> float:
-    """Return how far a value lies within the limit; negative beyond it."""
-    if rule.at_most is not None:
-        return rule.at_most - value
-    return value - (rule.at_least or 0.0)
+def _with_class(reason: str, measure: Measure, comparison: Comparison) -> str:
+    """Name the class that lost most."""
+    losers = [result for result in comparison.classes if result.change.value == measure.value]
+    if measure.value is None or not losers:
+        return reason
+    loser = max(losers, key=lambda result: result.support)
+    return f"{loser.class_name} lost most ({loser.support:,} images); {reason}"
 
 
-def samples_needed(rule: Rule, measure: Measure) -> int | None:
-    """Return about how many samples in all would decide the rule if the estimate stayed where it is.
+def _target_warnings(record: RunRecord, policy: Policy) -> tuple[str, ...]:
+    measured = record.environment.cpu_target
+    if policy.target_cpu in {None, measured}:
+        return ()
+    place = f"The policy is for {policy.target_cpu}, this run was made on {measured}"
+    return (f"{place}: predictions and speed can differ between the two. Make the run again on the target.",)
 
-    An interval's width falls with the square root of n: n · (half width / distance to the limit)².
-    ``None`` where the estimate lies on the limit, but for rounding, or there is no interval.
-    """
-    if measure.value is None or measure.interval is None or measure.n == 0:
-        return None
-    distance = _slack(rule, measure.value)
-    towards_limit = measure.interval.high if (rule.at_most is not None) == (distance >= 0) else measure.interval.low
-    reach = abs(towards_limit - measure.value)
-    return None if abs(distance) < _ROUNDING else math.ceil(measure.n * (reach / distance) ** 2)
+
+def _class_warnings(record: RunRecord, policy: Policy) -> tuple[str, ...]:
+    """Say which classes a rule on the worst class cannot speak of."""
+    if not record.comparisons or all(rule.metric != WORST for rule in policy.rules):
+        return ()
+    classes = record.comparisons[0].classes
+    empty = [result.class_name for result in classes if result.support == 0]
+    if not empty or len(empty) == len(classes):
+        return ()
+    shown = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
+    return (f"{WORST} says nothing of {len(empty)} classes that have no samples here: {shown}.",)

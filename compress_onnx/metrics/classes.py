@@ -61,6 +61,8 @@ def _result(name: str, table: PairedCounts, p_value: float, p_holm: float) -> Cl
         change=paired_change(table),
         p_value=p_value,
         p_holm=p_holm,
+        lost=table.only_baseline,
+        won=table.only_candidate,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compress_onnx.metrics.intervals import paired_difference, wilson
+from compress_onnx.metrics.intervals import LEVEL, paired_difference, wilson
 from compress_onnx.metrics.means import UNBOUNDED, mean_interval
 from compress_onnx.records import Better, Measure, undefined
 
@@ -30,7 +30,7 @@ def proportion(successes: int, n: int, *, better: Better, nothing: str = "there 
     return Measure(value=successes / n, unit=FRACTION, better=better, n=n, interval=wilson(successes, n))
 
 
-def paired_change(counts: PairedCounts, *, nothing: str = "there are no samples") -> Measure:
+def paired_change(counts: PairedCounts, *, nothing: str = "there are no samples", level: float = LEVEL) -> Measure:
     """Return the change of a proportion, candidate minus baseline, with its paired interval.
 
     >>> from compress_onnx.metrics.paired import PairedCounts
@@ -40,7 +40,7 @@ def paired_change(counts: PairedCounts, *, nothing: str = "there are no samples"
     if counts.n == 0:
         return undefined(nothing, unit=FRACTION, better=Better.HIGHER)
     return Measure(
-        value=counts.change, unit=FRACTION, better=Better.HIGHER, n=counts.n, interval=paired_difference(counts)
+        value=counts.change, unit=FRACTION, better=Better.HIGHER, n=counts.n, interval=paired_difference(counts, level)
     )
 
 

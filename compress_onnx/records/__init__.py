@@ -32,7 +32,7 @@ from compress_onnx.records.outputs import (
 )
 from compress_onnx.records.run import Comparison, RunRecord
 from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
-from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
+from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -40,6 +40,7 @@ __all__ = [
     "Artifact",
     "Better",
     "CalibrationInfo",
+    "CheckKind",
     "ClassResult",
     "Comparison",
     "ConfidenceShift",

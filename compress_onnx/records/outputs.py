@@ -41,7 +41,10 @@ class FlipSummary:
 
 @record
 class ClassResult:
-    """One class: how often it occurs, recall of both models, paired change and its significance."""
+    """One class: how often it occurs, recall of both models, paired change and its significance.
+
+    ``lost`` and ``won`` count its samples that only the baseline and only the candidate got right.
+    """
 
     class_name: str
     support: int
@@ -50,6 +53,8 @@ class ClassResult:
     change: Measure
     p_value: float | None
     p_holm: float | None
+    lost: int | None = None
+    won: int | None = None
 
 
 @record

@@ -15,9 +15,22 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class CheckKind(StrEnum):
+    """What a check holds a candidate against: a policy's limit, an earlier run, or locked images."""
+
+    RULE = "rule"
+    REGRESSION = "regression"
+    LOCK = "lock"
+
+
 @record
 class GateCheck:
-    """One rule of a policy against what was observed."""
+    """One rule of a policy against what was observed.
+
+    ``samples_needed`` counts the images in all, ``samples_more`` those still missing, that would
+    decide an inconclusive rule if the estimate stayed; ``advice`` says it in words, or why no
+    number of images can.
+    """
 
     rule: str
     candidate: str
@@ -26,12 +39,20 @@ class GateCheck:
     outcome: Outcome
     reason: str
     samples_needed: int | None
+    samples_more: int | None = None
+    advice: str = ""
+    kind: CheckKind = CheckKind.RULE
 
 
 @record
 class Verdict:
-    """All rules together: ``fail`` if one fails, else ``inconclusive`` if one is, else ``pass``."""
+    """All checks together: ``fail`` if one fails, else ``inconclusive`` if one is, else ``pass``.
+
+    ``policy_sha256`` is empty where no policy was given, ``against`` the earlier run's id.
+    """
 
     outcome: Outcome
     policy_sha256: str
     checks: tuple[GateCheck, ...]
+    warnings: tuple[str, ...] = ()
+    against: str | None = None

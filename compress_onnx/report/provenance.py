@@ -133,7 +133,7 @@ def _data(record: RunRecord) -> list[tuple[str, str]]:
 
 def warnings(record: RunRecord) -> tuple[str, ...]:
     """Return everything the reader should be wary of, each once, in the record's order."""
-    found = list(_version_warnings(record))
+    found = [*_version_warnings(record), *(record.verdict.warnings if record.verdict else ())]
     for artifact in record.artifacts:
         found += [f"{artifact.name}: {text}" for text in artifact.warnings]
     for comparison in record.comparisons:

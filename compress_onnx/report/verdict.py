@@ -57,7 +57,8 @@ def _tally(verdict: Verdict) -> str:
     counts = {outcome: sum(check.outcome == outcome for check in verdict.checks) for outcome in Outcome}
     spoken = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
     number = len(verdict.checks)
-    return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}. Policy {verdict.policy_sha256[:12]}."
+    policy = f" Policy {verdict.policy_sha256[:12]}." if verdict.policy_sha256 else ""
+    return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}.{policy}"
 
 
 def _table(caption: str, checks: tuple[GateCheck, ...]) -> Table | None:
@@ -68,7 +69,8 @@ def _row(check: GateCheck) -> tuple[Cell, ...]:
     tone = TONES[check.outcome]
     needed = "" if check.samples_needed is None else f"{check.samples_needed:,}"
     outcome = Cell(text=str(check.outcome), tone=tone, kind="outcome")
-    return (words(check.rule), words(check.candidate), outcome, _observed(check), words(check.reason), words(needed))
+    reason = words(f"{check.reason}; {check.advice}" if check.advice else check.reason)
+    return (words(check.rule), words(check.candidate), outcome, _observed(check), reason, words(needed))
 
 
 def _observed(check: GateCheck) -> Cell:

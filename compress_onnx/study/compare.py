@@ -44,7 +44,8 @@ from compress_onnx.study.attention import (
 from compress_onnx.study.contestants import Contestant, Entry, contestants
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.pictures import shown_pictures, shown_rows
-from compress_onnx.study.samples import joined, sample_columns
+from compress_onnx.study.plugin_measures import plugin_measure
+from compress_onnx.study.samples import content_hashes, joined, sample_columns
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,8 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     ]
     for party, answer in zip(parties, answers, strict=True):
         save_predictions(answer, job.folder / "predictions" / f"{party.name}.npz")
-    save_samples(joined([finding.columns for finding in findings]), job.folder)
+    content = {"content_sha256": content_hashes(job.images)}
+    save_samples(joined([{**finding.columns, **content} for finding in findings]), job.folder)
     save_pictures(_joined_pictures(findings), job.folder)
     record = RunRecord(
         schema_version=SCHEMA_VERSION,
@@ -189,7 +191,7 @@ def _comparison(
 
 def _plugin_measures(pair: LogitPair) -> dict[str, Measure]:
     registry = plugin_metrics()
-    return {name: registry[name](pair) for name in registry.names()}
+    return {name: plugin_measure(name, registry[name], pair) for name in registry.names()}
 
 
 def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[LatencyComparison | None]:

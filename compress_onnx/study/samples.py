@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_onnx.data.images import ImageSet
 from compress_onnx.metrics import LogitPair
 from compress_onnx.metrics.flips import flip_kinds
+
+
+def content_hashes(images: ImageSet) -> NDArray[np.str_]:
+    """Return the hash of every picture's decoded pixels, (N,) str of 64 hexadecimal digits."""
+    return np.array([images.content_sha256(index) for index in range(len(images))], dtype="U64")
 
 
 def sample_columns(

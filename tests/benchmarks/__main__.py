@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from bench_accuracy import flip_row, repair_rows
 from bench_calibration import memory_rows, time_rows
+from bench_gate import gate_rows
 from bench_latency import fusion_rows, latency_rows, size_row
 from bench_models import NETWORKS, made, network
 from bench_table import Row, table
@@ -34,6 +35,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield pruning_row()
     yield flip_row()
     yield from repair_rows()
+    yield from gate_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)
 

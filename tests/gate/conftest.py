@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from compress_onnx.metrics.measures import paired_change, proportion
+from compress_onnx.metrics.paired import PairedCounts
 from compress_onnx.records import (
     SCHEMA_VERSION,
     AccuracyChange,
@@ -33,12 +35,19 @@ CONFIDENCE = (
 )
 
 
-def measure(value: float | None, low: float | None = None, high: float | None = None, *, n: int = 1000) -> Measure:
+def measure(
+    value: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    n: int = 1000,
+    better: Better = Better.HIGHER,
+) -> Measure:
     """A fraction, with an interval where bounds are given."""
     if value is None:
         return undefined("nobody looked", unit="fraction", better=Better.HIGHER)
     interval = None if low is None or high is None else Interval(low=low, high=high, level=0.95, method="by hand")
-    return Measure(value=value, unit="fraction", better=Better.HIGHER, n=n, interval=interval)
+    return Measure(value=value, unit="fraction", better=better, n=n, interval=interval)
 
 
 def class_result(name: str, change: Measure) -> ClassResult:
@@ -53,6 +62,45 @@ def class_result(name: str, change: Measure) -> ClassResult:
     )
 
 
+def counted_class(name: str, *, n: int, lost: int, won: int = 0, right: float = 0.9) -> ClassResult:
+    """A class with counts, of which the baseline gets the fraction ``right``."""
+    both = round(right * n) - lost
+    counts = PairedCounts(both=both, only_baseline=lost, only_candidate=won, neither=n - both - lost - won)
+    return ClassResult(
+        class_name=name,
+        support=n,
+        recall_baseline=proportion(counts.baseline, n, better=Better.HIGHER),
+        recall_candidate=proportion(counts.candidate, n, better=Better.HIGHER),
+        change=paired_change(counts),
+        p_value=None,
+        p_holm=None,
+        lost=lost,
+        won=won,
+    )
+
+
+def counted(**cells: int) -> dict[str, Any]:
+    """The accuracy and flips of a comparison with these paired counts."""
+    counts = PairedCounts(**cells)
+    flips = counts.discordant
+    return {
+        "accuracy": AccuracyChange(
+            baseline=proportion(counts.baseline, counts.n, better=Better.HIGHER),
+            candidate=proportion(counts.candidate, counts.n, better=Better.HIGHER),
+            change=paired_change(counts),
+        ),
+        "flips": FlipSummary(
+            n=counts.n,
+            flips=flips,
+            negative=counts.only_baseline,
+            positive=counts.only_candidate,
+            lateral=0,
+            rate=proportion(flips, counts.n, better=Better.LOWER),
+            mcnemar_p=NONE,
+        ),
+    }
+
+
 def comparison(name: str = "candidate", **changes: Any) -> Comparison:
     """A comparison in which 20 of 1000 predictions flipped."""
     fields: dict[str, Any] = {
@@ -61,7 +109,13 @@ def comparison(name: str = "candidate", **changes: Any) -> Comparison:
         "candidate_name": name,
         "accuracy": AccuracyChange(baseline=NONE, candidate=NONE, change=measure(-0.005, -0.012, 0.002)),
         "flips": FlipSummary(
-            n=1000, flips=20, negative=10, positive=5, lateral=5, rate=measure(0.02, 0.013, 0.031), mcnemar_p=NONE
+            n=1000,
+            flips=20,
+            negative=10,
+            positive=5,
+            lateral=5,
+            rate=measure(0.02, 0.013, 0.031, better=Better.LOWER),
+            mcnemar_p=NONE,
         ),
         "classes": (),
         "confusion": None,
@@ -106,7 +160,7 @@ def run_record(*comparisons: Comparison) -> RunRecord:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made() -> Any:
     """The makers above: ``made.measure``, ``made.comparison``, ``made.record``, ``made.class_result``."""
 
@@ -115,6 +169,8 @@ def made() -> Any:
         comparison = staticmethod(comparison)
         record = staticmethod(run_record)
         class_result = staticmethod(class_result)
+        counted_class = staticmethod(counted_class)
+        counted = staticmethod(counted)
 
     return Made
 

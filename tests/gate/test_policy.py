@@ -8,7 +8,7 @@ import pytest
 
 from compress_onnx.errors import CompressOnnxError, PolicyError
 from compress_onnx.files import sha256_of_file
-from compress_onnx.gate.policy import TEMPLATE, DecideOn, Rule, load_policy
+from compress_onnx.gate.policy import TEMPLATE, DecideOn, Rule, load_policy, template_policy
 
 RATE = '[[rule]]\nmetric = "flips.rate"\n'
 
@@ -30,7 +30,19 @@ def test_a_rule_looks_at_the_interval_unless_told_otherwise(policy_file: Any) ->
     assert load_policy(policy_file(RATE + "at_most = 0")).rules[0].decide_on is DecideOn.INTERVAL
 
 
+def test_a_target_is_kept(policy_file: Any) -> None:
+    policy = load_policy(policy_file(RATE + 'at_most = 1\n[target]\ncpu = "aarch64"'))
+    assert policy.target_cpu == "aarch64"
+    assert load_policy(policy_file(RATE + "at_most = 1")).target_cpu is None
+
+
+def test_both_sides_of_one_measure_make_a_band(policy_file: Any) -> None:
+    assert len(load_policy(policy_file(RATE + "at_most = 1\n" + RATE + "at_least = 0")).rules) == 2
+
+
 def test_the_template_is_a_policy(policy_file: Any) -> None:
+    assert load_policy(policy_file(TEMPLATE)) == template_policy()
+    assert {rule.decide_on for rule in template_policy().rules} == {DecideOn.INTERVAL}
     assert [rule.metric for rule in load_policy(policy_file(TEMPLATE)).rules] == [
         "accuracy.change",
         "flips.rate",
@@ -47,7 +59,18 @@ def test_the_template_is_a_policy(policy_file: Any) -> None:
         ("rule = [1]", r"a \[\[rule\]\] table, got 1 .*rule 1"),
         ('rule = ["flips.rate"]', r"a \[\[rule\]\] table, got 'flips.rate'"),
         ("rule = {", "a policy in TOML"),
-        ('title = "x"\n' + RATE + "at_most = 1", "nothing else, got title"),
+        ('title = "x"\n' + RATE + "at_most = 1", "a table of a policy, got 'title'"),
+        ("[[rules]]\n", "Did you mean rule"),
+        ("[target]\n", "got no rules"),
+        (RATE + 'at_most = 1\n[target]\ncpu = "x86-64-vnmi"', "Did you mean x86-64-vnni"),
+        (RATE + "at_most = 1\n[target]\ncpu = 7", "a target CPU, got '7'"),
+        (RATE + 'at_most = 1\n[target]\ncpus = "aarch64"', "Did you mean cpu"),
+        ('target = "aarch64"\n' + RATE + "at_most = 1", r"a \[target\] table"),
+        (RATE + "at_most = 1\n" + RATE + "at_most = 0.5", "both flips.rate at most 1 and flips.rate at most 0.5"),
+        (
+            "[[rule]]\nmetric = 'classes.\"a\".change'\nat_least = 0\n[[rule]]\nmetric = 'classes.a.change'\nat_least = 0",
+            "each rule once",
+        ),
         ("[[rule]]\nat_most = 1", 'a metric, such as "flips.rate", got None'),
         ("[[rule]]\nmetric = 1\nat_most = 1", "a metric, .* got 1"),
         (RATE, "got neither"),

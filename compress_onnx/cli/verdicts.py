@@ -1,0 +1,103 @@
+"""A verdict for people, scripts and CI servers: table, JSON, Markdown summary and annotations."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compress_onnx.cli.terminal import put, say, show_table
+from compress_onnx.errors import OptionError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compress_onnx.records import GateCheck, RunRecord, Verdict
+    from compress_onnx.study.judgement import Terms
+
+Against = Annotated[
+    Path | None, typer.Option("--against", help="An earlier run: nothing may have got worse beyond noise.")
+]
+Lock = Annotated[Path | None, typer.Option("--lock", help="flips.lock: images that must not be lost again.")]
+Summary = Annotated[Path | None, typer.Option("--summary", help="Write the verdict as Markdown here.")]
+Renamed = Annotated[
+    list[str] | None, typer.Option("--candidate", help="NEW=OLD: a candidate's other name in the earlier run.")
+]
+
+
+def judge(run: Path, record: RunRecord, terms: Terms, *, summary: Path | None, as_json: bool) -> int:
+    """Decide, write the verdict, show it, and return the verdict's exit code."""
+    from compress_onnx.study.judgement import judged_run
+
+    verdict = judged_run(run, record, terms)
+    if as_json:
+        from compress_onnx.store import as_json as record_json
+
+        put(record_json(verdict))
+    else:
+        _show(verdict)
+    _summarise(verdict, record, summary)
+    return {"pass": 0, "fail": 1, "inconclusive": 3}[verdict.outcome]
+
+
+def renamed(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Return candidates of this run and the names they had in the earlier one.
+
+    >>> renamed(["int8=w8a8"])
+    {'int8': 'w8a8'}
+    """
+    parts = [pair.partition("=") for pair in pairs or ()]
+    for new, _, old in parts:
+        if not new or not old:
+            raise OptionError("--candidate as NEW=OLD", repr(new or old))
+    return {new: old for new, _, old in parts}
+
+
+def _show(verdict: Verdict) -> None:
+    from compress_onnx.gate.words import ordered, verdict_line
+
+    columns = ("candidate", "rule", "observed", "outcome", "why")
+    show_table(f"Verdict: {verdict_line(verdict)}", columns, [_row(check) for check in ordered(verdict)])
+    for warning in verdict.warnings:
+        say(f"Warning: {warning}")
+
+
+def _row(check: GateCheck) -> tuple[str, ...]:
+    from compress_onnx.gate.words import signed, why
+
+    observed = "–" if check.observed is None else f"{check.observed:.4g}"
+    return check.candidate, check.rule, observed, signed(check.outcome), why(check)
+
+
+def _summarise(verdict: Verdict, record: RunRecord, summary: Path | None) -> None:
+    """Write the Markdown summary where it was asked for and, on GitHub, where its runner shows it."""
+    from compress_onnx.files import write_text
+    from compress_onnx.gate.annotations import workflow_commands
+    from compress_onnx.gate.markdown import markdown
+
+    text = markdown(verdict, record)
+    if summary is not None:
+        write_text(summary, text)
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    for line in workflow_commands(verdict):
+        # A runner reads both streams; stdout stays one JSON document.
+        say(line)
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if page:
+        _append(Path(page), text)
+
+
+def _append(page: Path, text: str) -> None:
+    try:
+        with page.open("a", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+    except OSError as error:
+        raise OutputError(
+            "the job's summary to be writable",
+            error.strerror or str(error),
+            where=page,
+            remedy="Unset GITHUB_STEP_SUMMARY or correct it.",
+        ) from error

@@ -1,0 +1,86 @@
+"""Extend a ``flips.lock``: images that an earlier candidate lost and every candidate of this run wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from compress_onnx.errors import OptionError, RecordError
+from compress_onnx.files import write_text
+from compress_onnx.gate.lock import CONTENT, LockedImage, extended, lock_text, read_lock, won_images
+from compress_onnx.gate.shift import Columns
+from compress_onnx.records import FlipKind, RunRecord
+from compress_onnx.registry import unknown
+from compress_onnx.store import load_run, run_file
+from compress_onnx.study.run_rows import rows_of, rows_with_content
+
+
+def extend_lock(
+    path: Path, run: tuple[Path, RunRecord], *, against: Path | None, samples: Sequence[str]
+) -> tuple[int, int]:
+    """Write the lock file, images already locked kept, and return how many it holds and how many are new.
+
+    Locked are the images that a candidate of the run ``against`` lost and that the baseline and
+    every candidate of ``run`` (folder and record) get right, and the ``samples`` named by hand.
+
+    Errors
+    ------
+    OptionError
+        if neither is given, or a named sample is not predicted right by all.
+    UnknownNameError
+        if a named sample is not in the run.
+    RecordError
+        if a run has no rows to look images up in.
+    """
+    if against is None and not samples:
+        raise OptionError(
+            "--against OLD_RUN or --lock-sample ID beside --write-lock",
+            "neither",
+            remedy="A lock holds images that an earlier run lost, or that you name.",
+        )
+    rows = list(rows_with_content(run[0], [one.candidate_name for one in run[1].comparisons]).values())
+    won = won_images(rows, run[1].dataset.class_names)
+    why = dict.fromkeys(_named(samples, rows[0], won), f"named by hand in {run[1].run_id}")
+    if against is not None:
+        why = _lost(run_file(against).parent, load_run(against), (run[1], rows[0])) | why
+    locked = read_lock(path) if path.exists() else ()
+    found = extended(locked, won, why)
+    write_text(path, lock_text(found))
+    return len(found), len(found) - len({image.sha256 for image in locked})
+
+
+def _named(samples: Sequence[str], rows: Columns, won: dict[str, LockedImage]) -> list[str]:
+    """Return the content hashes of the samples named by hand."""
+    contents = dict(zip(rows["sample_id"].tolist(), rows[CONTENT].tolist(), strict=True))
+    for sample in samples:
+        if sample not in contents:
+            raise unknown("sample of this run", sample, list(contents)[:10])
+        if contents[sample] not in won:
+            raise OptionError(
+                "a sample that the baseline and every candidate get right",
+                f"{sample}, which one of them gets wrong",
+                remedy="Leave it out of the lock.",
+            )
+    return [contents[sample] for sample in samples]
+
+
+def _lost(folder: Path, before: RunRecord, now: tuple[RunRecord, Columns]) -> dict[str, str]:
+    """Return why each image that a candidate of the earlier run lost is locked, by content hash."""
+    names = [one.candidate_name for one in before.comparisons]
+    rows = rows_of(folder, names)
+    key, contents = CONTENT, {}
+    if any(CONTENT not in columns for columns in rows.values()) or not rows:
+        if not rows or before.dataset.sha256 != now[0].dataset.sha256:
+            raise RecordError(
+                f"rows with a column {CONTENT}, or the same data set",
+                "neither",
+                where=folder,
+                remedy="Make the earlier run again.",
+            )
+        key = "sample_id"
+        contents = dict(zip(now[1]["sample_id"].tolist(), now[1][CONTENT].tolist(), strict=True))
+    return {
+        contents.get(image, image): f"lost by {name} in {before.run_id}"
+        for name, columns in rows.items()
+        for image in columns[key][columns["flip_kind"] == FlipKind.NEGATIVE.value].tolist()
+    }
