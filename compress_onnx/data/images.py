@@ -81,7 +81,10 @@ def decoded(content: bytes, where: str) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(content)) as picture:
-            return np.asarray(picture.convert("RGB"))
+            # Loading first: numpy would hide what goes wrong inside.
+            picture.load()
+            # Converting RGB to RGB would copy every pixel.
+            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             "a picture that decodes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,3 @@ def sample_columns(
         "flip_kind": flip_kinds(before.predicted, after.predicted, pair.labels).astype(str),
         "saliency_deviation": deviation.astype(np.float32),
     }
-
-
-def joined(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    """Return the candidates' columns one below the other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
