@@ -94,17 +94,13 @@ def answers(path: Path, samples: Samples, *, threads: int | None = None, progres
     session = open_session(path, threads=1)
     size = fixed_batch(session)
     run = functools.partial(_batch_logits, session, size=size, where=path)
-    batch = size or batch_for(run, samples.inputs, len(samples), probed_from=_PROBED_FROM)
-
-    def answered(span: tuple[int, int]) -> NDArray[np.float32]:
-        images = samples.inputs(*span)
-        if len(images) != span[1] - span[0]:
-            raise _too_few(len(images), span)
-        return run(images)
-
+    fed = functools.partial(_fed, samples)
+    batch = size or batch_for(run, fed, len(samples), probed_from=_PROBED_FROM)
     calls = spans(len(samples), batch)
     with ThreadPoolExecutor(min(workers, max(len(calls), 1))) as pool:
-        parts = list(_told(pool.map(answered, calls), total=len(samples), progress=progress, name=path.name))
+        parts = list(
+            _told(pool.map(lambda call: run(fed(*call)), calls), total=len(samples), progress=progress, name=path.name)
+        )
     return Answers(logits=np.concatenate(parts) if parts else _nothing(session), batch=batch, threads=workers)
 
 
@@ -201,9 +197,12 @@ def _expect_equal_lengths(samples: Samples) -> None:
         )
 
 
-def _too_few(images: int, span: tuple[int, int]) -> DataError:
-    return DataError(
-        "as many images as ids",
-        f"{images} images for rows {span[0]} to {span[1] - 1}",
-        remedy="Load the data set again.",
-    )
+def _fed(samples: Samples, start: int, stop: int) -> NDArray[np.float32]:
+    images = samples.inputs(start, stop)
+    if len(images) != stop - start:
+        raise DataError(
+            "as many images as ids",
+            f"{len(images)} images for rows {start} to {stop - 1}",
+            remedy="Load the data set again.",
+        )
+    return images

@@ -121,7 +121,8 @@ def test_two_folders_hold_the_same_samples(compare: Compare, make_model: Any, ma
     paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
     compare(paths, images, "one")
     compare(paths, images, "two")
-    for name in ("samples.parquet", "pictures.parquet", "run.json"):
+    assert without_times(load_run(tmp_path / "one")) == without_times(load_run(tmp_path / "two"))
+    for name in ("samples.parquet", "pictures.parquet", "predictions/base.npz", "predictions/other.npz"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
