@@ -24,6 +24,7 @@ from compress_onnx.records import (
     Artifact,
     CalibrationInfo,
     Comparison,
+    DatasetInfo,
     FusionReceipt,
     LatencyComparison,
     Measure,
@@ -95,7 +96,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         command=job.command,
         config=job.options.recorded(),
         environment=environment(),
-        dataset=job.images.info,
+        dataset=_named_dataset(job.images, answered.baseline),
         preprocessing=parties[0].preprocessing,
         calibration=job.calibration,
         artifacts=_with_warnings(parties, comparisons),
@@ -129,6 +130,11 @@ def _answered(parties: Sequence[Contestant], job: Job, folder: Path, stages: Sta
             else:
                 shown.append(shown_rows(_pair(baseline, answer.predictions, job.images), job.options.pictures))
     return _Answered(baseline=baseline, shown=tuple(shown), runs=tuple(runs))
+
+
+def _named_dataset(images: ImageSet, predictions: Predictions) -> DatasetInfo:
+    names = images.info.class_names
+    return dataclasses.replace(images.info, class_names=names and class_names_for(names, predictions.logits.shape[1]))
 
 
 def _predictions_file(folder: Path, party: Contestant) -> Path:
