@@ -253,7 +253,7 @@ def test_memory_does_not_grow_with_the_number_of_candidates(
     compare: Compare, make_model: Any, make_images: Any
 ) -> None:
     """Five more candidates take less than the logits of one more would."""
-    images = make_images(n=6_000, labelled=False)
+    images = make_images(n=2_000, labelled=False)
     paths = [make_model(name, noise=0.3 + 0.1 * place, classes=40) for place, name in enumerate(["base", *"abcdef"])]
 
     def peak(models: int) -> int:
@@ -266,6 +266,6 @@ def test_memory_does_not_grow_with_the_number_of_candidates(
 
     peak(2)
     one, six = peak(2), peak(7)
-    logits = 6_000 * 40 * 4
+    logits = 2_000 * 40 * 4
     assert one > 4 * logits
     assert six - one < logits
