@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,9 +34,16 @@ class DecodedImages:
 
     def inputs(self, start: int, stop: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
         """Return images ``start`` to ``stop`` as model inputs, as :meth:`ImageSet.batches` would make them."""
+        return preprocess(self._pixels(start, stop, preprocessing), preprocessing)
+
+    def sized(self, preprocessing: Preprocessing) -> ImageSet:
+        """Return the set with its pictures at the size that a model takes, for as long as the block lasts."""
+        return dataclasses.replace(self.images, read=lambda row: self._pixels(row, row + 1, preprocessing)[0])
+
+    def _pixels(self, start: int, stop: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
         if not self._known[start:stop].all():
             self._decode(start, stop)
-        return preprocess(self._stores[preprocessing.height, preprocessing.width][start:stop], preprocessing)
+        return self._stores[preprocessing.height, preprocessing.width][start:stop]
 
     def _decode(self, start: int, stop: int) -> None:
         for row in start + np.flatnonzero(~self._known[start:stop]):

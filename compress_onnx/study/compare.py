@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.compress.footprint import footprint
 from compress_onnx.config import Stages, silent_stages
-from compress_onnx.data.decoded import decoded_once
+from compress_onnx.data.decoded import DecodedImages, decoded_once
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import metrics as plugin_metrics
@@ -84,9 +84,11 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         raise OptionError("a baseline and at least one candidate", f"{len(job.entries)} model")
     parties = contestants(job.entries, job.images, fallback=job.options.preprocessing, folder=job.folder)
     # One candidate at a time: what is kept of it is its part of the record and the rows it shows.
-    with filled_whole(job.folder) as folder:
-        answered = _answered(parties, job, folder, stages)
-        found = _findings(parties, answered, job, folder, stages)
+    forms = [party.preprocessing for party in parties]
+    with filled_whole(job.folder) as folder, decoded_once(job.images, forms) as decoded:
+        run = _Run(parties=parties, images=decoded, job=job, folder=folder, stages=stages)
+        answered = _answered(run)
+        found = _findings(run, answered)
         timings = _timed(parties, job, stages)
     comparisons = tuple(_with_latency(*of) for of in zip(found, timings, strict=True))
     record = RunRecord(
@@ -117,18 +119,28 @@ class _Answered:
     runs: tuple[PredictionRun, ...]
 
 
-def _answered(parties: Sequence[Contestant], job: Job, folder: Path, stages: Stages) -> _Answered:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Run:
+    """A job under way: its models, its images decoded once, and where its files wait until all are there."""
+
+    parties: Sequence[Contestant]
+    images: DecodedImages
+    job: Job
+    folder: Path
+    stages: Stages
+
+
+def _answered(run: _Run) -> _Answered:
     """Ask every model and write its predictions."""
-    shown, runs = [], []
-    with decoded_once(job.images, [party.preprocessing for party in parties]) as images:
-        for party in parties:
-            answer = answer_of(party, images, job.options, stages(f"predict {party.name}"))
-            save_predictions(answer.predictions, _predictions_file(folder, party))
-            runs.append(answer.run)
-            if party is parties[0]:
-                baseline = answer.predictions
-            else:
-                shown.append(shown_rows(_pair(baseline, answer.predictions, job.images), job.options.pictures))
+    shown, runs, options = [], [], run.job.options
+    for party in run.parties:
+        answer = answer_of(party, run.images, options, run.stages(f"predict {party.name}"))
+        save_predictions(answer.predictions, _predictions_file(run.folder, party))
+        runs.append(answer.run)
+        if party is run.parties[0]:
+            baseline = answer.predictions
+        else:
+            shown.append(shown_rows(_pair(baseline, answer.predictions, run.job.images), options.pictures))
     return _Answered(baseline=baseline, shown=tuple(shown), runs=tuple(runs))
 
 
@@ -141,20 +153,19 @@ def _predictions_file(folder: Path, party: Contestant) -> Path:
     return folder / "predictions" / f"{party.name}.npz"
 
 
-def _findings(
-    parties: Sequence[Contestant], answered: _Answered, job: Job, folder: Path, stages: Stages
-) -> list[Comparison]:
+def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
     """Compare each candidate with the baseline and write its samples and pictures."""
-    baseline, found = parties[0], []
-    explained = explained_samples(job.images, job.options.saliency_samples, answered.shown, seed=job.options.seed)
-    attention = baseline_attention(baseline, answered.baseline, explained, options=job.options, stages=stages)
-    with samples_written(folder) as write_samples, pictures_written(folder) as write_pictures:
-        for party, shown in zip(parties[1:], answered.shown, strict=True):
-            predictions = load_predictions(_predictions_file(folder, party))
-            pair = _pair(answered.baseline, predictions, job.images)
+    baseline, images, options, stages = run.parties[0], run.job.images, run.job.options, run.stages
+    form, found = baseline.preprocessing, []
+    explained = explained_samples(images, options.saliency_samples, answered.shown, seed=options.seed)
+    attention = baseline_attention(baseline, answered.baseline, explained, options=options, stages=stages)
+    with samples_written(run.folder) as write_samples, pictures_written(run.folder) as write_pictures:
+        for party, shown in zip(run.parties[1:], answered.shown, strict=True):
+            predictions = load_predictions(_predictions_file(run.folder, party))
+            pair = _pair(answered.baseline, predictions, images)
             moved = attention_against(attention, party, predictions, pair, stages=stages)
-            write_samples(sample_columns(party.name, job.images.sample_ids, pair, deviation=moved.deviation))
-            write_pictures(shown_pictures(shown, job.images, moved.maps, preprocessing=baseline.preprocessing))
+            write_samples(sample_columns(party.name, images.sample_ids, pair, deviation=moved.deviation))
+            write_pictures(shown_pictures(shown, run.images.sized(form), moved.maps, preprocessing=form))
             found.append(_comparison(party, baseline, pair, moved.shift))
     return found
 

@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,25 +47,26 @@ Side = Callable[[], object]
 
 
 def compare_rows(models: list[Path], folder: Path, *, rounds: int = ROUNDS) -> Iterator[Row]:
-    """Yield the two figures, and the stricter one against bare calls from several threads."""
+    """Yield the two figures."""
     images = load_data(data(folder))
     form = _form(models[0])
     inputs = np.concatenate(list(images.batches(form)))
     bare = [_fastest(_ways(model), inputs) for model in models]
-    crowd = [_fastest(_crowds(model), inputs) for model in models]
     sides: dict[str, Side] = {
         "ours": lambda: compared(models, images, folder / "run"),
         "bare": lambda: [run(inputs) for run in bare],
-        "crowd": lambda: [run(inputs) for run in crowd],
         "loop": lambda: looped(models, images, form),
     }
     seconds = in_turn(sides, rounds)
     of = f"compare of two SqueezeNet artifacts, {len(images):,} images"
-    for side, bar, said in (
-        ("bare", 1.15, f"{of} / bare ONNX Runtime calls, best batch and threads"),
-        ("crowd", 1.15, f"{of} / the same from one Python thread per core"),
-    ):
-        yield _row(said, bar, seconds["ours"], seconds[side])
+    yield Row(
+        figure=f"{of} / bare ONNX Runtime calls, best batch and threads",
+        bar=1.15,
+        reach="at most",
+        ours=f"{np.median(seconds['ours']):.2f} s",
+        reference=f"{np.median(seconds['bare']):.2f} s",
+        value=float(np.median(seconds["ours"] / seconds["bare"])),
+    )
     ratio = float(np.median(seconds["loop"] / seconds["ours"]))
     yield Row(
         figure=f"plain loop of single-image calls with scikit-learn's metrics / {of}",
@@ -75,17 +75,6 @@ def compare_rows(models: list[Path], folder: Path, *, rounds: int = ROUNDS) -> I
         ours=f"{np.median(seconds['ours']):.2f} s",
         reference=f"{np.median(seconds['loop']):.2f} s",
         value=ratio,
-    )
-
-
-def _row(figure: str, bar: float, ours: NDArray[np.float64], reference: NDArray[np.float64]) -> Row:
-    return Row(
-        figure=figure,
-        bar=bar,
-        reach="at most",
-        ours=f"{np.median(ours):.2f} s",
-        reference=f"{np.median(reference):.2f} s",
-        value=float(np.median(ours / reference)),
     )
 
 
@@ -139,24 +128,11 @@ def _called(session: ort.InferenceSession, inputs: Inputs, batch: int) -> list[o
 
 
 def _ways(model: Path) -> Iterator[Callable[[Inputs], object]]:
-    """Yield ways to call ONNX Runtime one call at a time."""
+    """Yield ways to call ONNX Runtime: one call at a time, on one thread or on all cores, by batch."""
     for threads in {1, usable_cores()}:
         session = _session(model, threads)
         for batch in BATCHES:
             yield lambda inputs, session=session, batch=batch: _called(session, inputs, batch)
-
-
-def _crowds(model: Path) -> Iterator[Callable[[Inputs], object]]:
-    """Yield ways to call ONNX Runtime from one Python thread per core."""
-    session, cores = _session(model, 1), usable_cores()
-
-    def crowd(inputs: Inputs, batch: int) -> list[object]:
-        parts = np.array_split(inputs, max(1, len(inputs) // (4 * 256)) * cores)
-        with ThreadPoolExecutor(cores) as pool:
-            return list(pool.map(lambda part: _called(session, part, batch), parts))
-
-    for batch in BATCHES:
-        yield lambda inputs, batch=batch: crowd(inputs, batch)
 
 
 def _fastest(ways: Iterator[Callable[[Inputs], object]], inputs: Inputs) -> Callable[[Inputs], object]:

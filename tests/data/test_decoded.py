@@ -40,6 +40,7 @@ def test_inputs_are_those_of_the_image_set_and_decoded_once(
         for form in (*forms, LARGE):
             found = [decoded.inputs(start, min(start + step, 6), form) for start in range(0, 6, step)]
             np.testing.assert_array_equal(np.concatenate(found), np.concatenate(list(images.batches(form))))
+        np.testing.assert_array_equal(decoded.sized(LARGE).pixels(1, 3, LARGE), images.pixels(1, 3, LARGE))
     assert read == Counter(range(6))
 
 
