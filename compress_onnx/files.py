@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,23 +26,69 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     part: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix)
-        part = Path(name)
-        os.close(handle)
-        part.chmod(0o666 & ~_umask())
-        yield part
-        part.replace(path)
+        with _as_output_error(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=path.suffix)
+            part = Path(name)
+            os.close(handle)
+            part.chmod(0o666 & ~_umask())
+            yield part
+            part.replace(path)
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filled_whole(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder whose files move into ``folder`` when the block ends without error.
+
+    Files of the same name are replaced, others stay. When the block raises nothing is left behind,
+    not even a folder.
+
+    Errors
+    ------
+    OutputError
+        if the folder cannot be made or written.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        with _as_output_error(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
+        try:
+            yield aside
+            with _as_output_error(folder):
+                _move_files(aside, folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        # Only empty ones go.
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
+
+
+def _move_files(source: Path, target: Path) -> None:
+    for path in sorted(source.rglob("*")):
+        place = target / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            path.replace(place)
+
+
+@contextlib.contextmanager
+def _as_output_error(where: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             "a place that can be written",
             error.strerror or str(error),
-            where=path,
+            where=where,
             remedy="Choose another output or free the place.",
         ) from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def _umask() -> int:

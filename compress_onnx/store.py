@@ -7,12 +7,13 @@ A run's folder holds ``run.json`` (the :class:`~compress_onnx.records.RunRecord`
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ _BROKEN_ARCHIVE = (
 )
 
 # What two runs of one command may differ in: when and how fast.
-_TIMES = frozenset({"run_id", "started_at", "seconds", "latency"})
+_TIMES = frozenset({"run_id", "started_at", "seconds", "latency", "predicted"})
+
+
+_PICTURES = pa.schema([("sample_id", pa.string()), ("artifact", pa.string()), ("png", pa.binary())])
 
 
 @functools.cache
@@ -188,9 +192,14 @@ def _expect_fitting(found: Predictions) -> None:
         raise ValueError(message)
 
 
-def save_samples(columns: Mapping[str, NDArray[Any]], folder: Path) -> None:
-    """Write ``samples.parquet``: equally long columns, one row per sample and candidate."""
-    _save_table(pa.table({name: pa.array(values) for name, values in columns.items()}), folder / SAMPLES_FILE)
+@contextlib.contextmanager
+def samples_written(folder: Path) -> Iterator[Callable[[Mapping[str, NDArray[Any]]], None]]:
+    """Yield what writes one candidate's rows into ``samples.parquet``: equally long columns, one row per sample.
+
+    Rows go to disk as they come; the file is there, whole, after the block.
+    """
+    with _written_table(folder / SAMPLES_FILE) as write:
+        yield lambda columns: write(pa.table({name: pa.array(values) for name, values in columns.items()}))
 
 
 def load_samples(folder: Path) -> dict[str, NDArray[Any]] | None:
@@ -199,20 +208,24 @@ def load_samples(folder: Path) -> dict[str, NDArray[Any]] | None:
     return None if table is None else {name: table[name].to_numpy() for name in table.column_names}
 
 
-def save_pictures(pictures: Mapping[tuple[str, str], bytes], folder: Path) -> None:
-    """Write ``pictures.parquet``: PNG bytes by (sample id, artifact name).
+@contextlib.contextmanager
+def pictures_written(folder: Path) -> Iterator[Callable[[Mapping[tuple[str, str], bytes]], None]]:
+    """Yield what writes pictures into ``pictures.parquet``: PNG bytes by (sample id, artifact name).
 
-    The picture itself has the empty artifact name; a saliency map has its artifact's.
+    The picture itself has the empty artifact name; a saliency map has its artifact's. What was
+    written before is left out. The file is there, whole, after the block.
     """
-    keys = sorted(pictures)
-    table = pa.table(
-        {
-            "sample_id": pa.array([sample for sample, _ in keys], pa.string()),
-            "artifact": pa.array([artifact for _, artifact in keys], pa.string()),
-            "png": pa.array([pictures[key] for key in keys], pa.binary()),
-        }
-    )
-    _save_table(table, folder / PICTURES_FILE)
+    known: set[tuple[str, str]] = set()
+    with _written_table(folder / PICTURES_FILE) as write:
+
+        def write_new(pictures: Mapping[tuple[str, str], bytes]) -> None:
+            keys = sorted(pictures.keys() - known)
+            known.update(keys)
+            columns = [[sample for sample, _ in keys], [artifact for _, artifact in keys], [pictures[k] for k in keys]]
+            write(pa.Table.from_arrays(list(map(pa.array, columns, _PICTURES.types)), schema=_PICTURES))
+
+        write_new({})
+        yield write_new
 
 
 def load_pictures(folder: Path) -> dict[tuple[str, str], bytes]:
@@ -235,16 +248,27 @@ def load_pictures(folder: Path) -> dict[tuple[str, str], bytes]:
     return {(row["sample_id"], row["artifact"]): row["png"] for row in rows}
 
 
-def _save_table(table: pa.Table, path: Path) -> None:
-    with written_whole(path) as part:
-        pq.write_table(table, part, compression="zstd")
+@contextlib.contextmanager
+def _written_table(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield what appends a table's rows; all tables have the first one's columns."""
+    with written_whole(path) as part, contextlib.ExitStack() as stack:
+        writers: list[pq.ParquetWriter] = []
+
+        def write(table: pa.Table) -> None:
+            if not writers:
+                writers.append(stack.enter_context(pq.ParquetWriter(part, table.schema, compression="zstd")))
+            writers[0].write_table(table)
+
+        yield write
 
 
 def _load_table(path: Path) -> pa.Table | None:
     if not path.exists():
         return None
     try:
-        return pq.read_table(path)
+        # Not read_table: it imports the dataset machinery for one local file.
+        with pq.ParquetFile(path) as file:
+            return file.read()
     except (OSError, pa.ArrowException) as error:
         raise RecordError(
             "a Parquet table of this tool", str(error), where=path, remedy="Make the run again."

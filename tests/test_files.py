@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_onnx.errors import OutputError
-from compress_onnx.files import sha256_of, sha256_of_file, write_bytes, write_text, written_whole
+from compress_onnx.files import filled_whole, sha256_of, sha256_of_file, write_bytes, write_text, written_whole
 
 
 def test_content_arrives_and_folders_are_made(tmp_path: Path) -> None:
@@ -95,3 +95,41 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000
     (tmp_path / "f").write_bytes(content)
     assert sha256_of_file(tmp_path / "f") == hashlib.sha256(content).hexdigest()
+
+
+def _fill(folder: Path, *, error: type[BaseException] | None = None) -> None:
+    with filled_whole(folder) as aside:
+        (aside / "deep").mkdir()
+        (aside / "deep" / "a").write_text("new")
+        (aside / "b").write_text("new")
+        assert not (folder / "b").exists() or (folder / "b").read_text() == "old"
+        if error is not None:
+            raise error
+
+
+def test_a_folder_is_filled_at_once_and_keeps_what_else_it_held(tmp_path: Path) -> None:
+    (tmp_path / "run" / "deep").mkdir(parents=True)
+    for name in ("b", "c", "deep/d"):
+        (tmp_path / "run" / name).write_text("old")
+    _fill(tmp_path / "run")
+    found = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*")}
+    assert found == {"b", "c", "deep", "deep/a", "deep/d"}
+    assert [(tmp_path / "run" / name).read_text() for name in ("b", "c", "deep/a")] == ["new", "old", "new"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_folder_that_fails_halfway_is_not_there(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        _fill(tmp_path / "new" / "run", error=error)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "b").write_text("old")
+    with pytest.raises(error):
+        _fill(tmp_path, error=error)
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b").read_text() == "old"
+
+
+def test_a_folder_below_a_file_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("a file")
+    with pytest.raises(OutputError, match="a place that can be written"):
+        _fill(tmp_path / "f" / "run")

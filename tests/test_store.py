@@ -341,24 +341,56 @@ def test_flipped_bytes_in_predictions_cause_nothing_but_a_record_error(tmp_path:
 
 def test_samples_survive_the_disk(tmp_path: Path) -> None:
     columns = {"id": np.array(["a", "b"]), "label": np.array([1, 2]), "margin": np.array([0.5, 0.25], np.float32)}
-    store.save_samples(columns, tmp_path)
+    with store.samples_written(tmp_path) as write:
+        write(columns)
+        write(columns)
+        assert store.load_samples(tmp_path) is None
     found = store.load_samples(tmp_path)
     assert found is not None
     assert {name: values.tolist() for name, values in found.items()} == {
-        name: values.tolist() for name, values in columns.items()
+        name: [*values.tolist(), *values.tolist()] for name, values in columns.items()
     }
+
+
+def test_half_a_table_is_none(tmp_path: Path) -> None:
+    def break_off() -> None:
+        with store.samples_written(tmp_path) as write:
+            write({"id": np.array(["a"])})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert list(tmp_path.iterdir()) == []
+
+
+def _save_pictures(folder: Path, *parts: dict[tuple[str, str], bytes]) -> None:
+    with store.pictures_written(folder) as write:
+        for part in parts:
+            write(part)
 
 
 def test_pictures_survive_the_disk(tmp_path: Path) -> None:
     pictures = {("b", ""): b"\x89PNG", ("a", "prune:0.5"): b"\0\xff", ("a", ""): b""}
-    store.save_pictures(pictures, tmp_path)
+    _save_pictures(tmp_path, pictures)
     assert store.load_pictures(tmp_path) == pictures
+
+
+def test_a_picture_shown_for_two_candidates_is_kept_once(tmp_path: Path) -> None:
+    _save_pictures(tmp_path, {("a", ""): b"1", ("a", "x"): b"2"}, {("a", ""): b"1", ("a", "y"): b"3"})
+    assert store.load_pictures(tmp_path) == {("a", ""): b"1", ("a", "x"): b"2", ("a", "y"): b"3"}
+    assert pq.read_table(tmp_path / store.PICTURES_FILE).num_rows == 3
+
+
+def test_no_picture_is_a_table_too(tmp_path: Path) -> None:
+    _save_pictures(tmp_path)
+    assert (tmp_path / store.PICTURES_FILE).exists()
+    assert store.load_pictures(tmp_path) == {}
 
 
 def test_equal_tables_give_equal_bytes_in_any_order(tmp_path: Path) -> None:
     pictures = {("b", ""): b"1", ("a", ""): b"2"}
-    store.save_pictures(pictures, tmp_path / "x")
-    store.save_pictures(dict(reversed(pictures.items())), tmp_path / "y")
+    _save_pictures(tmp_path / "x", pictures)
+    _save_pictures(tmp_path / "y", dict(reversed(pictures.items())))
     assert (tmp_path / "x" / store.PICTURES_FILE).read_bytes() == (tmp_path / "y" / store.PICTURES_FILE).read_bytes()
 
 

@@ -10,6 +10,7 @@ import typer
 from compress_onnx import config
 from compress_onnx.cli.compare import compared
 from compress_onnx.cli.options import (
+    Cache,
     Data,
     Json,
     Layout,
@@ -20,7 +21,7 @@ from compress_onnx.cli.options import (
     Seed,
     Size,
     Std,
-    Threads,
+    UsedThreads,
     preprocessing_of,
 )
 from compress_onnx.cli.runs import new_run, plan_of, saliency_method
@@ -40,7 +41,8 @@ def check(
     saliency: Saliency = "none",
     saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default,
     latency: Annotated[bool, typer.Option(help="Time the models too.")] = False,
-    threads: Threads = config.THREADS.default,
+    threads: UsedThreads = None,
+    cache: Cache = True,
     seed: Seed = config.SEED.default,
     mean: Mean = "",
     std: Std = "",
@@ -61,8 +63,9 @@ def check(
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,
-        latency=plan_of(threads=threads) if latency else None,
+        latency=plan_of(threads=threads or config.THREADS.default) if latency else None,
         threads=threads,
+        cache=cache,
         seed=seed,
         preprocessing=preprocessing_of(baseline, mean=mean, std=std, size=size, layout=layout),
     )

@@ -11,6 +11,7 @@ import typer
 from compress_onnx import config
 from compress_onnx.cli.options import (
     Batch,
+    Cache,
     Calls,
     Data,
     Json,
@@ -23,7 +24,7 @@ from compress_onnx.cli.options import (
     Seed,
     Size,
     Std,
-    Threads,
+    UsedThreads,
     preprocessing_of,
 )
 from compress_onnx.cli.runs import AUTO, Run, finish, new_run, plan_of, saliency_method
@@ -42,7 +43,8 @@ def compare(
     saliency: Saliency = AUTO,
     saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default,
     latency: Annotated[bool, typer.Option(help="Time the models too.")] = True,
-    threads: Threads = config.THREADS.default,
+    threads: UsedThreads = None,
+    cache: Cache = True,
     batch: Batch = config.BATCH.default,
     rounds: Rounds = config.ROUNDS.default,
     calls: Calls = config.CALLS.default,
@@ -63,8 +65,11 @@ def compare(
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,
-        latency=plan_of(threads=threads, batch=batch, rounds=rounds, calls=calls) if latency else None,
+        latency=plan_of(threads=threads or config.THREADS.default, batch=batch, rounds=rounds, calls=calls)
+        if latency
+        else None,
         threads=threads,
+        cache=cache,
         seed=seed,
         preprocessing=preprocessing_of(baseline, mean=mean, std=std, size=size, layout=layout),
     )

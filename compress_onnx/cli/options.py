@@ -25,6 +25,14 @@ Data = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help=config.SEED.help)]
 Threads = Annotated[int, typer.Option(help=config.THREADS.help)]
+UsedThreads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        help="Threads that predict, one per core by default; the timing's intra-op threads too, 1 by default.",
+    ),
+]
+Cache = Annotated[bool, typer.Option(help="Keep predictions for the next comparison of the same file and data.")]
 Rounds = Annotated[int, typer.Option(help=config.ROUNDS.help)]
 Calls = Annotated[int, typer.Option(help=config.CALLS.help)]
 Batch = Annotated[int, typer.Option(help=config.BATCH.help)]

@@ -12,6 +12,7 @@ import onnxruntime as ort
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
 from compress_onnx import config
+from compress_onnx.cache import kept
 from compress_onnx.compress.calibrate import METHODS
 from compress_onnx.files import sha256_of, sha256_of_file, write_text
 
@@ -42,13 +43,12 @@ def kept_ranges(key: str | None, find: Callable[[], TensorsData], *, method: str
     """
     if key is None:
         return find()
-    path = config.cache_root() / "ranges" / f"{key}.json"
-    known = _read(path, method)
-    if known is not None:
-        return known
-    found = find()
-    write_text(path, _text(found, method))
-    return found
+    return kept(
+        config.cache_root() / "ranges" / f"{key}.json",
+        find,
+        read=lambda path: _read(path, method),
+        write=lambda path, found: write_text(path, _text(found, method)),
+    )
 
 
 def _text(found: TensorsData, method: str) -> str:

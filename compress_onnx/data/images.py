@@ -67,8 +67,12 @@ class ImageSet:
 
     def content_sha256(self, index: int) -> str:
         """Return the hash of one picture's decoded pixels: equal pictures, equal hash, in any format."""
-        picture = self.read(index)
-        return sha256_of(repr(picture.shape).encode(), picture.tobytes())
+        return pixels_sha256(self.read(index))
+
+
+def pixels_sha256(picture: NDArray[np.uint8]) -> str:
+    """Return the hash of a decoded picture (H, W, 3) uint8, size included."""
+    return sha256_of(repr(picture.shape).encode(), picture.tobytes())
 
 
 def decoded(content: bytes, where: str) -> NDArray[np.uint8]:
@@ -81,7 +85,10 @@ def decoded(content: bytes, where: str) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(content)) as picture:
-            return np.asarray(picture.convert("RGB"))
+            # Loading first: numpy would hide what goes wrong inside.
+            picture.load()
+            # Converting RGB to RGB would copy every pixel.
+            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             "a picture that decodes",

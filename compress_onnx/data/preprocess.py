@@ -28,12 +28,14 @@ def preprocess(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArr
     >>> preprocess(np.full((1, 1, 1, 3), 255, dtype=np.uint8), grey).shape
     (1, 1, 1, 1)
     """
-    scaled = pixels.astype(np.float32) / np.float32(255)
-    if preprocessing.channels == 1:
-        scaled = (scaled @ _LUMA)[..., None]
-    mean = np.asarray(preprocessing.mean, dtype=np.float32)
-    std = np.asarray(preprocessing.std, dtype=np.float32)
-    normalised = (scaled - mean) / std
-    if preprocessing.layout == "NCHW":
-        normalised = normalised.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(normalised)
+    colour = preprocessing.channels > 1
+    values = pixels if colour else ((pixels.astype(np.float32) / np.float32(255)) @ _LUMA)[..., None]
+    channel_axis = 1 if preprocessing.layout == "NCHW" else 3
+    # One array, changed in place: the formula's three steps, in its order, give its very bits.
+    inputs = np.ascontiguousarray(np.moveaxis(values, 3, channel_axis), dtype=np.float32)
+    shape = [-1 if axis == channel_axis else 1 for axis in range(4)]
+    if colour:
+        inputs /= np.float32(255)
+    inputs -= np.asarray(preprocessing.mean, dtype=np.float32).reshape(shape)
+    inputs /= np.asarray(preprocessing.std, dtype=np.float32).reshape(shape)
+    return inputs

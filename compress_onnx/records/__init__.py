@@ -30,7 +30,7 @@ from compress_onnx.records.outputs import (
     Histogram,
     ReliabilityBin,
 )
-from compress_onnx.records.run import Comparison, RunRecord
+from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
 from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
 from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
 
@@ -61,6 +61,7 @@ __all__ = [
     "OptionValue",
     "Outcome",
     "Precision",
+    "PredictionRun",
     "Predictions",
     "Preprocessing",
     "RecipeStep",

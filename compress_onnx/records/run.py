@@ -41,6 +41,20 @@ class Comparison:
 
 
 @record
+class PredictionRun:
+    """How a file's predictions came about; of this nothing changes them.
+
+    ``batch`` images went into one call and ``threads`` calls ran at a time, both ``None`` where the
+    predictions were found in the cache.
+    """
+
+    name: str
+    batch: int | None
+    threads: int | None
+    seconds: float
+
+
+@record
 class RunRecord:
     """One command's whole outcome: ``run.json``."""
 
@@ -56,3 +70,4 @@ class RunRecord:
     artifacts: tuple[Artifact, ...]
     comparisons: tuple[Comparison, ...]
     verdict: Verdict | None
+    predicted: tuple[PredictionRun, ...] = ()

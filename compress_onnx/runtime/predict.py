@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,49 +16,92 @@ from compress_onnx.config import THREADS, Progress, silent
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.records import Predictions
-from compress_onnx.runtime.cpu import cpu_label
+from compress_onnx.runtime.batching import batch_for, spans
+from compress_onnx.runtime.cpu import cpu_label, usable_cores
 from compress_onnx.runtime.session import fixed_batch, image_input, open_session, runtime_failures
+
+# From so many images on, a probe of 32 is worth its time.
+_PROBED_FROM = 2_048
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Samples:
     """The images of one data set on their way into a model.
 
-    ``batches`` yields preprocessed images (B, C, H, W) or (B, H, W, C) float32, B may vary;
-    ``ids`` (N,) str and ``labels`` (N,) int64 or ``None`` are in the same order; ``sha256`` names
-    the data set's content.
+    ``inputs(start, stop)`` returns preprocessed images (B, C, H, W) or (B, H, W, C) float32 and is
+    called by several threads, for every row at least once; ``ids`` (N,) str and ``labels`` (N,)
+    int64 or ``None`` are in the same order; ``sha256`` names the data set's content.
     """
 
-    batches: Iterable[NDArray[np.float32]]
+    inputs: Callable[[int, int], NDArray[np.float32]]
     ids: NDArray[np.str_]
     labels: NDArray[np.int64] | None
     sha256: str
 
+    def __len__(self) -> int:
+        return len(self.ids)
 
-def predict(
-    path: Path, samples: Samples, *, threads: int = THREADS.default, progress: Progress = silent
-) -> Predictions:
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answers:
+    """What a model answered, (N, C) float32, and how it was asked: images per call, calls at a time."""
+
+    logits: NDArray[np.float32]
+    batch: int
+    threads: int
+
+
+def predict(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Predictions:
     """Return what the file at ``path`` answers on ``samples``, in their order.
+
+    See :func:`answers` for ``threads`` and errors.
+    """
+    logits = answers(path, samples, threads=threads, progress=progress).logits
+    return predictions_of(sha256_of_file(path), samples, logits)
+
+
+def predictions_of(artifact_sha256: str, samples: Samples, logits: NDArray[np.float32]) -> Predictions:
+    """Return logits (N, C) with what they belong to: ids, labels, hashes of file and data, this CPU."""
+    return Predictions(
+        sample_ids=samples.ids,
+        labels=samples.labels,
+        logits=logits,
+        artifact_sha256=artifact_sha256,
+        dataset_sha256=samples.sha256,
+        cpu=cpu_label(),
+    )
+
+
+def answers(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Answers:
+    """Return the logits of the file at ``path`` on ``samples``, in their order.
+
+    ``threads`` calls run at a time, by default one per usable core, each on one core: for images
+    that come in thousands this is faster than one call on all cores, and the logits are those of
+    one thread whatever the number. The images per call are probed, see
+    :func:`~compress_onnx.runtime.batching.chosen_batch`; a fixed batch is what the model says.
 
     Errors
     ------
     ModelError
         if the file cannot be run, its output is not (N, C), or a logit is NaN or infinite.
     DataError
-        if batches, ids and labels differ in length.
+        if inputs, ids and labels differ in length.
+    OptionError
+        if ``threads`` is out of bounds.
     """
-    session = open_session(path, threads=threads)
-    batches = _told(samples.batches, total=len(samples.ids), progress=progress, name=path.name)
-    logits = logits_of(session, batches, where=path)
-    _expect_equal_lengths(len(logits), samples)
-    return Predictions(
-        sample_ids=samples.ids,
-        labels=samples.labels,
-        logits=logits,
-        artifact_sha256=sha256_of_file(path),
-        dataset_sha256=samples.sha256,
-        cpu=cpu_label(),
-    )
+    _expect_equal_lengths(samples)
+    workers = usable_cores() if threads is None else THREADS.check(threads)
+    session = open_session(path, threads=1)
+    size = fixed_batch(session)
+    run = functools.partial(_batch_logits, session, size=size, where=path)
+    fed = functools.partial(_fed, samples)
+    batch = size or batch_for(run, fed, len(samples), probed_from=_PROBED_FROM)
+    calls = spans(len(samples), batch)
+    with ThreadPoolExecutor(min(workers, max(len(calls), 1))) as pool:
+        parts = list(
+            _told(pool.map(lambda call: run(fed(*call)), calls), total=len(samples), progress=progress, name=path.name)
+        )
+    return Answers(logits=np.concatenate(parts) if parts else _nothing(session), batch=batch, threads=workers)
 
 
 def logits_of(
@@ -75,11 +120,13 @@ def logits_of(
     image_input(session, where=where)
     size = fixed_batch(session)
     parts = [_batch_logits(session, batch, size=size, where=where) for batch in batches if len(batch)]
-    if not parts:
-        declared = session.get_outputs()[0].shape
-        classes = declared[1] if len(declared) == 2 and isinstance(declared[1], int) else 0
-        return np.empty((0, classes), np.float32)
-    return np.concatenate(parts)
+    return np.concatenate(parts) if parts else _nothing(session)
+
+
+def _nothing(session: ort.InferenceSession) -> NDArray[np.float32]:
+    declared = session.get_outputs()[0].shape
+    classes = declared[1] if len(declared) == 2 and isinstance(declared[1], int) else 0
+    return np.empty((0, classes), np.float32)
 
 
 def padded_chunks(images: NDArray[np.float32], size: int) -> Iterator[NDArray[np.float32]]:
@@ -132,20 +179,30 @@ def _not_logits(got: str, where: object) -> ModelError:
 
 
 def _told(
-    batches: Iterable[NDArray[np.float32]], *, total: int, progress: Progress, name: str
+    parts: Iterable[NDArray[np.float32]], *, total: int, progress: Progress, name: str
 ) -> Iterator[NDArray[np.float32]]:
     done = 0
-    for batch in batches:
-        yield batch
-        done += len(batch)
+    for part in parts:
+        yield part
+        done += len(part)
         progress(min(1.0, done / max(total, 1)), f"{name}: {done} images")
 
 
-def _expect_equal_lengths(answers: int, samples: Samples) -> None:
-    labels = answers if samples.labels is None else len(samples.labels)
-    if not answers == len(samples.ids) == labels:
+def _expect_equal_lengths(samples: Samples) -> None:
+    if samples.labels is not None and len(samples.labels) != len(samples):
         raise DataError(
-            "as many images as ids and labels",
-            f"{answers} images, {len(samples.ids)} ids and {labels} labels",
+            "as many labels as ids",
+            f"{len(samples)} ids and {len(samples.labels)} labels",
             remedy="Load the data set again.",
         )
+
+
+def _fed(samples: Samples, start: int, stop: int) -> NDArray[np.float32]:
+    images = samples.inputs(start, stop)
+    if len(images) != stop - start:
+        raise DataError(
+            "as many images as ids",
+            f"{len(images)} images for rows {start} to {stop - 1}",
+            remedy="Load the data set again.",
+        )
+    return images

@@ -13,18 +13,23 @@ from numpy.typing import NDArray
 
 from compress_onnx.compress.footprint import footprint
 from compress_onnx.config import Stages, silent_stages
+from compress_onnx.data.content import content_key, kept_hashes
+from compress_onnx.data.decoded import DecodedImages, decoded_once
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import metrics as plugin_metrics
+from compress_onnx.files import filled_whole
 from compress_onnx.metrics import LogitPair, compare_outputs
 from compress_onnx.records import (
     SCHEMA_VERSION,
     Artifact,
     CalibrationInfo,
     Comparison,
+    DatasetInfo,
     FusionReceipt,
     LatencyComparison,
     Measure,
+    PredictionRun,
     Predictions,
     RunRecord,
     SaliencyShift,
@@ -32,20 +37,21 @@ from compress_onnx.records import (
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.fusion import fusion_receipt
 from compress_onnx.runtime.latency import measure_latency
-from compress_onnx.runtime.predict import Samples, predict
 from compress_onnx.runtime.speedup import compare_latency, machine_warnings
-from compress_onnx.store import save_pictures, save_predictions, save_run, save_samples
-from compress_onnx.study.attention import (
-    AttentionShift,
-    attention_against,
-    baseline_attention,
-    explained_samples,
+from compress_onnx.store import (
+    load_predictions,
+    pictures_written,
+    samples_written,
+    save_predictions,
+    save_run,
 )
-from compress_onnx.study.contestants import Contestant, Entry, contestants
+from compress_onnx.study.answers import answer_of
+from compress_onnx.study.attention import attention_against, baseline_attention, explained_samples
+from compress_onnx.study.contestants import Contestant, Entry, class_names_for, contestants
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.pictures import shown_pictures, shown_rows
 from compress_onnx.study.plugin_measures import plugin_measure
-from compress_onnx.study.samples import content_hashes, joined, sample_columns
+from compress_onnx.study.samples import sample_columns
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,85 +85,99 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     if len(job.entries) < 2:
         raise OptionError("a baseline and at least one candidate", f"{len(job.entries)} model")
     parties = contestants(job.entries, job.images, fallback=job.options.preprocessing, folder=job.folder)
-    baseline, candidates = parties[0], parties[1:]
-    answers = [_predicted(party, job, stages) for party in parties]
-    pairs = [_pair(answers[0], answer, job.images) for answer in answers[1:]]
-    shifts = _shifts(parties, answers, pairs, job, stages)
-    timings = _timed(parties, job, stages)
-    findings = [
-        _finding(candidate, baseline, pair, shift, job)
-        for candidate, pair, shift in zip(candidates, pairs, shifts, strict=True)
-    ]
-    for party, answer in zip(parties, answers, strict=True):
-        save_predictions(answer, job.folder / "predictions" / f"{party.name}.npz")
-    content = {"content_sha256": content_hashes(job.images)}
-    save_samples(joined([{**finding.columns, **content} for finding in findings]), job.folder)
-    save_pictures(_joined_pictures(findings), job.folder)
+    # One candidate at a time: what is kept of it is its part of the record and the rows it shows.
+    forms = [party.preprocessing for party in parties]
+    with filled_whole(job.folder) as folder, decoded_once(job.images, forms) as decoded:
+        run = _Run(parties=parties, images=decoded, job=job, folder=folder, stages=stages)
+        answered = _answered(run)
+        found = _findings(run, answered)
+        timings = _timed(parties, job, stages)
+    comparisons = tuple(_with_latency(*of) for of in zip(found, timings, strict=True))
     record = RunRecord(
         schema_version=SCHEMA_VERSION,
-        run_id=f"{job.started_at:%Y%m%d-%H%M%S}-{baseline.name}",
+        run_id=f"{job.started_at:%Y%m%d-%H%M%S}-{parties[0].name}",
         started_at=job.started_at.isoformat(timespec="seconds"),
         command=job.command,
         config=job.options.recorded(),
         environment=environment(),
-        dataset=job.images.info,
-        preprocessing=baseline.preprocessing,
+        dataset=_named_dataset(job.images, answered.baseline),
+        preprocessing=parties[0].preprocessing,
         calibration=job.calibration,
-        artifacts=_with_warnings(parties, findings),
-        comparisons=tuple(_with_latency(f.comparison, t) for f, t in zip(findings, timings, strict=True)),
+        artifacts=_with_warnings(parties, comparisons),
+        comparisons=comparisons,
         verdict=None,
+        predicted=answered.runs,
     )
     save_run(record, job.folder)
     return record
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Finding:
-    """One candidate's comparison, its rows for ``samples.parquet`` and the pictures to keep."""
+class _Answered:
+    """The baseline's predictions; the candidates' are in the folder. ``shown`` has each candidate's rows to show."""
 
-    comparison: Comparison
-    columns: dict[str, NDArray[Any]]
-    pictures: dict[tuple[str, str], bytes]
-
-
-def _predicted(contestant: Contestant, job: Job, stages: Stages) -> Predictions:
-    images = job.images
-    samples = Samples(
-        batches=images.batches(contestant.preprocessing),
-        ids=images.sample_ids,
-        labels=images.labels,
-        sha256=images.info.sha256,
-    )
-    progress = stages(f"predict {contestant.name}")
-    return predict(contestant.path, samples, threads=job.options.threads, progress=progress)
+    baseline: Predictions
+    shown: tuple[NDArray[np.int64], ...]
+    runs: tuple[PredictionRun, ...]
 
 
-def _shifts(
-    parties: Sequence[Contestant], answers: Sequence[Predictions], pairs: Sequence[LogitPair], job: Job, stages: Stages
-) -> list[AttentionShift]:
-    shown = [shown_rows(pair, job.options.pictures) for pair in pairs]
-    explained = explained_samples(job.images, job.options.saliency_samples, shown, seed=job.options.seed)
-    attention = baseline_attention(parties[0], answers[0], explained, options=job.options, stages=stages)
-    return [
-        attention_against(attention, party, answer, pair, stages=stages)
-        for party, answer, pair in zip(parties[1:], answers[1:], pairs, strict=True)
-    ]
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Run:
+    """A job under way: its models, its images decoded once, and where its files wait until all are there."""
+
+    parties: Sequence[Contestant]
+    images: DecodedImages
+    job: Job
+    folder: Path
+    stages: Stages
 
 
-def _finding(
-    candidate: Contestant, baseline: Contestant, pair: LogitPair, attention: AttentionShift, job: Job
-) -> _Finding:
-    shown = shown_rows(pair, job.options.pictures)
-    return _Finding(
-        comparison=_comparison(candidate, baseline, pair, attention.shift),
-        columns=sample_columns(candidate.name, job.images.sample_ids, pair, deviation=attention.deviation),
-        pictures=shown_pictures(shown, job.images, attention.maps, preprocessing=baseline.preprocessing),
-    )
+def _answered(run: _Run) -> _Answered:
+    """Ask every model and write its predictions."""
+    shown, runs, options = [], [], run.job.options
+    for party in run.parties:
+        answer = answer_of(party, run.images, options, run.stages(f"predict {party.name}"))
+        save_predictions(answer.predictions, _predictions_file(run.folder, party))
+        runs.append(answer.run)
+        if party is run.parties[0]:
+            baseline = answer.predictions
+        else:
+            shown.append(shown_rows(_pair(baseline, answer.predictions, run.job.images), options.pictures))
+    return _Answered(baseline=baseline, shown=tuple(shown), runs=tuple(runs))
+
+
+def _named_dataset(images: ImageSet, predictions: Predictions) -> DatasetInfo:
+    names = images.info.class_names
+    return dataclasses.replace(images.info, class_names=names and class_names_for(names, predictions.logits.shape[1]))
+
+
+def _predictions_file(folder: Path, party: Contestant) -> Path:
+    return folder / "predictions" / f"{party.name}.npz"
+
+
+def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
+    """Compare each candidate with the baseline and write its samples and pictures."""
+    baseline, images, options, stages = run.parties[0], run.job.images, run.job.options, run.stages
+    form, found = baseline.preprocessing, []
+    key = content_key(images.info.sha256) if options.cache else None
+    content = kept_hashes(key, run.images.content_hashes, n=len(images))
+    explained = explained_samples(images, options.saliency_samples, answered.shown, seed=options.seed)
+    attention = baseline_attention(baseline, answered.baseline, explained, options=options, stages=stages)
+    with samples_written(run.folder) as write_samples, pictures_written(run.folder) as write_pictures:
+        for party, shown in zip(run.parties[1:], answered.shown, strict=True):
+            predictions = load_predictions(_predictions_file(run.folder, party))
+            pair = _pair(answered.baseline, predictions, images)
+            moved = attention_against(attention, party, predictions, pair, stages=stages)
+            columns = sample_columns(party.name, images.sample_ids, pair, deviation=moved.deviation)
+            write_samples(columns | {"content_sha256": content})
+            write_pictures(shown_pictures(shown, run.images.sized(form), moved.maps, preprocessing=form))
+            found.append(_comparison(party, baseline, pair, moved.shift))
+    return found
 
 
 def _pair(before: Predictions, after: Predictions, images: ImageSet) -> LogitPair:
     classes = before.logits.shape[1]
-    names = images.info.class_names or tuple(str(label) for label in range(classes))
+    names = class_names_for(images.info.class_names, classes)
     if len(names) != classes:
         raise DataError(
             f"a model with {len(names)} classes, as {images.info.name} has",
@@ -171,21 +191,19 @@ def _comparison(
     candidate: Contestant, baseline: Contestant, pair: LogitPair, shift: SaliencyShift | None
 ) -> Comparison:
     outputs = compare_outputs(pair)
+    # The fields of OutputComparison are fields of Comparison.
+    measured: dict[str, Any] = {field.name: getattr(outputs, field.name) for field in dataclasses.fields(outputs)}
     return Comparison(
         baseline_sha256=baseline.artifact.sha256,
         candidate_sha256=candidate.artifact.sha256,
         candidate_name=candidate.name,
-        accuracy=outputs.accuracy,
-        flips=outputs.flips,
-        classes=outputs.classes,
-        confusion=outputs.confusion,
-        confidence=outputs.confidence,
         saliency=shift,
         latency=None,
         footprint_baseline=footprint(baseline.artifact),
         footprint_candidate=footprint(candidate.artifact),
         fusion=fusion_receipt(candidate.path),
         extra=_plugin_measures(pair),
+        **measured,
     )
 
 
@@ -220,17 +238,17 @@ def _with_latency(comparison: Comparison, latency: LatencyComparison | None) -> 
     return dataclasses.replace(comparison, latency=latency)
 
 
-def _with_warnings(parties: Sequence[Contestant], findings: Iterable[_Finding]) -> tuple[Artifact, ...]:
+def _with_warnings(parties: Sequence[Contestant], comparisons: Iterable[Comparison]) -> tuple[Artifact, ...]:
     baseline = parties[0]
     judged = [
         dataclasses.replace(
             party.artifact,
             warnings=(
-                *_fusion_warnings(party.artifact, finding.comparison.fusion),
+                *_fusion_warnings(party.artifact, comparison.fusion),
                 *_input_warnings(party, baseline),
             ),
         )
-        for party, finding in zip(parties[1:], findings, strict=True)
+        for party, comparison in zip(parties[1:], comparisons, strict=True)
     ]
     return (baseline.artifact, *judged)
 
@@ -247,7 +265,3 @@ def _fusion_warnings(artifact: Artifact, fusion: FusionReceipt | None) -> tuple[
         return ()
     count = len(fusion.float_nodes)
     return (f"{count} of {count + fusion.quantised_nodes} weighted nodes run in floating point on this CPU.",)
-
-
-def _joined_pictures(findings: Iterable[_Finding]) -> dict[tuple[str, str], bytes]:
-    return {key: png for finding in findings for key, png in finding.pictures.items()}

@@ -30,6 +30,7 @@ class Contestant:
     artifact: Artifact
     signature: Signature
     preprocessing: Preprocessing
+    class_names: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,7 +80,7 @@ def contestants(
         if class counts or class orders disagree.
     """
     known = fallback
-    found = []
+    found: list[Contestant] = []
     for entry in entries:
         model = load_model(entry.path)
         embedded = read_embedded(model, where=entry.path)
@@ -88,7 +89,16 @@ def contestants(
         preprocessing = _preprocessing(embedded.preprocessing or known, takes, entry.path)
         _check_classes(takes, embedded, images, entry.path)
         artifact = describe(entry.path, name=entry.name, shown_path=_shown(entry.path, folder), recipe=entry.recipe)
-        found.append(Contestant(path=entry.path, artifact=artifact, signature=takes, preprocessing=preprocessing))
+        party = Contestant(
+            path=entry.path,
+            artifact=artifact,
+            signature=takes,
+            preprocessing=preprocessing,
+            class_names=embedded.class_names,
+        )
+        for earlier in found:
+            _check_same_classes(earlier, party)
+        found.append(party)
     return tuple(found)
 
 
@@ -121,21 +131,61 @@ def check_input(known: Preprocessing, takes: Signature, path: Path) -> None:
         )
 
 
+def class_names_for(data_names: tuple[str, ...], classes: int) -> tuple[str, ...]:
+    """Return the data's class names, or numbers where the data names none or has only numbers for some.
+
+    Data without names are numbered up to the largest label that occurs, which need not be the last class.
+
+    >>> class_names_for(("0", "1"), 3), class_names_for(("cat", "dog"), 3)
+    (('0', '1', '2'), ('cat', 'dog'))
+    """
+    numbers = tuple(map(str, range(classes)))
+    return numbers if data_names == numbers[: len(data_names)] else data_names
+
+
 def _check_classes(takes: Signature, embedded: Embedded, images: ImageSet, path: Path) -> None:
     data_names = images.info.class_names
-    if data_names and takes.classes is not None and takes.classes != len(data_names):
+    if data_names and takes.classes is not None:
+        data_names = class_names_for(data_names, takes.classes)
+        if takes.classes != len(data_names):
+            raise DataError(
+                f"a model with {len(data_names)} classes, as {images.info.name} has",
+                f"{takes.classes} classes",
+                where=path,
+                remedy="Use the data set the model was trained for.",
+            )
+    moved = _moved_class(embedded.class_names, data_names)
+    if moved is not None:
         raise DataError(
-            f"a model with {len(data_names)} classes, as {images.info.name} has",
-            f"{takes.classes} classes",
-            where=path,
-            remedy="Use the data set the model was trained for.",
-        )
-    names = embedded.class_names
-    if names and data_names and names != data_names and sorted(names) == sorted(data_names):
-        first = next(i for i, (a, b) in enumerate(zip(names, data_names, strict=True)) if a != b)
-        raise DataError(
-            f"the data's class order, with class {first} being {data_names[first]!r}",
-            repr(names[first]),
+            f"the data's class order, with class {moved} being {data_names[moved]!r}",
+            repr(embedded.class_names[moved]),
             where=path,
             remedy="Export the model with the data's class names in the data's order.",
         )
+
+
+def _check_same_classes(first: Contestant, other: Contestant) -> None:
+    """Raise unless two models tell the same classes apart, in one order, as far as they say."""
+    counts = (first.signature.classes, other.signature.classes)
+    if None not in counts and counts[0] != counts[1]:
+        raise DataError(
+            f"a model with {counts[0]} classes, as {first.name} has",
+            f"{counts[1]} classes",
+            where=other.path,
+            remedy="Compare models of the same classes.",
+        )
+    moved = _moved_class(other.class_names, first.class_names)
+    if moved is not None:
+        raise DataError(
+            f"the class order of {first.name}, with class {moved} being {first.class_names[moved]!r}",
+            repr(other.class_names[moved]),
+            where=other.path,
+            remedy="Export both models with their classes in one order.",
+        )
+
+
+def _moved_class(names: tuple[str, ...], wanted: tuple[str, ...]) -> int | None:
+    """Return the first class that stands elsewhere where ``names`` are ``wanted`` in another order."""
+    if names == wanted or sorted(names) != sorted(wanted):
+        return None
+    return next(i for i, (a, b) in enumerate(zip(names, wanted, strict=True)) if a != b)

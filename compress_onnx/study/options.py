@@ -17,20 +17,24 @@ class CompareOptions:
 
     ``saliency`` is a method's name or ``none``; ``latency`` is ``None`` where nothing is timed;
     ``preprocessing`` serves models whose metadata holds none; ``pictures`` bounds how many flipped
-    samples per candidate are kept with picture and maps for the report.
+    samples per candidate are kept with picture and maps for the report. ``threads`` predict, ``None``
+    is one per usable core; ``cache`` keeps predictions for the next comparison. Neither changes a
+    prediction, so the record says what was asked for, and ``RunRecord.predicted`` what was done.
     """
 
     saliency: str = NO_SALIENCY
     saliency_samples: int = config.SALIENCY_SAMPLES.default
     latency: LatencyPlan | None = None
-    threads: int = config.THREADS.default
+    threads: int | None = None
     seed: int = config.SEED.default
     pictures: int = config.PICTURES.default
     preprocessing: Preprocessing | None = None
+    cache: bool = True
 
     def __post_init__(self) -> None:
         config.SALIENCY_SAMPLES.check(self.saliency_samples)
-        config.THREADS.check(self.threads)
+        if self.threads is not None:
+            config.THREADS.check(self.threads)
         config.SEED.check(self.seed)
         config.PICTURES.check(self.pictures)
         if self.latency is not None:

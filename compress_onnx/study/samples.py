@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.data.images import ImageSet
 from compress_onnx.metrics import LogitPair
 from compress_onnx.metrics.flips import flip_kinds
-
-
-def content_hashes(images: ImageSet) -> NDArray[np.str_]:
-    """Return the hash of every picture's decoded pixels, (N,) str of 64 hexadecimal digits."""
-    return np.array([images.content_sha256(index) for index in range(len(images))], dtype="U64")
 
 
 def sample_columns(
@@ -37,8 +30,3 @@ def sample_columns(
         "flip_kind": flip_kinds(before.predicted, after.predicted, pair.labels).astype(str),
         "saliency_deviation": deviation.astype(np.float32),
     }
-
-
-def joined(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    """Return the candidates' columns one below the other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

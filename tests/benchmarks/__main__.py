@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from bench_accuracy import flip_row, repair_rows
 from bench_calibration import memory_rows, time_rows
+from bench_compare import compare_rows
 from bench_gate import gate_rows
 from bench_latency import fusion_rows, latency_rows, size_row
 from bench_models import NETWORKS, made, network
@@ -32,6 +33,7 @@ def rows(folder: Path) -> Iterator[Row]:
     for name in NETWORKS:
         yield from fusion_rows(name, files[name])
     yield from (size_row(name, files[name]) for name in ("resnet18", "squeezenet"))
+    yield from compare_rows([files["squeezenet"].fp32, files["squeezenet"].w8a8], folder)
     yield pruning_row()
     yield flip_row()
     yield from repair_rows()

@@ -21,6 +21,26 @@ def test_each_pixel_follows_the_formula(n: int, row: int, column: int, channel: 
     assert preprocess(pixels, RGB)[n, channel, row, column] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_every_pixel_value_has_the_bits_of_the_formula_in_float32(layout: str) -> None:
+    """Hashes of calibrated models rest on these bits: divide, subtract, divide, each rounded to float32."""
+    values = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 4, 4, 1), 3, axis=3)
+    form = Preprocessing(height=4, width=4, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616), layout=layout)
+    scaled = values.astype(np.float32) / np.float32(255)
+    expected = (scaled - np.array(form.mean, np.float32)) / np.array(form.std, np.float32)
+    found = preprocess(values, form)
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found if layout == "NHWC" else found.transpose(0, 2, 3, 1), expected)
+
+
+def test_the_pictures_are_left_as_they_are(pictures: NDArray[np.uint8]) -> None:
+    before = pictures.copy()
+    for form in (RGB, Preprocessing(height=4, width=5, mean=(0.5,), std=(0.5,))):
+        preprocess(pictures, form)
+    np.testing.assert_array_equal(pictures, before)
+
+
 def test_layouts_are_transposes_of_each_other(pictures: NDArray[np.uint8]) -> None:
     last = Preprocessing(height=4, width=5, mean=RGB.mean, std=RGB.std, layout="NHWC")
     first = preprocess(pictures, RGB)

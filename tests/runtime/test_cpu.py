@@ -3,8 +3,10 @@ from __future__ import annotations
 import platform
 import socket
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import cpuinfo
 import numpy as np
 import pytest
 
@@ -82,3 +84,17 @@ def test_environment_names_versions_and_no_host() -> None:
 
 def test_features_have_one_name_each() -> None:
     assert cpu.named_features(("avx512vnni", "avx512_vnni", "fma", "avx2")) == ("avx2", "avx512_vnni")
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="asks the Linux kernel")
+def test_the_kernels_file_says_what_py_cpuinfo_says() -> None:
+    slow = cpuinfo.get_cpu_info()
+    assert cpu.cpu_model() == slow["brand_raw"]
+    assert cpu.cpu_features() == cpu.named_features(slow["flags"])
+
+
+def test_a_kernel_that_names_no_model_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "arm").write_text("processor\t: 0\nFeatures\t: fp asimd asimddp\n\nprocessor\t: 1\n")
+    (tmp_path / "x86").write_text("model name\t: A: B\nflags\t\t: avx2 fma\n\nmodel name\t: other\n")
+    assert cpu._said_by_linux(tmp_path / "arm") == cpu._said_by_linux(tmp_path / "none") == {}
+    assert cpu._said_by_linux(tmp_path / "x86") == {"brand_raw": "A: B", "flags": ["avx2", "fma"]}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,18 +14,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from compress_onnx.errors import DataError, ModelError
-from compress_onnx.runtime.predict import Samples, logits_of, padded_chunks, predict
+from compress_onnx.errors import DataError, ModelError, OptionError
+from compress_onnx.runtime import batching
+from compress_onnx.runtime import predict as predict_module
+from compress_onnx.runtime.predict import Samples, answers, logits_of, padded_chunks, predict
 from compress_onnx.runtime.session import open_session
 
 Edited = Callable[[Callable[[onnx.ModelProto], None]], Path]
 
 
-def samples(images: NDArray[np.float32], batch: int) -> Samples:
+def samples(images: NDArray[np.float32]) -> Samples:
     n = len(images)
     return Samples(
-        batches=[images[start : start + batch] for start in range(0, n, batch)],
-        ids=np.array([f"image{i}" for i in range(n)]),
+        inputs=lambda start, stop: images[start:stop],
+        ids=np.array([f"image{i}" for i in range(n)], dtype=np.str_),
         labels=np.arange(n, dtype=np.int64) % 5,
         sha256="d" * 64,
     )
@@ -37,30 +40,53 @@ def one_by_one(path: Path, images: NDArray[np.float32], shown: int = 1) -> NDArr
     return np.stack(rows)
 
 
-@pytest.mark.parametrize("batch", [1, 7, 23, 64])
-def test_logits_equal_a_plain_loop_at_any_batch_size(fp32: Path, images: NDArray[np.float32], batch: int) -> None:
-    found = predict(fp32, samples(images, batch))
-    np.testing.assert_allclose(found.logits, one_by_one(fp32, images), atol=1e-5)
+@pytest.mark.parametrize("n", [1, 2, 17, 23])
+@pytest.mark.parametrize("threads", [1, 3, None])
+def test_logits_equal_a_plain_loop(fp32: Path, images: NDArray[np.float32], n: int, threads: int | None) -> None:
+    found = predict(fp32, samples(images[:n]), threads=threads)
+    np.testing.assert_allclose(found.logits, one_by_one(fp32, images[:n]), atol=1e-5)
     assert found.logits.dtype == np.float32
 
 
-@pytest.mark.parametrize("batch", [1, 4, 10, 23])
-def test_fixed_batch_is_filled_up_and_cut_again(fixed4: Path, images: NDArray[np.float32], batch: int) -> None:
-    found = predict(fixed4, samples(images, batch))
-    np.testing.assert_allclose(found.logits, one_by_one(fixed4, images, shown=4), atol=1e-5)
+@pytest.mark.parametrize("n", [1, 4, 10, 21, 23])
+def test_fixed_batch_is_filled_up_and_cut_again(fixed4: Path, images: NDArray[np.float32], n: int) -> None:
+    found = answers(fixed4, samples(images[:n]))
+    np.testing.assert_allclose(found.logits, one_by_one(fixed4, images[:n], shown=4), atol=1e-5)
+    assert found.batch == 4
 
 
-def test_quantised_logits_do_not_depend_on_the_batch_size(u8s8: Path, images: NDArray[np.float32]) -> None:
-    np.testing.assert_array_equal(predict(u8s8, samples(images, 5)).logits, predict(u8s8, samples(images, 23)).logits)
+def test_the_number_of_threads_changes_no_bit(fp32: Path, u8s8: Path, images: NDArray[np.float32]) -> None:
+    many = np.concatenate([images] * 9)
+    for path in (fp32, u8s8):
+        one, several = (predict(path, samples(many), threads=threads).logits for threads in (1, 4))
+        np.testing.assert_array_equal(one, several)
 
 
-def test_same_batches_give_the_same_bits(fp32: Path, images: NDArray[np.float32]) -> None:
-    first, second = (predict(fp32, samples(images, 6), threads=2).logits for _ in range(2))
-    np.testing.assert_array_equal(first, second)
+def test_the_probe_changes_no_bit(
+    fp32: Path,
+    u8s8: Path,
+    images: NDArray[np.float32],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever batch the clock favours: the answers are those of the usual one."""
+    many = samples(np.concatenate([images] * 9))
+    usual = {path: answers(path, many) for path in (fp32, u8s8)}
+    monkeypatch.setattr(predict_module, "_PROBED_FROM", 32)
+    for size in batching.BATCHES:
+        monkeypatch.setattr(batching, "chosen_batch", lambda *_, size=size: size)
+        for path in (fp32, u8s8):
+            found = answers(path, many)
+            assert found.batch == size
+            np.testing.assert_array_equal(found.logits, usual[path].logits)
+
+
+def test_threads_out_of_bounds_are_refused(fp32: Path, images: NDArray[np.float32]) -> None:
+    with pytest.raises(OptionError, match="threads at least 1"):
+        predict(fp32, samples(images), threads=0)
 
 
 def test_record_names_model_data_and_cpu(fp32: Path, images: NDArray[np.float32]) -> None:
-    given_samples = samples(images, 8)
+    given_samples = samples(images)
     found = predict(fp32, given_samples)
     assert found.artifact_sha256 == hashlib.sha256(fp32.read_bytes()).hexdigest()
     assert found.dataset_sha256 == given_samples.sha256
@@ -71,8 +97,8 @@ def test_record_names_model_data_and_cpu(fp32: Path, images: NDArray[np.float32]
 
 def test_progress_rises_to_one(fp32: Path, images: NDArray[np.float32]) -> None:
     told: list[float] = []
-    predict(fp32, samples(images, 8), progress=lambda fraction, _: told.append(fraction))
-    assert told == [8 / 23, 16 / 23, 1.0]
+    predict(fp32, samples(images), progress=lambda fraction, _: told.append(fraction))
+    assert told == [16 / 23, 1.0]
 
 
 def test_no_batches_give_no_rows_but_the_class_count(fp32: Path, images: NDArray[np.float32]) -> None:
@@ -92,7 +118,7 @@ def test_logits_that_are_no_numbers_are_refused(edited: Edited, images: NDArray[
         model.graph.initializer[5].CopyFrom(numpy_helper.from_array(np.full(5, value, np.float32), "b3"))
 
     with pytest.raises(ModelError, match=r"finite logits, got NaN or infinity for 4 of 4 images.*edited\.onnx"):
-        predict(edited(break_bias), samples(images[:4], 4))
+        predict(edited(break_bias), samples(images[:4]))
 
 
 def test_feature_maps_are_no_classification_output(edited: Edited, images: NDArray[np.float32]) -> None:
@@ -101,7 +127,7 @@ def test_feature_maps_are_no_classification_output(edited: Edited, images: NDArr
         model.graph.output[0].CopyFrom(output)
 
     with pytest.raises(ModelError, match=r"\(N, C\) in floating point, got 'r2' of shape \(2, 16, 8, 8\) for 2 images"):
-        predict(edited(end_early), samples(images[:2], 2))
+        predict(edited(end_early), samples(images[:2]))
 
 
 def test_class_indices_are_no_classification_output(edited: Edited, images: NDArray[np.float32]) -> None:
@@ -110,7 +136,7 @@ def test_class_indices_are_no_classification_output(edited: Edited, images: NDAr
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info("top", onnx.TensorProto.INT64, ["batch", 1]))
 
     with pytest.raises(ModelError, match=r"'top' of type tensor\(int64\)"):
-        predict(edited(argmax), samples(images[:2], 2))
+        predict(edited(argmax), samples(images[:2]))
 
 
 def test_answers_for_other_images_than_asked_are_refused(edited: Edited, images: NDArray[np.float32]) -> None:
@@ -122,24 +148,29 @@ def test_answers_for_other_images_than_asked_are_refused(edited: Edited, images:
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None))
 
     with pytest.raises(ModelError, match=r"'logits' of shape \(1, 10\) for 2 images"):
-        predict(edited(halve), samples(images[:2], 2))
+        predict(edited(halve), samples(images[:2]))
 
 
 def test_images_of_another_size_are_a_model_error(fp32: Path, images: NDArray[np.float32]) -> None:
     with pytest.raises(ModelError, match=r"invalid dimensions.*Got: 4 Expected: 8"):
-        predict(fp32, samples(images[:, :, :4], 2))
+        predict(fp32, samples(images[:, :, :4]))
 
 
 def test_ids_and_images_must_agree_in_number(fp32: Path, images: NDArray[np.float32]) -> None:
-    short = samples(images[:4], 4)
-    wrong = Samples(batches=[images[:3]], ids=short.ids, labels=short.labels, sha256="")
-    with pytest.raises(DataError, match="got 3 images, 4 ids and 4 labels"):
+    short = samples(images[:4])
+    wrong = dataclasses.replace(short, inputs=lambda start, stop: images[start : stop - 1])
+    with pytest.raises(DataError, match="as many images as ids, got 0 images for rows 0 to 0"):
         predict(fp32, wrong)
+    with pytest.raises(DataError, match="got 4 ids and 3 labels"):
+        predict(fp32, dataclasses.replace(short, labels=np.arange(3)))
 
 
 def test_labels_may_be_absent(fp32: Path, images: NDArray[np.float32]) -> None:
-    unlabelled = Samples(batches=[images], ids=samples(images, 1).ids, labels=None, sha256="")
-    assert predict(fp32, unlabelled).labels is None
+    assert predict(fp32, dataclasses.replace(samples(images), labels=None)).labels is None
+
+
+def test_no_images_give_no_rows(fp32: Path, images: NDArray[np.float32]) -> None:
+    assert predict(fp32, samples(images[:0])).logits.shape == (0, 5)
 
 
 @given(n=st.integers(0, 20), size=st.integers(1, 9))

@@ -22,11 +22,13 @@ NAMES = ("red", "green", "blue")
 PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
-def network(seed: int = 0, *, noise: float = 0.0, side: int = 6) -> onnx.ModelProto:
-    """Average colour to logits of three classes, through one convolution."""
+def network(
+    seed: int = 0, *, noise: float = 0.0, side: int = 6, classes: int = 3, batch: int | str = "n"
+) -> onnx.ModelProto:
+    """Average colour to logits of three classes or more, through one convolution."""
     rng = np.random.default_rng(seed)
     first = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1) + rng.normal(0, noise, (3, 3, 1, 1)).astype(np.float32)
-    last = np.tile(np.eye(3, dtype=np.float32)[:, :, None], side * side).reshape(3, -1)
+    last = np.tile(np.eye(classes, 3, dtype=np.float32)[:, :, None], side * side).reshape(classes, -1)
     graph = helper.make_graph(
         [
             helper.make_node("Conv", ["images", "w1"], ["c"], name="conv"),
@@ -34,13 +36,17 @@ def network(seed: int = 0, *, noise: float = 0.0, side: int = 6) -> onnx.ModelPr
             helper.make_node("Gemm", ["f", "w2"], ["logits"], name="fc", transB=1, alpha=side**-2),
         ],
         "colours",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, side, side])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, side, side])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, classes])],
         [numpy_helper.from_array(first, "w1"), numpy_helper.from_array(last, "w2")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     return write_embedded(
-        model, Embedded(preprocessing=dataclasses.replace(PREPROCESSING, height=side, width=side), class_names=NAMES)
+        model,
+        Embedded(
+            preprocessing=dataclasses.replace(PREPROCESSING, height=side, width=side),
+            class_names=NAMES if classes == 3 else (),
+        ),
     )
 
 
@@ -48,8 +54,8 @@ def network(seed: int = 0, *, noise: float = 0.0, side: int = 6) -> onnx.ModelPr
 def make_model(tmp_path: Path) -> Callable[..., Path]:
     """Save a network: ``make_model("name", noise=0.5, embedded=Embedded())``."""
 
-    def make(name: str, *, noise: float = 0.0, side: int = 6, embedded: Embedded | None = None) -> Path:
-        model = network(noise=noise, side=side)
+    def make(name: str, *, embedded: Embedded | None = None, **shape: Any) -> Path:
+        model = network(**shape)
         path = tmp_path / f"{name}.onnx"
         save_model(model if embedded is None else write_embedded(model, embedded), path)
         return path

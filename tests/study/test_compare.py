@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from compress_onnx.study.contestants import named_entries
 from compress_onnx.study.options import CompareOptions
 
 Compare = Callable[..., RunRecord]
+PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
 @pytest.fixture
@@ -121,7 +123,8 @@ def test_two_folders_hold_the_same_samples(compare: Compare, make_model: Any, ma
     paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
     compare(paths, images, "one")
     compare(paths, images, "two")
-    for name in ("samples.parquet", "pictures.parquet", "run.json"):
+    assert without_times(load_run(tmp_path / "one")) == without_times(load_run(tmp_path / "two"))
+    for name in ("samples.parquet", "pictures.parquet", "predictions/base.npz", "predictions/other.npz"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
@@ -178,3 +181,91 @@ def test_models_of_another_input_size_are_compared_but_not_timed(
         "It takes inputs of 3 x 9 x 9, the baseline of 3 x 6 x 6: the two are not timed together.",
     )
     assert compare(paths[:2], make_images(), latency=plan).comparisons[0].latency is None
+
+
+def test_fixed_and_free_batches_other_sizes_and_layouts_stand_together(
+    compare: Compare, make_model: Any, make_images: Any
+) -> None:
+    paths = [make_model("base"), make_model("fixed", batch=4), make_model("larger", side=9, batch=7)]
+    record = compare(paths, make_images(n=31))
+    assert [run.batch for run in record.predicted] == [16, 4, 7]
+    assert record.comparisons[0].flips.flips == 0
+
+
+def test_a_second_comparison_finds_the_predictions(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+
+    def never(row: int) -> Any:
+        raise AssertionError(row)
+
+    fresh = compare(paths, images, "fresh", pictures=0)
+    again = compare(paths, dataclasses.replace(images, read=never), "again", pictures=0)
+    uncached = compare(paths, images, "uncached", pictures=0, cache=False)
+    assert [[run.batch for run in record.predicted] for record in (fresh, again, uncached)] == [
+        [16, 16],
+        [None, None],
+        [16, 16],
+    ]
+    assert without_times(fresh) == without_times(again) == without_times(uncached)
+    for name in ("samples.parquet", "predictions/base.npz", "predictions/other.npz"):
+        assert len({(tmp_path / run / name).read_bytes() for run in ("fresh", "again", "uncached")}) == 1
+
+
+def test_numbered_classes_are_as_many_as_the_models(compare: Compare, make_model: Any, make_images: Any) -> None:
+    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(n=1, names=("0",)))
+    assert record.dataset.class_names == ("0", "1", "2")
+    assert [result.class_name for result in record.comparisons[0].classes] == ["0", "1", "2"]
+
+
+def test_threads_asked_for_are_used(compare: Compare, make_model: Any, make_images: Any) -> None:
+    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+    one, three = (compare(paths, images, threads=threads, cache=False) for threads in (1, 3))
+    assert ([run.threads for run in one.predicted], [run.threads for run in three.predicted]) == ([1, 1], [3, 3])
+    assert (one.config["threads"], three.config["threads"]) == (1, 3)
+    assert one.comparisons == three.comparisons
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_single_picture_can_be_compared(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, *, labelled: bool
+) -> None:
+    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(n=1, labelled=labelled))
+    (found,) = record.comparisons
+    assert found.flips.n == 1
+    assert found.flips.rate.interval is not None
+    assert load_run(tmp_path / "run") == record
+
+
+@pytest.mark.parametrize("names", [("w", "x"), ("green", "red", "blue")])
+def test_a_refused_comparison_leaves_nothing(
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    moved = make_model("moved", embedded=Embedded(preprocessing=PREPROCESSING, class_names=names))
+    with pytest.raises(DataError):
+        compare([make_model("a"), moved, make_model("more", classes=4)], make_images(labelled=False))
+    assert not (tmp_path / "run").exists()
+
+
+def test_memory_does_not_grow_with_the_number_of_candidates(
+    compare: Compare, make_model: Any, make_images: Any
+) -> None:
+    """Five more candidates take less than the logits of one more would."""
+    images = make_images(n=2_000, labelled=False)
+    paths = [make_model(name, noise=0.3 + 0.1 * place, classes=40) for place, name in enumerate(["base", *"abcdef"])]
+
+    def peak(models: int) -> int:
+        tracemalloc.start()
+        try:
+            compare(paths[:models], images, str(models), cache=False, pictures=5)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2)
+    one, six = peak(2), peak(7)
+    logits = 2_000 * 40 * 4
+    assert one > 4 * logits
+    assert six - one < logits

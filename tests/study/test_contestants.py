@@ -78,3 +78,35 @@ def test_classes_must_be_the_datas(
 def test_other_words_for_the_classes_are_no_error(make_model: Any, make_images: Any, tmp_path: Path) -> None:
     images = make_images(names=("rot", "grün", "blau"))
     assert contestants(named_entries([make_model("base")]), images, fallback=None, folder=tmp_path)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_models_must_number_their_classes_alike(
+    make_model: Any, make_images: Any, tmp_path: Path, *, labelled: bool
+) -> None:
+    """Whether the data name the classes or not: here they use other words, or none."""
+    moved = Embedded(preprocessing=PREPROCESSING, class_names=("red", "blue", "green"))
+    foreign = Embedded(preprocessing=PREPROCESSING)
+    images = make_images(names=("rot", "grün", "blau"), labelled=labelled)
+    paths = [make_model("base"), make_model("foreign", embedded=foreign), make_model("moved", embedded=moved)]
+    says = r"class order of base, with class 1 being 'green', got 'blue' \(.*moved\.onnx\)"
+    for order in (paths, [paths[1], paths[0], paths[2]]):
+        with pytest.raises(DataError, match=says):
+            contestants(named_entries(order), images, fallback=None, folder=tmp_path)
+    assert contestants(named_entries(paths[:2]), images, fallback=None, folder=tmp_path)
+
+
+def test_models_must_have_as_many_classes(make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    paths = [make_model("base"), make_model("more", classes=4)]
+    with pytest.raises(DataError, match=r"a model with 3 classes, as base has, got 4 classes \(.*more\.onnx\)"):
+        contestants(named_entries(paths), make_images(labelled=False), fallback=None, folder=tmp_path)
+
+
+def test_data_without_names_may_lack_the_last_classes(make_model: Any, make_images: Any, tmp_path: Path) -> None:
+    """Their names are the numbers up to the largest label, which says nothing about the model's classes."""
+    entries = named_entries([make_model("base")])
+    assert contestants(entries, make_images(names=("0",), n=1), fallback=None, folder=tmp_path)
+    with pytest.raises(DataError, match="a model with 1 classes"):
+        contestants(entries, make_images(names=("red",), n=1), fallback=None, folder=tmp_path)
+    with pytest.raises(DataError, match="a model with 4 classes"):
+        contestants(entries, make_images(names=("0", "1", "2", "3")), fallback=None, folder=tmp_path)

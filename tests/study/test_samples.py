@@ -7,7 +7,7 @@ import pytest
 
 from compress_onnx.metrics import LogitPair
 from compress_onnx.study.pictures import shown_rows
-from compress_onnx.study.samples import joined, sample_columns
+from compress_onnx.study.samples import sample_columns
 
 BASE = np.array([[3, 1, 0], [0, 2, 1], [1, 0, 2], [5, 0, 0]], dtype=np.float32)
 CANDIDATE = np.array([[3, 0, 0], [0, 1, 2], [9, 0, 1], [0, 1, 0]], dtype=np.float32)
@@ -44,11 +44,6 @@ def test_unlabelled_samples_have_no_kind_but_a_flip() -> None:
     columns = sample_columns("w8a8", IDS, _pair(None), deviation=np.zeros(4, np.float32))
     assert columns["label"].tolist() == [-1] * 4
     assert columns["flip_kind"].tolist() == ["same", *["unlabelled"] * 3]
-
-
-def test_candidates_stand_one_below_the_other() -> None:
-    parts = [sample_columns(name, IDS, _pair(None), deviation=np.zeros(4, np.float32)) for name in ("one", "three")]
-    assert joined(parts)["candidate"].tolist() == ["one"] * 4 + ["three"] * 4
 
 
 def test_the_surest_flips_are_shown() -> None:
