@@ -53,7 +53,7 @@ def expected_calibration_error(
     >>> expected_calibration_error(np.array([0.75, 0.75]), np.array([True, False]))
     0.25
     """
-    return _weighted_gap(np.linspace(0, 1, bins + 1), confidence, right)
+    return weighted_gap(equal_width_bins(confidence, bins), confidence, right)
 
 
 def equal_mass_calibration_error(
@@ -67,20 +67,39 @@ def equal_mass_calibration_error(
     >>> equal_mass_calibration_error(np.array([0.5, 0.75]), np.array([True, True]), bins=2)
     0.375
     """
+    return weighted_gap(equal_mass_bins(confidence, bins), confidence, right)
+
+
+def equal_width_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """Return the bin (N,) of each confidence among ``bins`` of equal width over 0 to 1.
+
+    >>> equal_width_bins(np.array([0.2, 0.5, 1.0]), 2).tolist()
+    [0, 1, 1]
+    """
+    return _bin_of(confidence, np.linspace(0, 1, bins + 1))
+
+
+def equal_mass_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """Return the bin (N,) of each confidence between their ``bins`` quantiles, equal ones together.
+
+    >>> equal_mass_bins(np.array([0.5, 0.75, 0.75, 0.9]), 2).tolist()
+    [0, 1, 1, 1]
+    """
     if len(confidence) == 0:
-        return None
+        return np.empty(0, dtype=np.int64)
     edges = np.quantile(confidence, np.linspace(0, 1, bins + 1))
-    return _weighted_gap(np.unique(edges), confidence, right)
+    return _bin_of(confidence, np.unique(edges))
 
 
-def _weighted_gap(
-    edges: NDArray[np.float64], confidence: NDArray[np.float64], right: NDArray[np.bool_]
-) -> float | None:
+def weighted_gap(bin_of: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
+    """Return ``sum_b |sum of confidences in b - right ones in b| / N``; ``None`` without samples.
+
+    >>> weighted_gap(np.array([0, 1]), np.array([0.5, 0.75]), np.array([True, True]))
+    0.375
+    """
     if len(confidence) == 0:
         return None
-    bins = max(1, len(edges) - 1)
-    _, confidences, rights = _sums(_bin_of(confidence, edges), confidence, right, bins)
-    return float(np.abs(rights - confidences).sum() / len(confidence))
+    return float(np.abs(np.bincount(bin_of, weights=right - confidence)).sum() / len(confidence))
 
 
 def _bin_of(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
