@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from compress_onnx.metrics.intervals import LEVEL
 from compress_onnx.metrics.measures import FRACTION, NO_LABELS
-from compress_onnx.metrics.reliability import equal_mass_bins, equal_width_bins
+from compress_onnx.metrics.reliability import equal_mass_bins, equal_width_bins, weighted_gap
 from compress_onnx.records import Better, Interval, Measure, undefined
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def calibration_errors(pair: LogitPair) -> tuple[tuple[Measure, Measure, Measure
     gaps = [_Gaps.of(model, pair.labels, bins) for bins in BINNINGS for model in models]
     drawn = None if pair.n < 2 else _resampled(gaps, np.random.default_rng(SEED))
     return tuple(
-        _three(gaps[i].error(), gaps[i + 1].error(), n=pair.n, drawn=None if drawn is None else drawn[:, i : i + 2])
+        _three(gaps[i : i + 2], drawn=None if drawn is None else drawn[:, i : i + 2])
         for i in range(0, len(gaps), len(models))
     )
 
@@ -72,9 +72,6 @@ class _Gaps:
     ) -> _Gaps:
         return cls(bins(scores.confidence), (scores.predicted == labels) - scores.confidence)
 
-    def error(self) -> float:
-        return float(np.abs(np.bincount(self.bin_of, weights=self.gap)).sum()) / len(self.gap)
-
     def columns(self) -> NDArray[np.float32]:
         """Return the gaps in their bins' columns, (N, B)."""
         table = np.zeros((len(self.gap), int(self.bin_of.max()) + 1), dtype=np.float32)
@@ -82,10 +79,10 @@ class _Gaps:
         return table
 
 
-def _three(
-    baseline: float, candidate: float, *, n: int, drawn: NDArray[np.float64] | None
-) -> tuple[Measure, Measure, Measure]:
-    change = candidate - baseline
+def _three(gaps: list[_Gaps], *, drawn: NDArray[np.float64] | None) -> tuple[Measure, Measure, Measure]:
+    # A pair has at least one sample, so that both errors exist.
+    baseline, candidate = (weighted_gap(model.bin_of, model.gap) or 0.0 for model in gaps)
+    change, n = candidate - baseline, len(gaps[0].gap)
     interval = None if drawn is None else _interval(drawn[:, 1] - drawn[:, 0], change)
     before, after, moved = (
         Measure(value=value, unit=FRACTION, better=Better.LOWER, n=n) for value in (baseline, candidate, change)

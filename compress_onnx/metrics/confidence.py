@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from compress_onnx.metrics.measures import FRACTION, NATS, NO_LABELS, mean
 from compress_onnx.metrics.calibration_change import calibration_errors
+from compress_onnx.metrics.measures import FRACTION, NATS, NO_LABELS, mean
 from compress_onnx.metrics.reliability import reliability_bins
 from compress_onnx.records import (
     Better,

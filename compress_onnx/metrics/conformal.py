@@ -1,4 +1,4 @@
-"""Split-conformal prediction sets: do the baseline's 90 % sets still hold for the candidate?"""
+"""Split-conformal prediction sets: whether the baseline's 90 % sets still hold for the candidate."""
 
 from __future__ import annotations
 

@@ -53,21 +53,7 @@ def expected_calibration_error(
     >>> expected_calibration_error(np.array([0.75, 0.75]), np.array([True, False]))
     0.25
     """
-    return weighted_gap(equal_width_bins(confidence, bins), confidence, right)
-
-
-def equal_mass_calibration_error(
-    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS
-) -> float | None:
-    """Return the calibration error over bins of equally many samples (Nixon et al. 2019).
-
-    Bin edges are quantiles of the confidences; equal confidences stay in one bin, so the result
-    does not depend on the samples' order. ``None`` without samples.
-
-    >>> equal_mass_calibration_error(np.array([0.5, 0.75]), np.array([True, True]), bins=2)
-    0.375
-    """
-    return weighted_gap(equal_mass_bins(confidence, bins), confidence, right)
+    return weighted_gap(equal_width_bins(confidence, bins), right - confidence)
 
 
 def equal_width_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
@@ -80,7 +66,10 @@ def equal_width_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArr
 
 
 def equal_mass_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
-    """Return the bin (N,) of each confidence between their ``bins`` quantiles, equal ones together.
+    """Return the bin (N,) of each confidence between their ``bins`` quantiles (Nixon et al. 2019).
+
+    Equal confidences stay in one bin, so that an error over these bins does not depend on the
+    samples' order.
 
     >>> equal_mass_bins(np.array([0.5, 0.75, 0.75, 0.9]), 2).tolist()
     [0, 1, 1, 1]
@@ -91,15 +80,17 @@ def equal_mass_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArra
     return _bin_of(confidence, np.unique(edges))
 
 
-def weighted_gap(bin_of: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
-    """Return ``sum_b |sum of confidences in b - right ones in b| / N``; ``None`` without samples.
+def weighted_gap(bin_of: NDArray[np.int64], gap: NDArray[np.float64]) -> float | None:
+    """Return ``sum_b |sum of gaps in b| / N``, gap (N,) being 1 (right) or 0, minus confidence.
 
-    >>> weighted_gap(np.array([0, 1]), np.array([0.5, 0.75]), np.array([True, True]))
+    ``None`` without samples.
+
+    >>> weighted_gap(np.array([0, 1]), np.array([0.5, -0.25]))
     0.375
     """
-    if len(confidence) == 0:
+    if len(gap) == 0:
         return None
-    return float(np.abs(np.bincount(bin_of, weights=right - confidence)).sum() / len(confidence))
+    return float(np.abs(np.bincount(bin_of, weights=gap)).sum() / len(gap))
 
 
 def _bin_of(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:

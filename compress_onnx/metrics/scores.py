@@ -71,7 +71,7 @@ def scored(outputs: Outputs, labels: NDArray[np.int64] | None, kind: OutputKind)
 def _brier(log_p: NDArray[np.float64], nll: NDArray[np.float64]) -> NDArray[np.float64]:
     p = np.exp(log_p)
     # sum (p - y)^2 = sum p^2 - 2 p_true + 1; rounding must not make a loss negative.
-    return np.maximum(np.einsum("nc,nc->n", p, p) - 2 * np.exp(-nll) + 1, 0)
+    return np.asarray(np.maximum(np.einsum("nc,nc->n", p, p) - 2 * np.exp(-nll) + 1, 0))
 
 
 def _rank(outputs: Outputs, labels: NDArray[np.int64]) -> NDArray[np.int64]:

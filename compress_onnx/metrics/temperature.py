@@ -35,18 +35,22 @@ def temperature_repair(
     """
     if pair.labels is None:
         raise ValueError("temperatures need labels")
-    measures = [
+    own = pair.labels[evaluation]
+    (baseline, repaired_baseline), (candidate, repaired_candidate) = (
         _repaired(outputs, kind, pair.labels, (calibration, evaluation))
         for outputs, kind in zip((pair.baseline, pair.candidate), pair.kinds, strict=True)
-    ]
-    (t_baseline, before_b, after_b), (t_candidate, before_c, after_c) = measures
+    )
+    ece_baseline, ece_candidate = (
+        _ece(scores.confidence[evaluation], scores.predicted[evaluation] == own)
+        for scores in (pair.baseline_scores, pair.candidate_scores)
+    )
     return TemperatureRepair(
-        temperature_baseline=t_baseline,
-        temperature_candidate=t_candidate,
-        ece_baseline=before_b,
-        ece_candidate=before_c,
-        repaired_ece_baseline=after_b,
-        repaired_ece_candidate=after_c,
+        temperature_baseline=baseline,
+        temperature_candidate=candidate,
+        ece_baseline=ece_baseline,
+        ece_candidate=ece_candidate,
+        repaired_ece_baseline=repaired_baseline,
+        repaired_ece_candidate=repaired_candidate,
     )
 
 
@@ -94,35 +98,46 @@ def no_repair(reason: str) -> TemperatureRepair:
 
 def _repaired(
     outputs: Outputs, kind: OutputKind, labels: NDArray[np.int64], halves: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> tuple[Measure, Measure, Measure]:
-    """Return a model's temperature and its ECE on the evaluation half, as it is and repaired."""
+) -> tuple[Measure, Measure]:
+    """Return a model's temperature, and its ECE on the evaluation half once repaired."""
     calibration, evaluation = halves
     temperature = fitted_temperature(outputs[calibration], labels[calibration], kind)
-    chosen, own = outputs[evaluation], labels[evaluation]
-    before = _ece(chosen, own, kind, 1.0)
     if temperature is None:
         nothing = no_repair(NO_OPTIMUM)
-        return nothing.temperature_baseline, before, nothing.repaired_ece_baseline
-    fitted = Measure(value=temperature, unit=RATIO, better=Better.NEITHER, n=len(calibration))
-    return fitted, before, _ece(chosen, own, kind, temperature)
+        return nothing.temperature_baseline, nothing.repaired_ece_baseline
+    chosen = outputs[evaluation]
+    right = predicted(chosen) == labels[evaluation]
+    return (
+        Measure(value=temperature, unit=RATIO, better=Better.NEITHER, n=len(calibration)),
+        _ece(_confidence_at(temperature, chosen, kind), right),
+    )
 
 
-def _ece(outputs: Outputs, labels: NDArray[np.int64], kind: OutputKind, temperature: float) -> Measure:
+def _ece(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Measure:
+    # The evaluation half is never empty: of two samples it gets one.
+    value = expected_calibration_error(confidence, right)
+    return Measure(value=value, unit=FRACTION, better=Better.LOWER, n=len(right))
+
+
+def _confidence_at(temperature: float, outputs: Outputs, kind: OutputKind) -> NDArray[np.float64]:
+    """Return the largest probability (N,) of the softmax at a temperature."""
     confidence = np.empty(len(outputs))
     for rows in row_blocks(outputs.shape):
-        z = log_probabilities(outputs[rows], kind)
+        z = _logits(outputs[rows], kind).astype(np.float64)
         z -= z.max(axis=1, keepdims=True)
         z /= temperature
-        confidence[rows] = 1 / np.exp(z).sum(axis=1)
-    error = expected_calibration_error(confidence, predicted(outputs) == labels)
-    if error is None:
-        return undefined("the evaluation half is empty", unit=FRACTION, better=Better.LOWER)
-    return Measure(value=error, unit=FRACTION, better=Better.LOWER, n=len(labels))
+        np.exp(z, out=z)
+        confidence[rows] = 1 / z.sum(axis=1)
+    return confidence
+
+
+def _logits(outputs: Outputs, kind: OutputKind) -> Outputs:
+    return outputs if kind is OutputKind.LOGITS else log_probabilities(outputs, kind)
 
 
 def _centred(outputs: Outputs, labels: NDArray[np.int64], kind: OutputKind) -> NDArray[np.float32]:
     """Return logits minus the true class's, (M, C): the slope needs nothing else, and float32 suffices."""
-    z = outputs if kind is OutputKind.LOGITS else log_probabilities(outputs, kind)
+    z = _logits(outputs, kind)
     return (z - z[np.arange(len(z)), labels][:, None]).astype(np.float32)
 
 
