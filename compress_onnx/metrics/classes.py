@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +40,8 @@ def class_results(pair: LogitPair) -> tuple[ClassResult, ...]:
     tables = class_counts(pair, pair.labels)
     seen = [table for table in tables if table.n]
     p_values = np.array([mid_p_mcnemar(table.only_baseline, table.only_candidate) for table in seen])
-    tests = zip(p_values, holm(p_values), benjamini_hochberg(p_values), _detectable(seen), strict=True)
+    losses = [_detectable(table, len(seen)) for table in seen]
+    tests = zip(p_values, holm(p_values), benjamini_hochberg(p_values), losses, strict=True)
     return tuple(
         _result(name, table, *next(tests)) if table.n else _nothing(name, NO_SAMPLES)
         for name, table in zip(pair.class_names, tables, strict=True)
@@ -57,16 +57,11 @@ def class_counts(pair: LogitPair, labels: NDArray[np.int64]) -> list[PairedCount
     return [PairedCounts(*four) for four in zip(*per_class, strict=True)]
 
 
-def _detectable(tables: list[PairedCounts]) -> list[Measure]:
-    support = np.array([table.n for table in tables])
-    discordant = np.array([table.discordant for table in tables]) / support
-    losses = detectable_loss(support, discordant, alpha=ALPHA / len(tables)).tolist()
-    return [
-        undefined(TOO_FEW, unit=FRACTION, better=Better.LOWER, n=table.n)
-        if math.isnan(loss)
-        else Measure(value=loss, unit=FRACTION, better=Better.LOWER, n=table.n)
-        for table, loss in zip(tables, losses, strict=True)
-    ]
+def _detectable(table: PairedCounts, n_tests: int) -> Measure:
+    loss = detectable_loss(table.n, table.discordant, alpha=ALPHA / n_tests)
+    if loss is None:
+        return undefined(TOO_FEW, unit=FRACTION, better=Better.LOWER, n=table.n)
+    return Measure(value=loss, unit=FRACTION, better=Better.LOWER, n=table.n)
 
 
 def _result(name: str, table: PairedCounts, *tests: Any) -> ClassResult:
