@@ -6,7 +6,6 @@ Start with :class:`LogitPair` and :func:`compare_outputs`; the single metrics st
 from __future__ import annotations
 
 from compress_onnx.metrics.accuracy import accuracy_change
-from compress_onnx.metrics.class_pattern import class_pattern
 from compress_onnx.metrics.classes import class_results
 from compress_onnx.metrics.compare import OutputComparison, compare_outputs
 from compress_onnx.metrics.confidence import confidence_shift
@@ -14,6 +13,7 @@ from compress_onnx.metrics.confusion import confusion_change, confusion_tables, 
 from compress_onnx.metrics.divergence import jensen_shannon, kullback_leibler, output_divergence
 from compress_onnx.metrics.flips import flip_kinds, flip_summary
 from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.pattern import class_pattern
 from compress_onnx.metrics.saliency_group import map_similarities, saliency_group, summarised
 from compress_onnx.metrics.uncertainty import uncertainty_shift
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compress_onnx.metrics.accuracy import accuracy_change
-from compress_onnx.metrics.class_pattern import class_pattern
 from compress_onnx.metrics.classes import class_results
 from compress_onnx.metrics.confidence import confidence_shift
 from compress_onnx.metrics.confusion import confusion_change
 from compress_onnx.metrics.divergence import output_divergence
 from compress_onnx.metrics.flips import flip_summary
+from compress_onnx.metrics.pattern import class_pattern
 from compress_onnx.metrics.uncertainty import uncertainty_shift
 from compress_onnx.records import (
     AccuracyChange,
