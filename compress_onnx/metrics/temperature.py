@@ -22,6 +22,7 @@ RATIO = "ratio"
 COLDEST, HOTTEST = 0.05, 20.0
 # Three digits are more than a few thousand samples can tell.
 _TOLERANCE = 1e-4
+_LARGEST = 1e30
 NO_OPTIMUM = f"no temperature from {COLDEST} to {HOTTEST} is best: the calibration half may hold no mistake"
 
 
@@ -137,8 +138,10 @@ def _logits(outputs: Outputs, kind: OutputKind) -> Outputs:
 
 def _centred(outputs: Outputs, labels: NDArray[np.int64], kind: OutputKind) -> NDArray[np.float32]:
     """Return logits minus the true class's, (M, C): the slope needs nothing else, and float32 suffices."""
-    z = _logits(outputs, kind)
-    return (z - z[np.arange(len(z)), labels][:, None]).astype(np.float32)
+    z = _logits(outputs, kind).astype(np.float64)
+    z -= z[np.arange(len(z)), labels][:, None]
+    # Beyond this a softmax is 0 or 1 at every temperature, and float32 is near its end.
+    return np.clip(z, -_LARGEST, _LARGEST, out=z).astype(np.float32)
 
 
 def _slope(centred: NDArray[np.float32], inverse: float) -> float:

@@ -69,6 +69,7 @@ HARD = {
     ),
     "no opinion": pair_of(np.arange(40) % 7, np.zeros((40, 7)), np.zeros((40, 7))),
     "huge logits": pair_of(np.arange(40) % 7, 1e30 * NOISE, -1e30 * OTHER),
+    "largest logits": pair_of(np.arange(40) % 7, 3e38 * np.sign(NOISE), -3e38 * np.sign(OTHER)),
     "hard probabilities": pair_of(np.arange(40) % 7, np.eye(7)[np.arange(40) % 7], np.eye(7)[np.arange(40) % 5]),
     "probabilities against logits": pair_of(np.arange(40) % 7, softmax(NOISE, axis=1), OTHER),
     "small unsigned labels": pair_of((np.arange(40) % 7).astype(np.uint8), NOISE, OTHER),
