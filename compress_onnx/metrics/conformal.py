@@ -41,8 +41,9 @@ def conformal_sets(pair: LogitPair, calibration: NDArray[np.int64], evaluation: 
     :func:`log_threshold` finds for the *baseline* on ``calibration`` (indices, as ``evaluation``): the
     promise made before compression, kept or broken after it. The worst class is the one that the
     candidate's sets cover least among those with ``WORST_SUPPORT`` evaluation samples, the first in
-    label order on ties; it was chosen for being the worst, so its interval is optimistic. The pair
-    has labels.
+    label order on ties; it was chosen for being the worst, so its interval is optimistic. Sets may
+    be empty: where the baseline is right more often than the sets promise, they leave out the
+    samples it doubts most. The pair has labels.
     """
     baseline, candidate = pair.baseline_scores.truth, pair.candidate_scores.truth
     if pair.labels is None or baseline is None or candidate is None:

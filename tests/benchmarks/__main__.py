@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from bench_accuracy import flip_row, repair_rows
 from bench_calibration import memory_rows, time_rows
+from bench_coverage import coverage_rows
 from bench_latency import fusion_rows, latency_rows, size_row
+from bench_metrics import metric_rows
 from bench_models import NETWORKS, made, network
 from bench_table import Row, table
 
@@ -31,8 +33,10 @@ def rows(folder: Path) -> Iterator[Row]:
     for name in NETWORKS:
         yield from fusion_rows(name, files[name])
     yield from (size_row(name, files[name]) for name in ("resnet18", "squeezenet"))
+    yield from metric_rows()
     yield pruning_row()
     yield flip_row()
+    yield from coverage_rows()
     yield from repair_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)
