@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from compress_onnx.metrics import calibration_change as module
 from compress_onnx.metrics.calibration_change import calibration_errors
 from compress_onnx.metrics.pair import LogitPair
 from compress_onnx.metrics.reliability import equal_mass_bins, expected_calibration_error, weighted_gap
@@ -22,8 +23,6 @@ def test_values_are_those_of_the_single_errors(make_pair: Callable[..., LogitPai
 
 
 def test_resamples_agree_with_a_loop_over_the_samples(make_pair: Callable[..., LogitPair]) -> None:
-    from compress_onnx.metrics import calibration_change as module
-
     pair = make_pair(n=40)
     gaps = [
         module._Gaps.of(s, pair.labels, module.equal_width_bins) for s in (pair.baseline_scores, pair.candidate_scores)
@@ -64,3 +63,10 @@ def test_the_interval_covers_the_true_change(make_pair: Callable[..., LogitPair]
     truth = calibration_errors(pair(400_000, 999))[0][2].value
     changes = [calibration_errors(pair(1500, seed))[0][2] for seed in range(150)]
     assert np.mean([c.interval.low <= truth <= c.interval.high for c in changes]) > 0.88
+
+
+def test_what_resampling_adds_is_taken_off_twice() -> None:
+    # Resamples half a standard deviation too high: z0 = -0.5, so the levels are those of -1 -+ 1.96.
+    drawn = 0.5 + np.random.default_rng(0).normal(size=200_000)
+    interval = module._interval(drawn, 0.0)
+    assert (interval.low, interval.high) == pytest.approx((0.5 - 1 - 1.96, 0.5 - 1 + 1.96), abs=0.05)
