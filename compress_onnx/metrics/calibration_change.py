@@ -6,7 +6,6 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from compress_onnx.metrics.intervals import LEVEL
 from compress_onnx.metrics.measures import FRACTION, NO_LABELS
@@ -27,7 +26,6 @@ RESAMPLES = 1_000
 SEED = 0
 # Drawn indices worked on at once, 8 MiB.
 _BLOCK = 2**20
-_EQUAL = 1e-7
 
 
 BINNINGS = (equal_width_bins, equal_mass_bins)
@@ -36,10 +34,13 @@ BINNINGS = (equal_width_bins, equal_mass_bins)
 def calibration_errors(pair: LogitPair) -> tuple[tuple[Measure, Measure, Measure], ...]:
     """Return the ECE of baseline and candidate and its change, for each of ``BINNINGS``.
 
-    The change has a paired bootstrap interval: both models are resampled by the same samples, bins
-    as observed, and the percentiles are corrected for bias (BC; Efron 1981, Canadian Journal of
-    Statistics 9, 139-172), because resampling inflates an ECE. The single errors, which the same
-    bias would shift, have none. Undefined without labels.
+    The change has a paired basic bootstrap interval: both models are resampled by the same samples,
+    bins as observed, and the percentiles are reflected at the estimate (Davison & Hinkley 1997,
+    section 5.2), because resampling inflates an ECE. An ECE is itself inflated by chance where a model
+    is nearly calibrated: simulated at 1,500 to 4,000 samples, a nominal 95 % covered the true change
+    92 % of the time where both models were off, 68 to 80 % where the baseline was calibrated
+    (percentile 31 to 46 %). Read it as the noise of the estimate. The single errors have none.
+    Undefined without labels.
 
     >>> from compress_onnx.metrics.pair import LogitPair
     >>> logits = np.array([[0.0, 0.0], [0.0, 0.0]], dtype=np.float32)
@@ -91,16 +92,13 @@ def _three(gaps: list[_Gaps], *, drawn: NDArray[np.float64] | None) -> tuple[Mea
 
 
 def _interval(drawn: NDArray[np.float64], change: float) -> Interval:
-    # Sums in float32 differ in the seventh digit; what is equal but for that counts half.
-    below = np.mean(drawn < change - _EQUAL) / 2 + np.mean(drawn <= change + _EQUAL) / 2
-    bias = float(ndtri(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn))))
-    low, high = np.quantile(drawn, ndtr(2 * bias + ndtri([(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
+    low, high = 2 * change - np.quantile(drawn, [(1 + LEVEL) / 2, (1 - LEVEL) / 2])
     return Interval(
         # An ECE near 0 can lie below all its resamples; the estimate stays within its own interval.
         low=min(float(low), change),
         high=max(float(high), change),
         level=LEVEL,
-        method=f"paired BC bootstrap (1981), {RESAMPLES} resamples",
+        method=f"paired basic bootstrap (1997), {RESAMPLES} resamples",
     )
 
 
