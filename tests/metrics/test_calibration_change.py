@@ -60,7 +60,12 @@ def test_the_interval_covers_the_true_change(make_pair: Callable[..., LogitPair]
             labels=made.labels, baseline=made.baseline, candidate=1.6 * made.baseline, class_names=made.class_names
         )
 
-    truth = calibration_errors(pair(400_000, 999))[0][2].value
+    many = pair(400_000, 999)
+    before, after = (
+        expected_calibration_error(scores.confidence, scores.predicted == many.labels)
+        for scores in (many.baseline_scores, many.candidate_scores)
+    )
+    truth = after - before
     changes = [calibration_errors(pair(1500, seed))[0][2] for seed in range(80)]
     assert np.mean([c.interval.low <= truth <= c.interval.high for c in changes]) > 0.82
 
