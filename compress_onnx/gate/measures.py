@@ -9,19 +9,13 @@ from typing import Any
 
 from compress_onnx.gate.names import segment
 from compress_onnx.gate.worst import worst_class_change
-from compress_onnx.metrics.measures import NO_LABELS, proportion
-from compress_onnx.records import Better, Comparison, FlipSummary, Footprint, Interval, Measure, undefined
+from compress_onnx.records import Better, Comparison, Footprint, Interval, Measure, undefined
 
 NOT_MEASURED = "not measured in this run"
 NO_SAMPLES = "no such samples"
 UNKNOWN_UNIT = "unknown"
 # Which field names an element of a tuple, the first that is there; else it is numbered.
 _NAMED_BY = ("class_name", "name")
-_KINDS = (
-    ("negative", Better.LOWER),
-    ("positive", Better.NEITHER),
-    ("lateral", Better.NEITHER),
-)
 
 
 def measures(comparison: Comparison) -> dict[str, Measure]:
@@ -33,12 +27,10 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     (see :func:`~compress_onnx.gate.names.segment`). What was not measured is undefined with its
     reason, so that a rule on it is in doubt, not wrong.
 
-    Derived are ``classes.worst.change``, ``flips.negative_rate``, ``flips.positive_rate`` and
-    ``flips.lateral_rate`` (with Wilson intervals), ``footprint.file_ratio`` and
-    ``footprint.zip_ratio`` (candidate over baseline) and ``fusion.integer_fraction``.
+    Derived are ``classes.worst.change``, ``footprint.file_ratio`` and ``footprint.zip_ratio``
+    (candidate over baseline) and ``fusion.integer_fraction``.
     """
     found = dict(_below(comparison, ""))
-    found |= _flip_rates(comparison.flips)
     found["classes.worst.change"] = worst_class_change(comparison.classes)
     found |= _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
     found["fusion.integer_fraction"] = _integer_fraction(comparison)
@@ -98,16 +90,6 @@ def _names_in(hint: Any, path: str) -> Iterator[str]:
         elif dataclasses.is_dataclass(kind):
             for name, below in _hints(kind).items():
                 yield from [f"{path}.{name}"] if below is Measure else _names_in(below | None, f"{path}.{name}")
-
-
-def _flip_rates(flips: FlipSummary) -> dict[str, Measure]:
-    return {f"flips.{kind}_rate": _flip_rate(getattr(flips, kind), flips.n, better) for kind, better in _KINDS}
-
-
-def _flip_rate(count: int | None, n: int, better: Better) -> Measure:
-    if count is None:
-        return undefined(NO_LABELS, unit="fraction", better=better)
-    return proportion(count, n, better=better)
 
 
 def _ratios(baseline: Footprint, candidate: Footprint) -> dict[str, Measure]:

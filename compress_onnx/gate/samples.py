@@ -36,7 +36,7 @@ def enough(rule: Rule, evidence: Evidence) -> int | None:
     >>> from compress_onnx.metrics.measures import proportion
     >>> from compress_onnx.records import Better
     >>> enough(Rule(metric="flips.rate", at_most=0.02), Evidence(measure=proportion(0, 50, better=Better.LOWER)))
-    189
+    183
     """
     measure = evidence.measure
     if measure.value is None or measure.interval is None or measure.n == 0:

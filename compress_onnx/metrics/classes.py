@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compress_onnx.metrics.measures import FRACTION, NO_LABELS, paired_change, proportion
 from compress_onnx.metrics.paired import PairedCounts
-from compress_onnx.metrics.significance import holm, mid_p_mcnemar
-from compress_onnx.records import Better, ClassResult, undefined
+from compress_onnx.metrics.power import ALPHA, detectable_loss
+from compress_onnx.metrics.significance import benjamini_hochberg, holm, mid_p_mcnemar
+from compress_onnx.records import Better, ClassResult, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from compress_onnx.metrics.pair import LogitPair
 
 NO_SAMPLES = "the data has no samples of this class"
+TOO_FEW = "too few samples of this class: not even the loss of all of them would be found"
 
 
 def class_results(pair: LogitPair) -> tuple[ClassResult, ...]:
     """Return one result per class, in label order.
 
-    Recalls have Wilson intervals, changes paired ones, p-values are McNemar's mid-p adjusted by
-    Holm over the classes that have samples. A class without samples, and every class of data
+    Recalls have exact intervals, changes paired ones, p-values are McNemar's mid-p, adjusted by
+    Holm and by Benjamini and Hochberg over the classes that have samples. The detectable loss is
+    the one that Holm's first step would find with 80 % power. A class without samples, and every class of data
     without labels, is undefined with its reason; ``support`` is then 0.
 
     >>> from compress_onnx.metrics.pair import LogitPair
@@ -35,11 +38,13 @@ def class_results(pair: LogitPair) -> tuple[ClassResult, ...]:
     if pair.labels is None:
         return tuple(_nothing(name, NO_LABELS) for name in pair.class_names)
     tables = class_counts(pair, pair.labels)
-    p_values = [mid_p_mcnemar(t.only_baseline, t.only_candidate) if t.n else None for t in tables]
-    adjusted = iter(holm(np.array([p for p in p_values if p is not None])))
+    seen = [table for table in tables if table.n]
+    p_values = np.array([mid_p_mcnemar(table.only_baseline, table.only_candidate) for table in seen])
+    losses = [_detectable(table, len(seen)) for table in seen]
+    tests = zip(p_values, holm(p_values), benjamini_hochberg(p_values), losses, strict=True)
     return tuple(
-        _nothing(name, NO_SAMPLES) if p is None else _result(name, table, p, float(next(adjusted)))
-        for name, table, p in zip(pair.class_names, tables, p_values, strict=True)
+        _result(name, table, *next(tests)) if table.n else _nothing(name, NO_SAMPLES)
+        for name, table in zip(pair.class_names, tables, strict=True)
     )
 
 
@@ -52,15 +57,25 @@ def class_counts(pair: LogitPair, labels: NDArray[np.int64]) -> list[PairedCount
     return [PairedCounts(*four) for four in zip(*per_class, strict=True)]
 
 
-def _result(name: str, table: PairedCounts, p_value: float, p_holm: float) -> ClassResult:
+def _detectable(table: PairedCounts, n_tests: int) -> Measure:
+    loss = detectable_loss(table.n, table.discordant, alpha=ALPHA / n_tests)
+    if loss is None:
+        return undefined(TOO_FEW, unit=FRACTION, better=Better.LOWER, n=table.n)
+    return Measure(value=loss, unit=FRACTION, better=Better.LOWER, n=table.n)
+
+
+def _result(name: str, table: PairedCounts, *tests: Any) -> ClassResult:
+    p_value, p_holm, p_benjamini_hochberg, loss = tests
     return ClassResult(
         class_name=name,
         support=table.n,
         recall_baseline=proportion(table.baseline, table.n, better=Better.HIGHER),
         recall_candidate=proportion(table.candidate, table.n, better=Better.HIGHER),
         change=paired_change(table),
-        p_value=p_value,
-        p_holm=p_holm,
+        p_value=float(p_value),
+        p_holm=float(p_holm),
+        p_benjamini_hochberg=float(p_benjamini_hochberg),
+        detectable_loss=loss,
         lost=table.only_baseline,
         won=table.only_candidate,
     )
@@ -76,4 +91,5 @@ def _nothing(name: str, reason: str) -> ClassResult:
         change=measure,
         p_value=None,
         p_holm=None,
+        detectable_loss=undefined(reason, unit=FRACTION, better=Better.LOWER),
     )

@@ -8,13 +8,19 @@ from compress_onnx.metrics.accuracy import accuracy_change
 from compress_onnx.metrics.classes import class_results
 from compress_onnx.metrics.confidence import confidence_shift
 from compress_onnx.metrics.confusion import confusion_change
+from compress_onnx.metrics.divergence import output_divergence
 from compress_onnx.metrics.flips import flip_summary
+from compress_onnx.metrics.pattern import class_pattern
+from compress_onnx.metrics.uncertainty import uncertainty_shift
 from compress_onnx.records import (
     AccuracyChange,
+    ClassPattern,
     ClassResult,
     ConfidenceShift,
     ConfusionChange,
     FlipSummary,
+    OutputDivergence,
+    UncertaintyShift,
     record,
 )
 
@@ -31,10 +37,13 @@ class OutputComparison:
     classes: tuple[ClassResult, ...]
     confusion: ConfusionChange | None
     confidence: ConfidenceShift
+    class_pattern: ClassPattern
+    divergence: OutputDivergence
+    uncertainty: UncertaintyShift
 
 
 def compare_outputs(pair: LogitPair) -> OutputComparison:
-    """Return accuracy, flips, classes, confusion and confidence of a pair.
+    """Return all that the metrics say about a pair; what needs labels is undefined without them.
 
     >>> import numpy as np
     >>> from compress_onnx.metrics.pair import LogitPair
@@ -49,4 +58,7 @@ def compare_outputs(pair: LogitPair) -> OutputComparison:
         classes=class_results(pair),
         confusion=confusion_change(pair),
         confidence=confidence_shift(pair),
+        class_pattern=class_pattern(pair),
+        divergence=output_divergence(pair),
+        uncertainty=uncertainty_shift(pair),
     )

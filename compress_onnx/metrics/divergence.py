@@ -7,22 +7,48 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compress_onnx.metrics.logit_error import logit_error
 from compress_onnx.metrics.measures import NATS, mean
 from compress_onnx.metrics.probabilities import log_probabilities, output_kinds, row_blocks
-from compress_onnx.records import Better, Measure
+from compress_onnx.records import Better, Measure, OutputDivergence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from compress_onnx.extension_points import PredictionPair
+    from compress_onnx.metrics.pair import LogitPair
+
+
+def output_divergence(pair: LogitPair) -> OutputDivergence:
+    """Return how far apart the two models' probabilities and logits are.
+
+    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> logits = np.array([[2.0, 1.0]], dtype=np.float32)
+    >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits + 1, class_names=("a", "b"))
+    >>> found = output_divergence(pair)
+    >>> found.jensen_shannon.value, found.logit_mean_absolute_error.value
+    (0.0, 1.0)
+    """
+    js, kl = _both_per_sample(pair)
+    error = logit_error(pair)
+    return OutputDivergence(
+        jensen_shannon=_jensen_shannon(js),
+        kullback_leibler=_kullback_leibler(kl),
+        logit_mean_absolute_error=error.mean_absolute,
+        logit_rms_error=error.rms,
+        logit_max_error=error.largest,
+        logit_signal_to_noise=error.signal_to_noise,
+    )
 
 
 def jensen_shannon(pair: PredictionPair) -> Measure:
     """Return the mean Jensen-Shannon divergence of the two models' probabilities, 0 to ln 2 nats.
 
-    ``(KL(P || M) + KL(Q || M)) / 2`` with ``M = (P + Q) / 2`` per sample (Lin 1991); symmetric.
+    ``(KL(P || M) + KL(Q || M)) / 2`` with ``M = (P + Q) / 2`` per sample (Lin 1991); symmetric. It
+    is also the built-in at the plug-in door, ``extra.jensen_shannon``: an example of what a metric
+    from outside may do.
 
     >>> from compress_onnx.metrics.pair import LogitPair
     >>> logits = np.array([[2.0, 1.0]], dtype=np.float32)
@@ -30,8 +56,7 @@ def jensen_shannon(pair: PredictionPair) -> Measure:
     >>> jensen_shannon(pair).value
     0.0
     """
-    values = _per_sample(pair, jensen_shannon_of)
-    return mean(values, unit=NATS, better=Better.LOWER, bounds=(0, math.log(2)))
+    return _jensen_shannon(_per_sample(pair, jensen_shannon_of))
 
 
 def kullback_leibler(pair: PredictionPair) -> Measure:
@@ -45,8 +70,7 @@ def kullback_leibler(pair: PredictionPair) -> Measure:
     >>> kullback_leibler(pair).value
     0.0
     """
-    values = _per_sample(pair, kullback_leibler_of)
-    return mean(values, unit=NATS, better=Better.LOWER, bounds=(0, math.inf))
+    return _kullback_leibler(_per_sample(pair, kullback_leibler_of))
 
 
 def jensen_shannon_of(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,13 +96,28 @@ def kullback_leibler_of(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) 
     return np.asarray(np.maximum(np.einsum("nc,nc->n", np.exp(log_p), log_p - log_q), 0))
 
 
+def _jensen_shannon(values: NDArray[np.float64]) -> Measure:
+    return mean(values, unit=NATS, better=Better.LOWER, bounds=(0, math.log(2)))
+
+
+def _kullback_leibler(values: NDArray[np.float64]) -> Measure:
+    return mean(values, unit=NATS, better=Better.LOWER, bounds=(0, math.inf))
+
+
 def _per_sample(
     pair: PredictionPair, divergence: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 ) -> NDArray[np.float64]:
+    return np.concatenate([divergence(log_p, log_q) for log_p, log_q in _blocks(pair)])
+
+
+def _both_per_sample(pair: LogitPair) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both divergences (N,) from one pass over the outputs, which costs most."""
+    found = [(jensen_shannon_of(p, q), kullback_leibler_of(p, q)) for p, q in _blocks(pair)]
+    js, kl = zip(*found, strict=True)
+    return np.concatenate(js), np.concatenate(kl)
+
+
+def _blocks(pair: PredictionPair) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     kind_p, kind_q = output_kinds(pair.baseline, pair.candidate)
-    return np.concatenate(
-        [
-            divergence(log_probabilities(pair.baseline[rows], kind_p), log_probabilities(pair.candidate[rows], kind_q))
-            for rows in row_blocks(pair.baseline.shape)
-        ]
-    )
+    for rows in row_blocks(pair.baseline.shape):
+        yield log_probabilities(pair.baseline[rows], kind_p), log_probabilities(pair.candidate[rows], kind_q)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.measures import NO_LABELS, proportion
+from compress_onnx.metrics.measures import FRACTION, NO_LABELS, proportion
 from compress_onnx.metrics.significance import mid_p_mcnemar
 from compress_onnx.records import Better, FlipKind, FlipSummary, Measure, undefined
 
@@ -40,9 +40,9 @@ def flip_kinds(
 
 
 def flip_summary(pair: LogitPair) -> FlipSummary:
-    """Count the flips and their kinds, with the rate's Wilson interval and McNemar's mid-p.
+    """Count the flips and their kinds, with each rate's exact interval and McNemar's mid-p.
 
-    Without labels the kinds are ``None`` and the p-value is undefined.
+    Without labels the kinds are ``None``, their rates and the p-value undefined.
 
     >>> from compress_onnx.metrics.pair import LogitPair
     >>> logits = np.eye(2, dtype=np.float32)
@@ -52,15 +52,27 @@ def flip_summary(pair: LogitPair) -> FlipSummary:
     (1, 1, 0, 0.5)
     """
     flips, counts = int(np.count_nonzero(pair.flipped)), pair.counts
+    negative = None if counts is None else counts.only_baseline
+    positive = None if counts is None else counts.only_candidate
+    lateral = None if counts is None else flips - counts.discordant
     return FlipSummary(
         n=pair.n,
         flips=flips,
-        negative=None if counts is None else counts.only_baseline,
-        positive=None if counts is None else counts.only_candidate,
-        lateral=None if counts is None else flips - counts.discordant,
+        negative=negative,
+        positive=positive,
+        lateral=lateral,
         rate=proportion(flips, pair.n, better=Better.LOWER),
         mcnemar_p=_mcnemar(pair),
+        negative_rate=_rate(negative, pair.n, Better.LOWER),
+        positive_rate=_rate(positive, pair.n, Better.HIGHER),
+        lateral_rate=_rate(lateral, pair.n, Better.LOWER),
     )
+
+
+def _rate(count: int | None, n: int, better: Better) -> Measure:
+    if count is None:
+        return undefined(NO_LABELS, unit=FRACTION, better=better)
+    return proportion(count, n, better=better)
 
 
 def _mcnemar(pair: LogitPair) -> Measure:

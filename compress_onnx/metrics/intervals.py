@@ -1,26 +1,33 @@
 """Confidence intervals of proportions and their paired differences.
 
-Means have theirs in :mod:`compress_onnx.metrics.means`.
+Chosen by their exact coverage over the grid that ``tests/benchmarks/bench_coverage.py`` prints:
+flip rates from 0.1 to 20 %, 200 to 10,000 samples, nominal 95 %. Rejected there were, for one
+proportion, Wilson's score (falls to 91 % where half a flip is expected, to 84 % between the grid's
+points), Jeffreys' and the mid-p bounds (92.8 %); for paired differences, Newcombe's method 10
+(90.8 %, and it depends on samples that both models got right), Agresti and Min's (86 %), and Tango's
+score (93 %, all of it on the side of a loss, where a gate looks). Means have theirs in
+:mod:`compress_onnx.metrics.means`.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from scipy.special import ndtri
+import numpy as np
+from scipy.special import betaincinv, ndtri
 
 from compress_onnx.records import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from numpy.typing import NDArray
 
     from compress_onnx.metrics.paired import PairedCounts
 
 # The level of every interval in a record unless a caller asks otherwise.
 LEVEL = 0.95
-# Halvings after which a bracket of width 2 is narrower than float64 can tell.
-_HALVINGS = 60
+
+Counts: TypeAlias = "NDArray[np.int64] | int"
+Bounds: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 
 
 def normal_quantile(level: float) -> float:
@@ -32,123 +39,94 @@ def normal_quantile(level: float) -> float:
     return float(ndtri(0.5 + level / 2))
 
 
-def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
-    """Return Wilson's score interval of a proportion, within 0 and 1.
+def proportion_interval(successes: int, n: int, level: float = LEVEL) -> Interval:
+    """Return the exact interval of a proportion, within 0 and 1.
 
-    Bounds are the p with ``|successes/n - p| = z sqrt(p (1 - p) / n)`` (Wilson 1927).
+    Each bound is the p at which as many successes or more (fewer) have probability ``(1 - level) / 2``
+    (Clopper & Pearson 1934, Biometrika 26, 404-413): it never covers less than its level, also
+    where hardly any prediction flips and approximations fail.
 
     Errors
     ------
     ValueError
         if ``n`` is below 1 or ``successes`` is not within 0 and ``n``.
 
-    >>> interval = wilson(81, 263)
+    >>> interval = proportion_interval(0, 100)
     >>> round(interval.low, 4), round(interval.high, 4)
-    (0.2553, 0.3662)
+    (0.0, 0.0362)
     """
-    low, high = _wilson_bounds(successes, n, level)
-    return Interval(low=low, high=high, level=level, method="Wilson score (1927)")
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"no proportion: {successes} of {n}")
+    low, high = proportion_bounds(successes, n, level)
+    return Interval(low=float(low), high=float(high), level=level, method="Clopper-Pearson exact (1934)")
 
 
 def paired_difference(counts: PairedCounts, level: float = LEVEL) -> Interval:
-    """Return Newcombe's interval of the change, candidate minus baseline, of paired proportions.
+    """Return the interval of the change, candidate minus baseline, of paired proportions.
 
-    Wilson bounds of both proportions are joined by the square-and-add rule with the correlation
-    phi, its numerator reduced by n/2 where positive (Newcombe 1998, Statistics in Medicine 17,
-    2635-2650, method 10). ``counts.n`` must be at least 1.
+    See :func:`difference_bounds`; ``counts.n`` must be at least 1.
 
     >>> from compress_onnx.metrics.paired import PairedCounts
-    >>> interval = paired_difference(PairedCounts(both=36, only_baseline=2, only_candidate=12, neither=0))
-    >>> round(interval.low, 4), round(interval.high, 4)
-    (0.0569, 0.3404)
-    """
-    n = counts.n
-    p_baseline, p_candidate = counts.baseline / n, counts.candidate / n
-    low_baseline, high_baseline = _wilson_bounds(counts.baseline, n, level)
-    low_candidate, high_candidate = _wilson_bounds(counts.candidate, n, level)
-    phi = _corrected_phi(counts)
-    below = _square_and_add(p_candidate - low_candidate, high_baseline - p_baseline, phi)
-    above = _square_and_add(high_candidate - p_candidate, p_baseline - low_baseline, phi)
-    return Interval(
-        low=max(-1.0, counts.change - below),
-        high=min(1.0, counts.change + above),
-        level=level,
-        method="Newcombe paired, method 10 (1998)",
-    )
-
-
-def paired_score_difference(counts: PairedCounts, level: float = LEVEL) -> Interval:
-    """Return Tango's score interval of the change, candidate minus baseline, of paired proportions.
-
-    Bounds are the differences d that the score test does not reject, with the nuisance proportion
-    at its maximum likelihood under d (Tango 1998, Statistics in Medicine 17, 891-908). It needs
-    the discordant counts only and keeps its level where few predictions change; ``counts.n`` must
-    be at least 1.
-
-    >>> from compress_onnx.metrics.paired import PairedCounts
-    >>> interval = paired_score_difference(PairedCounts(both=0, only_baseline=0, only_candidate=0, neither=100))
+    >>> interval = paired_difference(PairedCounts(both=0, only_baseline=0, only_candidate=0, neither=100))
     >>> round(interval.low, 4), round(interval.high, 4)
     (-0.037, 0.037)
     """
-    z = normal_quantile(level)
-
-    def inside(difference: float) -> bool:
-        return _tango_distance(counts, difference) <= z
-
+    low, high = difference_bounds(counts.only_baseline, counts.only_candidate, counts.n, level)
     return Interval(
-        low=_last_inside(inside, counts.change, -1.0),
-        high=_last_inside(inside, counts.change, 1.0),
-        level=level,
-        method="Tango paired score (1998)",
+        low=float(low), high=float(high), level=level, method="square-and-add of Wilson bounds of the discordant cells"
     )
 
 
-def _wilson_bounds(successes: int, n: int, level: float) -> tuple[float, float]:
-    if n < 1 or not 0 <= successes <= n:
-        raise ValueError(f"no proportion: {successes} of {n}")
-    z_squared = normal_quantile(level) ** 2
-    p = successes / n
-    centre = p + z_squared / (2 * n)
-    half = math.sqrt(z_squared * (p * (1 - p) / n + z_squared / (4 * n * n)))
-    scale = 1 + z_squared / n
-    # The ends are exact by algebra; rounding must not push the estimate out of its own interval.
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    high = 1.0 if successes == n else (centre + half) / scale
+def proportion_bounds(successes: Counts, n: Counts, level: float = LEVEL) -> Bounds:
+    """Return the Clopper-Pearson bounds, elementwise, of ``successes`` of ``n``, n at least 1.
+
+    >>> low, high = proportion_bounds(np.array([0, 5]), 5)
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.0, 0.478], [0.522, 1.0])
+    """
+    k, size = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    tail = (1 - level) / 2
+    # The beta quantiles exist for at least one success and one failure; beyond them the bounds are the ends.
+    low = np.where(k > 0, betaincinv(np.maximum(k, 1), size - k + 1, tail), 0.0)
+    high = np.where(k < size, betaincinv(k + 1, np.maximum(size - k, 1), 1 - tail), 1.0)
     return low, high
 
 
-def _square_and_add(first: float, second: float, phi: float) -> float:
-    return math.sqrt(max(0.0, first * first - 2 * phi * first * second + second * second))
+def difference_bounds(lost: Counts, won: Counts, n: Counts, level: float = LEVEL) -> Bounds:
+    """Return the bounds, elementwise, of ``(won - lost) / n`` where both are cells of one multinomial.
+
+    ``lost`` were right with the baseline only, ``won`` with the candidate only. Wilson's bounds
+    (1927) of both cells are joined by square-and-add (Newcombe 1998, Statistics in Medicine 17,
+    2635-2650; MOVER: Zou & Donner 2008, ibid. 27, 1693-1702) with the cells' own correlation
+    ``-sqrt(p q / ((1 - p) (1 - q)))``. Samples on which both models were right, or both wrong,
+    enter by their sum only. Each side misses at most about 2.7 % of the time.
+
+    >>> low, high = difference_bounds(np.array([12, 0]), np.array([2, 0]), 1000)
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([-0.019, -0.0038], [-0.0026, 0.0038])
+    """
+    size = np.asarray(n, dtype=np.float64)
+    p, q = np.asarray(lost) / size, np.asarray(won) / size
+    (p_low, p_high), (q_low, q_high) = _wilson_bounds(p, size, level), _wilson_bounds(q, size, level)
+    both = p * q > 0
+    correlation = -np.sqrt(np.divide(p * q, (1 - p) * (1 - q), out=np.zeros_like(p * q), where=both))
+    below = _square_and_add(q - q_low, p_high - p, correlation)
+    above = _square_and_add(q_high - q, p - p_low, correlation)
+    return np.maximum(q - p - below, -1.0), np.minimum(q - p + above, 1.0)
 
 
-def _corrected_phi(counts: PairedCounts) -> float:
-    n = counts.n
-    margins = counts.baseline * (n - counts.baseline) * counts.candidate * (n - counts.candidate)
-    if margins == 0:
-        return 0.0
-    excess = counts.both * counts.neither - counts.only_baseline * counts.only_candidate
-    return (max(excess - n / 2, 0.0) if excess > 0 else excess) / math.sqrt(margins)
+def _wilson_bounds(p: NDArray[np.float64], n: NDArray[np.float64], level: float) -> Bounds:
+    """Return the p' with ``|p - p'| = z sqrt(p' (1 - p') / n)``."""
+    z_squared = normal_quantile(level) ** 2
+    centre = p + z_squared / (2 * n)
+    half = np.sqrt(z_squared * (p * (1 - p) / n + z_squared / (4 * n * n)))
+    scale = 1 + z_squared / n
+    # The ends are exact by algebra; rounding must not push the estimate out of its own interval.
+    return np.where(p <= 0, 0.0, (centre - half) / scale), np.where(p >= 1, 1.0, (centre + half) / scale)
 
 
-def _tango_distance(counts: PairedCounts, difference: float) -> float:
-    """Return how many standard errors the observed change lies from a supposed one."""
-    n, lost, won = counts.n, counts.only_baseline, counts.only_candidate
-    gap = abs(won - lost - n * difference)
-    # q = P(only baseline right) maximises the likelihood under the difference: 2n q^2 - linear q - constant = 0.
-    linear = lost + won - (2 * n + lost - won) * difference
-    constant = lost * difference * (1 - difference)
-    q = (linear + math.sqrt(max(0.0, linear * linear + 8 * n * constant))) / (4 * n)
-    variance = n * (2 * q + difference * (1 - difference))
-    if variance <= 0:
-        return 0.0 if gap == 0 else math.inf
-    return gap / math.sqrt(variance)
-
-
-def _last_inside(inside: Callable[[float], bool], start: float, end: float) -> float:
-    """Return the farthest point from ``start`` towards ``end`` that is inside, by bisection."""
-    if inside(end):
-        return end
-    for _ in range(_HALVINGS):
-        middle = (start + end) / 2
-        start, end = (middle, end) if inside(middle) else (start, middle)
-    return start
+def _square_and_add(
+    first: NDArray[np.float64], second: NDArray[np.float64], correlation: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    squares = first * first - 2 * correlation * first * second + second * second
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0)))

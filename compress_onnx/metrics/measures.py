@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compress_onnx.metrics.intervals import LEVEL, paired_difference, wilson
+from compress_onnx.metrics.intervals import LEVEL, paired_difference, proportion_interval
 from compress_onnx.metrics.means import UNBOUNDED, mean_interval
 from compress_onnx.records import Better, Measure, undefined
 
@@ -20,14 +20,14 @@ NO_LABELS = "the data has no labels"
 
 
 def proportion(successes: int, n: int, *, better: Better, nothing: str = "there are no samples") -> Measure:
-    """Return ``successes / n`` with its Wilson interval, or undefined for the reason ``nothing``.
+    """Return ``successes / n`` with its exact interval, or undefined for the reason ``nothing``.
 
     >>> proportion(3, 4, better=Better.HIGHER).value
     0.75
     """
     if n == 0:
         return undefined(nothing, unit=FRACTION, better=better)
-    return Measure(value=successes / n, unit=FRACTION, better=better, n=n, interval=wilson(successes, n))
+    return Measure(value=successes / n, unit=FRACTION, better=better, n=n, interval=proportion_interval(successes, n))
 
 
 def paired_change(counts: PairedCounts, *, nothing: str = "there are no samples", level: float = LEVEL) -> Measure:

@@ -53,34 +53,44 @@ def expected_calibration_error(
     >>> expected_calibration_error(np.array([0.75, 0.75]), np.array([True, False]))
     0.25
     """
-    return _weighted_gap(np.linspace(0, 1, bins + 1), confidence, right)
+    return weighted_gap(equal_width_bins(confidence, bins), right - confidence)
 
 
-def equal_mass_calibration_error(
-    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS
-) -> float | None:
-    """Return the calibration error over bins of equally many samples (Nixon et al. 2019).
+def equal_width_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """Return the bin (N,) of each confidence among ``bins`` of equal width over 0 to 1.
 
-    Bin edges are quantiles of the confidences; equal confidences stay in one bin, so the result
-    does not depend on the samples' order. ``None`` without samples.
+    >>> equal_width_bins(np.array([0.2, 0.5, 1.0]), 2).tolist()
+    [0, 1, 1]
+    """
+    return _bin_of(confidence, np.linspace(0, 1, bins + 1))
 
-    >>> equal_mass_calibration_error(np.array([0.5, 0.75]), np.array([True, True]), bins=2)
-    0.375
+
+def equal_mass_bins(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """Return the bin (N,) of each confidence between their ``bins`` quantiles (Nixon et al. 2019).
+
+    Equal confidences stay in one bin, so that an error over these bins does not depend on the
+    samples' order.
+
+    >>> equal_mass_bins(np.array([0.5, 0.75, 0.75, 0.9]), 2).tolist()
+    [0, 1, 1, 1]
     """
     if len(confidence) == 0:
-        return None
+        return np.empty(0, dtype=np.int64)
     edges = np.quantile(confidence, np.linspace(0, 1, bins + 1))
-    return _weighted_gap(np.unique(edges), confidence, right)
+    return _bin_of(confidence, np.unique(edges))
 
 
-def _weighted_gap(
-    edges: NDArray[np.float64], confidence: NDArray[np.float64], right: NDArray[np.bool_]
-) -> float | None:
-    if len(confidence) == 0:
+def weighted_gap(bin_of: NDArray[np.int64], gap: NDArray[np.float64]) -> float | None:
+    """Return ``sum_b |sum of gaps in b| / N``, gap (N,) being 1 (right) or 0, minus confidence.
+
+    ``None`` without samples.
+
+    >>> weighted_gap(np.array([0, 1]), np.array([0.5, -0.25]))
+    0.375
+    """
+    if len(gap) == 0:
         return None
-    bins = max(1, len(edges) - 1)
-    _, confidences, rights = _sums(_bin_of(confidence, edges), confidence, right, bins)
-    return float(np.abs(rights - confidences).sum() / len(confidence))
+    return float(np.abs(np.bincount(bin_of, weights=gap)).sum() / len(gap))
 
 
 def _bin_of(confidence: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:

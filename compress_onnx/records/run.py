@@ -15,7 +15,16 @@ from compress_onnx.records.artifacts import (
 )
 from compress_onnx.records.base import Measure, OptionValue, record
 from compress_onnx.records.latency import LatencyComparison
-from compress_onnx.records.outputs import AccuracyChange, ClassResult, ConfidenceShift, ConfusionChange, FlipSummary
+from compress_onnx.records.outputs import (
+    AccuracyChange,
+    ClassPattern,
+    ClassResult,
+    ConfidenceShift,
+    ConfusionChange,
+    FlipSummary,
+    OutputDivergence,
+    UncertaintyShift,
+)
 from compress_onnx.records.saliency import SaliencyShift
 from compress_onnx.records.verdict import Verdict
 
@@ -38,6 +47,9 @@ class Comparison:
     footprint_candidate: Footprint
     fusion: FusionReceipt | None
     extra: dict[str, Measure] = dataclasses.field(default_factory=dict)
+    class_pattern: ClassPattern | None = None
+    divergence: OutputDivergence | None = None
+    uncertainty: UncertaintyShift | None = None
 
 
 @record

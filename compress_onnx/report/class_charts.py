@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
+from compress_onnx.metrics.confusion import confusion_tables
 from compress_onnx.records import ClassResult, Comparison
 from compress_onnx.report.cells import signed
 from compress_onnx.report.chart import BASELINE, HARM, REPAIR, Chart, as_figure, axis, label, missing_chart
@@ -78,8 +79,7 @@ def confusion_chart(comparison: Comparison, names: tuple[str, ...]) -> Chart:
     title = "Change of confusion counts"
     if comparison.confusion is None:
         return missing_chart(title, "No confusion counts were recorded: the data has no labels.")
-    before = np.asarray(comparison.confusion.counts_baseline, dtype=np.int64)
-    after = np.asarray(comparison.confusion.counts_candidate, dtype=np.int64)
+    before, after = confusion_tables(comparison.confusion, len(names))
     chosen = most_changed(after - before, HEAT_CLASSES)
     grid = np.ix_(chosen, chosen)
     shown = tuple(label(names[index]) for index in chosen)

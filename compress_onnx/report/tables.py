@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from compress_onnx.metrics.confusion import confusion_tables
 from compress_onnx.records import (
     ClassResult,
     Comparison,
@@ -97,7 +98,7 @@ def confusion_table(confusion: ConfusionChange | None, names: tuple[str, ...]) -
     """Return the confusions that grew or shrank most; the diagonal (right answers) is not among them."""
     if confusion is None:
         return Note(reason="No confusion counts were recorded: the data has no labels.")
-    before, after = np.asarray(confusion.counts_baseline), np.asarray(confusion.counts_candidate)
+    before, after = confusion_tables(confusion, len(names))
     change = after - before
     np.fill_diagonal(change, 0)
     order = np.argsort(-np.abs(change), axis=None, kind="stable")[:CONFUSIONS_SHOWN]

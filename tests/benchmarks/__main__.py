@@ -16,8 +16,10 @@ import torch
 from bench_accuracy import flip_row, repair_rows
 from bench_calibration import memory_rows, time_rows
 from bench_compare import compare_rows
+from bench_coverage import coverage_rows
 from bench_gate import gate_rows
 from bench_latency import fusion_rows, latency_rows, size_row
+from bench_metrics import metric_rows
 from bench_models import NETWORKS, made, network
 from bench_table import Row, table
 
@@ -34,8 +36,10 @@ def rows(folder: Path) -> Iterator[Row]:
         yield from fusion_rows(name, files[name])
     yield from (size_row(name, files[name]) for name in ("resnet18", "squeezenet"))
     yield from compare_rows([files["squeezenet"].fp32, files["squeezenet"].w8a8], folder)
+    yield from metric_rows()
     yield pruning_row()
     yield flip_row()
+    yield from coverage_rows()
     yield from repair_rows()
     yield from gate_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from compress_onnx.gate.names import resolved, segment
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.verdict import judged
 from compress_onnx.gate.worst import worst_class_change
-from compress_onnx.metrics.measures import NO_LABELS, proportion
 from compress_onnx.records import (
     LatencyComparison,
     LatencyRun,
@@ -148,15 +146,6 @@ def test_a_record_that_nobody_has_written_yet_is_found_by_itself(made: Any) -> N
     assert dict(_at(node.parts, "parts"))['parts."x.y".one'] == one
     assert dict(_at(node.by_key, "by_key")) == {"by_key.k 1": one}
     assert dict(_at(node.raw, "raw")) == {}
-
-
-def test_flip_kinds_are_rates_with_wilson_intervals(made: Any) -> None:
-    found = measures(made.comparison())
-    for kind, count in (("negative", 10), ("positive", 5), ("lateral", 5)):
-        rate = found[f"flips.{kind}_rate"]
-        assert rate == proportion(count, 1000, better=rate.better)
-    unlabelled = dataclasses.replace(made.comparison().flips, negative=None, positive=None, lateral=None)
-    assert measures(made.comparison(flips=unlabelled))["flips.negative_rate"].undefined_reason == NO_LABELS
 
 
 def test_what_is_counted_is_decided_without_doubt(made: Any) -> None:

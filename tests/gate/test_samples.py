@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.samples import MOST, Evidence, enough
@@ -40,7 +41,7 @@ def test_any_interval_is_taken_to_shrink_with_the_root_of_n(
 
 
 @given(n=st.integers(50, 5_000), share=st.floats(0, 0.08), limit=st.floats(0.01, 0.06))
-def test_a_proportion_needs_what_the_score_test_says(n: int, share: float, limit: float) -> None:
+def test_a_proportion_is_decided_at_the_number(n: int, share: float, limit: float) -> None:
     count = round(share * n)
     rule = Rule(metric="flips.rate", at_most=limit)
     measured = proportion(count, n, better=Better.LOWER)
@@ -48,12 +49,15 @@ def test_a_proportion_needs_what_the_score_test_says(n: int, share: float, limit
     assume(abs(count / n - limit) > limit / 50)
     needed = enough(rule, Evidence(measure=measured))
     assert needed is not None
-    # Wilson's bounds are where the score test rejects: |p - limit| = z sqrt(limit (1 - limit) / n).
-    distance, spread = abs(count / n - limit), 1.959964 * math.sqrt(limit * (1 - limit))
-    exact = (spread / distance) ** 2
+    rounded = math.ceil if count / n < limit else math.floor
+
+    def decided(size: int) -> bool:
+        flips = rounded(round(count * size / n, 6))
+        exact = stats.binomtest(flips, size).proportion_ci(method="exact")
+        return not exact.low <= limit < exact.high
+
     # Counts are whole: one sample more stands against the decision.
-    most = ((spread + math.sqrt(spread**2 + 4 * distance)) / (2 * distance)) ** 2
-    assert exact - 1 <= needed <= most + 1
+    assert (decided(needed - 1), decided(needed)) == (False, True)
 
 
 @given(n=st.integers(200, 5_000), lost=st.integers(0, 40), won=st.integers(0, 40))
@@ -81,10 +85,10 @@ def _grown(counts: PairedCounts, n: int, *, more_lost: bool) -> Measure:
     return paired_change(PairedCounts(both=both, only_baseline=lost, only_candidate=won, neither=n - lost - won - both))
 
 
-def test_wilson_says_how_many_flawless_images_allow_two_per_cent() -> None:
-    # Without a flip the upper bound is z^2 / (n + z^2).
+def test_the_interval_says_how_many_flawless_images_allow_two_per_cent() -> None:
+    # Without a flip the exact upper bound is the p at which (1 - p)^n is 2.5 %.
     needed = enough(AT_MOST, Evidence(measure=proportion(0, 10, better=Better.LOWER)))
-    assert needed == math.ceil(1.959964**2 * (1 / 0.02 - 1))
+    assert needed == math.ceil(math.log(0.025) / math.log(1 - 0.02))
 
 
 @pytest.mark.parametrize("limit", [0.02, 0.02 + 1e-17, math.nextafter(0.02, 1)])

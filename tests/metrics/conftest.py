@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -29,3 +33,14 @@ def make_pair() -> MakePair:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def coverage_of() -> ModuleType:
+    """The module that the coverage benchmark stands on; tests are no package, so it is loaded by its path."""
+    path = Path(__file__).parents[1] / "benchmarks" / "coverage_of.py"
+    spec = importlib.util.spec_from_file_location("coverage_of", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module

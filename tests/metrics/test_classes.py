@@ -6,7 +6,7 @@ from sklearn.metrics import recall_score
 
 from compress_onnx.metrics.classes import class_results
 from compress_onnx.metrics.pair import LogitPair
-from compress_onnx.metrics.significance import holm, mid_p_mcnemar
+from compress_onnx.metrics.significance import benjamini_hochberg, holm, mid_p_mcnemar
 
 
 def without_class(pair: LogitPair, missing: int) -> LogitPair:
@@ -41,6 +41,8 @@ def test_changes_and_p_values_agree_with_a_loop_over_the_classes(make_pair: Call
         assert result.p_value == mid_p_mcnemar(lost, won)
     adjusted = holm(np.array([result.p_value for result in results]))
     assert [result.p_holm for result in results] == adjusted.tolist()
+    read = benjamini_hochberg(np.array([result.p_value for result in results]))
+    assert [result.p_benjamini_hochberg for result in results] == read.tolist()
 
 
 def test_changes_weighted_by_support_sum_to_the_change_of_accuracy(make_pair: Callable[..., LogitPair]) -> None:
@@ -54,7 +56,7 @@ def test_a_class_without_samples_is_undefined_and_costs_the_others_nothing(make_
     results = class_results(pair)
     empty = results[2]
     assert (empty.support, empty.p_value, empty.p_holm) == (0, None, None)
-    for measure in (empty.recall_baseline, empty.recall_candidate, empty.change):
+    for measure in (empty.recall_baseline, empty.recall_candidate, empty.change, empty.detectable_loss):
         assert measure.value is None
         assert measure.undefined_reason == "the data has no samples of this class"
     others = [result for result in results if result.support]
@@ -65,7 +67,8 @@ def test_without_labels_every_class_says_so(make_pair: Callable[..., LogitPair])
     results = class_results(make_pair(labelled=False))
     assert len(results) == 5
     assert {result.change.undefined_reason for result in results} == {"the data has no labels"}
-    assert {result.p_holm for result in results} == {None}
+    assert {result.detectable_loss.undefined_reason for result in results} == {"the data has no labels"}
+    assert {result.p_holm for result in results} == {result.p_benjamini_hochberg for result in results} == {None}
 
 
 def test_one_hurt_class_is_found_among_many(make_pair: Callable[..., LogitPair]) -> None:
@@ -77,3 +80,11 @@ def test_one_hurt_class_is_found_among_many(make_pair: Callable[..., LogitPair])
     )
     assert [r.class_name for r in results if r.p_holm < 0.01] == ["class 7"]
     assert results[7].change.interval.high < 0
+
+
+def test_more_samples_show_smaller_losses_and_too_few_none(make_pair: Callable[..., LogitPair]) -> None:
+    few, many = (class_results(make_pair(n=n))[0].detectable_loss for n in (400, 4000))
+    assert 0 < many.value < few.value < 1
+    tiny = class_results(make_pair(n=12))[0].detectable_loss
+    assert tiny.value is None
+    assert "too few samples" in tiny.undefined_reason

@@ -2,8 +2,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import softmax
-from sklearn.metrics import log_loss
+from sklearn.metrics import brier_score_loss, log_loss
 
 from compress_onnx.metrics.confidence import change_histogram, confidence_shift
 from compress_onnx.metrics.pair import LogitPair
@@ -68,7 +69,10 @@ def test_swapping_the_models_turns_the_changes_round(make_pair: Callable[..., Lo
 def test_without_labels_confidence_stays_and_trust_is_undefined(make_pair: Callable[..., LogitPair]) -> None:
     shift = confidence_shift(make_pair(labelled=False))
     assert shift.change_flipped.value is not None
-    for measure in (shift.ece_baseline, shift.ece_candidate, shift.nll_baseline, shift.nll_candidate):
+    trusted = (shift.ece_baseline, shift.ece_candidate, shift.ece_change, shift.ece_equal_mass_change)
+    losses = (shift.nll_baseline, shift.nll_candidate, shift.nll_change, shift.brier_candidate, shift.brier_change)
+    assert shift.margin_change.value is not None
+    for measure in (*trusted, *losses):
         assert measure.value is None
         assert measure.undefined_reason == "the data has no labels"
     assert shift.reliability_baseline == shift.reliability_candidate == ()
@@ -101,3 +105,32 @@ def test_a_model_that_ends_in_softmax_is_not_flattened_again(make_pair: Callable
     there, here = confidence_shift(closed), confidence_shift(pair)
     assert there.mean_baseline.value == pytest.approx(here.mean_baseline.value, abs=1e-6)
     assert there.nll_candidate.value == pytest.approx(here.nll_candidate.value, abs=1e-5)
+
+
+def test_brier_score_agrees_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair()
+    shift = confidence_shift(pair)
+    for outputs, measure in ((pair.baseline, shift.brier_baseline), (pair.candidate, shift.brier_candidate)):
+        probabilities = softmax(outputs.astype(np.float64), axis=1)
+        reference = brier_score_loss(pair.labels, probabilities, labels=range(5), scale_by_half=False)
+        assert measure.value == pytest.approx(reference, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["nll", "brier"])
+def test_changes_of_losses_are_paired(make_pair: Callable[..., LogitPair], name: str) -> None:
+    pair = make_pair()
+    shift = confidence_shift(pair)
+    difference = getattr(pair.candidate_scores.truth, name) - getattr(pair.baseline_scores.truth, name)
+    reference = stats.ttest_1samp(difference, 0).confidence_interval(0.95)
+    change = getattr(shift, f"{name}_change")
+    assert change.value == pytest.approx(difference.mean())
+    assert (change.interval.low, change.interval.high) == pytest.approx((reference.low, reference.high))
+
+
+def test_margins_are_those_of_the_softmax(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair()
+    ranked = [np.sort(softmax(o.astype(np.float64), axis=1), axis=1) for o in (pair.baseline, pair.candidate)]
+    margins = [r[:, -1] - r[:, -2] for r in ranked]
+    shift = confidence_shift(pair)
+    assert shift.margin_baseline.value == pytest.approx(margins[0].mean())
+    assert shift.margin_change.value == pytest.approx((margins[1] - margins[0]).mean())

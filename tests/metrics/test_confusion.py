@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from compress_onnx.metrics.confusion import confusion_change, confusion_counts, most_changed
+from compress_onnx.metrics.confusion import (
+    MOST_CHANGED,
+    confusion_change,
+    confusion_counts,
+    confusion_tables,
+    most_changed,
+)
 from compress_onnx.metrics.pair import LogitPair
 
 
@@ -21,10 +27,26 @@ def test_counts_agree_with_scikit_learn(samples: list[tuple[int, int]]) -> None:
 
 def test_both_models_are_counted_over_the_same_labels(make_pair: Callable[..., LogitPair]) -> None:
     pair = make_pair()
+    tables = confusion_tables(confusion_change(pair), len(pair.class_names))
+    for table, outputs in zip(tables, (pair.baseline, pair.candidate), strict=True):
+        assert table.tolist() == confusion_matrix(pair.labels, outputs.argmax(axis=1)).tolist()
+
+
+def test_only_cells_that_a_model_fills_are_kept(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair(n=300, c=200)
     change = confusion_change(pair)
-    assert np.array(change.counts_baseline).sum(axis=1).tolist() == np.bincount(pair.labels).tolist()
-    reference = confusion_matrix(pair.labels, pair.candidate.argmax(axis=1))
-    assert np.array(change.counts_candidate).tolist() == reference.tolist()
+    cells = list(zip(change.true_class, change.predicted_class, strict=True))
+    assert cells == sorted(set(cells))
+    assert min(b + c for b, c in zip(change.baseline, change.candidate, strict=True)) > 0
+    assert sum(change.baseline) == sum(change.candidate) == 300
+
+
+def test_the_record_lists_what_changed_most(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair(n=2000, c=8)
+    change = confusion_change(pair)
+    tables = confusion_tables(change, 8)
+    assert change.most_changed == most_changed(*tables, pair.class_names, k=MOST_CHANGED)
+    assert len(change.most_changed) == MOST_CHANGED
 
 
 def test_small_integer_labels_do_not_overflow(make_pair: Callable[..., LogitPair]) -> None:
@@ -44,9 +66,9 @@ def test_the_largest_changes_come_first_and_right_predictions_never(
     make_pair: Callable[..., LogitPair], k: int
 ) -> None:
     pair = make_pair()
-    change = confusion_change(pair)
-    listed = most_changed(change, pair.class_names, k)
-    moved = np.array(change.counts_candidate) - np.array(change.counts_baseline)
+    before, after = confusion_tables(confusion_change(pair), len(pair.class_names))
+    listed = most_changed(before, after, pair.class_names, k=k)
+    moved = after - before
     np.fill_diagonal(moved, 0)
     expected = sorted((abs(int(m)) for m in moved.flat if m), reverse=True)[:k]
     assert [abs(entry.change) for entry in listed] == expected

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from compress_onnx.extension_points import metrics
-from compress_onnx.metrics.divergence import jensen_shannon, kullback_leibler
+from compress_onnx.metrics.divergence import jensen_shannon, kullback_leibler, output_divergence
 from compress_onnx.metrics.pair import LogitPair
 
 OUTPUTS = arrays(np.float32, (4, 3), elements=st.floats(-1e4, 1e4, width=32))
@@ -69,3 +69,12 @@ def test_it_is_the_plug_in_that_the_package_names() -> None:
     if "jensen_shannon" not in metrics().names():
         pytest.skip("the package is not installed with its entry points")
     assert metrics()["jensen_shannon"] is jensen_shannon
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_record_holds_what_the_single_metrics_say(make_pair: Callable[..., LogitPair], *, labelled: bool) -> None:
+    pair = make_pair(labelled=labelled)
+    found = output_divergence(pair)
+    assert found.jensen_shannon == jensen_shannon(pair)
+    assert found.kullback_leibler == kullback_leibler(pair)
+    assert found.logit_mean_absolute_error.value == pytest.approx(np.abs(pair.candidate - pair.baseline).mean())

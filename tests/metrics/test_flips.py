@@ -49,6 +49,8 @@ def test_kinds_sum_to_flips_and_explain_the_change_of_accuracy(pair: LogitPair) 
     summary = flip_summary(pair)
     assert summary.negative + summary.positive + summary.lateral == summary.flips
     assert summary.rate.value == summary.flips / pair.n
+    kinds = (summary.negative_rate.value, summary.positive_rate.value, summary.lateral_rate.value)
+    assert sum(kinds) == pytest.approx(summary.rate.value)
     assert accuracy_change(pair).change.value == pytest.approx((summary.positive - summary.negative) / pair.n)
 
 
@@ -65,8 +67,8 @@ def test_without_labels_flips_are_counted_and_not_judged(make_pair: Callable[...
     summary = flip_summary(pair)
     assert summary.rate.value == np.mean(pair.baseline.argmax(1) != pair.candidate.argmax(1)) > 0
     assert (summary.negative, summary.positive, summary.lateral) == (None, None, None)
-    assert summary.mcnemar_p.value is None
-    assert summary.mcnemar_p.undefined_reason == "the data has no labels"
+    for measure in (summary.mcnemar_p, summary.negative_rate, summary.positive_rate, summary.lateral_rate):
+        assert (measure.value, measure.undefined_reason) == (None, "the data has no labels")
 
 
 def test_without_labels_a_flip_is_unlabelled_and_the_rest_the_same() -> None:
@@ -77,4 +79,4 @@ def test_a_model_against_itself_has_no_flips_and_no_evidence(make_pair: Callable
     summary = flip_summary(make_pair(noise=0.0))
     assert (summary.flips, summary.rate.value, summary.mcnemar_p.value) == (0, 0.0, 1.0)
     assert summary.rate.interval.low == 0
-    assert summary.rate.interval.high == pytest.approx(3.84 / (600 + 3.84), abs=1e-4)
+    assert summary.rate.interval.high == pytest.approx(1 - 0.025 ** (1 / 600))  # 600 same ones have probability 2.5 %

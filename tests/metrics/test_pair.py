@@ -54,14 +54,17 @@ def test_scores_agree_with_a_full_softmax(make_pair: Callable[..., LogitPair]) -
     np.testing.assert_array_equal(scores.predicted, pair.candidate.argmax(axis=1))
     np.testing.assert_allclose(scores.confidence, ranked[:, -1], rtol=1e-12)
     np.testing.assert_allclose(scores.margin, ranked[:, -1] - ranked[:, -2], atol=1e-12)
-    np.testing.assert_allclose(scores.nll, -np.log(probabilities[np.arange(3000), pair.labels]), rtol=1e-10)
+    np.testing.assert_allclose(scores.truth.nll, -np.log(probabilities[np.arange(3000), pair.labels]), rtol=1e-10)
+    np.testing.assert_allclose(scores.truth.brier, ((probabilities - np.eye(700)[pair.labels]) ** 2).sum(axis=1))
+    own = pair.candidate[np.arange(3000), pair.labels][:, None]
+    np.testing.assert_array_equal(scores.truth.rank, (pair.candidate > own).sum(axis=1))
 
 
 def test_a_certain_model_that_is_wrong_has_a_finite_loss() -> None:
     pair = pair_of(candidate=GOOD * 1e30)
-    assert np.isfinite(pair.candidate_scores.nll).all()
+    assert np.isfinite(pair.candidate_scores.truth.nll).all()
     zeros = pair_of(baseline=np.eye(3, dtype=np.float32)[[2, 0]], candidate=np.eye(3, dtype=np.float32)[[2, 0]])
-    assert zeros.baseline_scores.nll.tolist() == pytest.approx([15.94, 15.94], abs=0.01)
+    assert zeros.baseline_scores.truth.nll.tolist() == pytest.approx([15.94, 15.94], abs=0.01)
 
 
 def test_two_equal_largest_outputs_leave_no_margin() -> None:

@@ -7,14 +7,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from compress_onnx.metrics.reliability import (
-    equal_mass_calibration_error,
+    equal_mass_bins,
     expected_calibration_error,
     reliability_bins,
+    weighted_gap,
 )
 
 SAMPLES = st.lists(
     st.tuples(st.floats(0, 1) | st.sampled_from([0.0, 0.2, 1 / 3, 0.5, 1.0]), st.booleans()), min_size=1, max_size=60
 )
+
+
+def equal_mass_calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
+    return weighted_gap(equal_mass_bins(confidence), right - confidence)
 
 
 def arrays_of(samples: list[tuple[float, bool]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats
 
-from compress_onnx.metrics.significance import holm, mid_p_mcnemar
+from compress_onnx.metrics.significance import benjamini_hochberg, holm, mid_p_mcnemar
 
 COUNTS = st.integers(0, 400)
 
@@ -57,3 +57,13 @@ def test_holm_agrees_with_the_closed_testing_definition(p_values: NDArray[np.flo
 def test_holm_of_a_worked_example() -> None:
     # Four tests: 4 x 0.005, 3 x 0.01, 2 x 0.03, then 0.04 may not fall below 0.06.
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+
+
+@given(arrays(np.float64, st.integers(1, 12), elements=st.floats(0, 1)))
+def test_benjamini_hochberg_agrees_with_scipy(p_values: NDArray[np.float64]) -> None:
+    np.testing.assert_allclose(benjamini_hochberg(p_values), stats.false_discovery_control(p_values), atol=1e-15)
+    assert (benjamini_hochberg(p_values) <= holm(p_values) + 1e-15).all()
+
+
+def test_no_test_needs_no_adjustment() -> None:
+    assert benjamini_hochberg(np.array([])).tolist() == []

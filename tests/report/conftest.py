@@ -129,10 +129,7 @@ class RunFactory:
             ),
             flips=_flip_summary(own),
             classes=_classes(self.class_names, own),
-            confusion=ConfusionChange(
-                counts_baseline=_counts(own, "baseline_class", len(self.class_names)),
-                counts_candidate=_counts(own, "candidate_class", len(self.class_names)),
-            ),
+            confusion=_confusion(own, len(self.class_names)),
             confidence=_confidence(own),
             saliency=_saliency(own),
             latency=_latency(index),
@@ -247,10 +244,16 @@ def _class(name: str, support: int, measures: tuple[Measure, Measure, Measure]) 
     )
 
 
-def _counts(own: Mapping[str, Any], side: str, classes: int) -> tuple[tuple[int, ...], ...]:
-    counts = np.zeros((classes, classes), dtype=int)
-    np.add.at(counts, (own["label"], own[side]), 1)
-    return tuple(tuple(int(value) for value in row) for row in counts)
+def _confusion(own: Mapping[str, Any], classes: int) -> ConfusionChange:
+    cells: dict[tuple[int, int], list[int]] = {}
+    for number, side in enumerate(("baseline_class", "candidate_class")):
+        for cell in zip(own["label"].tolist(), own[side].tolist(), strict=True):
+            cells.setdefault(cell, [0, 0])[number] += 1
+    filled = sorted((*cell, *counts) for cell, counts in cells.items())
+    columns = zip(*filled, strict=True)
+    return ConfusionChange(
+        **dict(zip(("true_class", "predicted_class", "baseline", "candidate"), columns, strict=True))
+    )
 
 
 def _confidence(own: Mapping[str, Any]) -> ConfidenceShift:
