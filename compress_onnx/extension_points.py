@@ -1,4 +1,4 @@
-"""The four doors by which plug-ins, and the built-ins, enter: entry-point groups.
+"""The five doors by which plug-ins, and the built-ins, enter: entry-point groups.
 
 ======================== =====================================================================
 group                    the entry point names
@@ -9,6 +9,8 @@ compress_onnx.compressors  ``compress(model, options, calibration) -> model``, s
 compress_onnx.metrics    ``measure(pair) -> Measure``, see :class:`Metric`
 compress_onnx.attributions  ``attribute(module, inputs, targets) -> maps``, see
                          :class:`Attribution`
+compress_onnx.executors  ``open(address, workers) -> concurrent.futures.Executor``, see
+                         :class:`ExecutorMaker`
 ======================== =====================================================================
 """
 
@@ -24,6 +26,7 @@ from compress_onnx.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
 
     import numpy as np
     from numpy.typing import NDArray
@@ -82,6 +85,23 @@ class Compressor(Protocol):
     ) -> Any: ...
 
 
+class ExecutorMaker(Protocol):
+    """Open what runs a study's cells: any :class:`concurrent.futures.Executor`.
+
+    ``address`` says where (empty: here) and ``workers`` how many (``None``: as many as there are). What is submitted is
+    a function of this package with picklable arguments; the workers need the package and the data.
+
+    An executor may have these attributes: ``shares_files`` (bool, false by default), whether its workers see the
+    files of this machine under the same paths; ``slots`` (int), how many cells to submit at a time, all by
+    default; ``threads`` (int), for each cell, 1 by default; ``timing()``, a context manager that yields the
+    executor on which files are timed, the same by default, where ``slots`` is one by default: nothing else may
+    run beside; ``exclude(worker, reason)``, called with the name of a worker that lacks the data or has other
+    packages, which must get no more work, and which returns whether another is left.
+    """
+
+    def __call__(self, address: str, workers: int | None, /) -> Executor: ...  # noqa: D102
+
+
 def _load(entry: EntryPoint) -> Any:
     try:
         return entry.load()
@@ -123,3 +143,9 @@ def metrics() -> Registry[Metric]:
 def attributions() -> Registry[Attribution]:
     """Saliency methods."""
     return _registry("attribution method", "compress_onnx.attributions")
+
+
+@functools.cache
+def executors() -> Registry[ExecutorMaker]:
+    """Ways to run a study's cells."""
+    return _registry("executor", "compress_onnx.executors")

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +25,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from compress_onnx.errors import RecordError
 from compress_onnx.files import write_text, written_whole
-from compress_onnx.records import SCHEMA_VERSION, Predictions, RunRecord
+from compress_onnx.records import SCHEMA_VERSION, Predictions, RunRecord, StudyRecord
 
 RUN_FILE = "run.json"
+STUDY_FILE = "study.json"
 SAMPLES_FILE = "samples.parquet"
 PICTURES_FILE = "pictures.parquet"
 REPORT_FILE = "report.html"
+
+R = TypeVar("R", RunRecord, StudyRecord)
 
 # What reading an archive with flipped bits raises: zipfile takes them for other versions, methods and ciphers.
 _BROKEN_ARCHIVE = (
@@ -88,7 +91,10 @@ def load_run(run: Path) -> RunRecord:
     RecordError
         if it is missing, not JSON, of another schema version, or not what the schema says.
     """
-    path = run_file(run)
+    return _validated(run_file(run), _runs())
+
+
+def _validated(path: Path, schema: TypeAdapter[R]) -> R:
     raw = _read_json(path)
     found = raw.get("schema_version") if isinstance(raw, dict) else None
     if found != SCHEMA_VERSION:
@@ -99,13 +105,31 @@ def load_run(run: Path) -> RunRecord:
             remedy="Make the run again with this version of compress-onnx.",
         )
     try:
-        return _runs().validate_json(path.read_bytes())
+        return schema.validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise RecordError(
             "a run record", f"{first['msg']} at {place}", where=path, remedy="Make the run again."
         ) from error
+
+
+def save_study(record: StudyRecord, folder: Path) -> Path:
+    """Write ``study.json`` into a study's folder and return its path."""
+    path = folder / STUDY_FILE
+    write_text(path, as_json(record) + "\n")
+    return path
+
+
+def load_study(study: Path) -> StudyRecord:
+    """Read and validate a study's summary, given its folder or its ``study.json``.
+
+    Errors
+    ------
+    RecordError
+        if it is missing, not JSON, of another schema version, or not what the schema says.
+    """
+    return _validated(study / STUDY_FILE if study.is_dir() else study, TypeAdapter(StudyRecord))
 
 
 def _read_json(path: Path) -> Any:
@@ -119,7 +143,7 @@ def _read_json(path: Path) -> Any:
         raise RecordError("a run record in JSON", str(error), where=path, remedy="Make the run again.") from error
 
 
-def without_times(record: RunRecord) -> dict[str, Any]:
+def without_times(record: RunRecord | StudyRecord) -> dict[str, Any]:
     """Return a record as plain data without times and latencies: equal for equal runs."""
     stripped: dict[str, Any] = _strip(json.loads(as_json(record)))
     return stripped

@@ -38,6 +38,7 @@ from compress_onnx.records.outputs import (
 )
 from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
 from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records.study import CandidateSummary, CellFailure, CellSummary, LatencySummary, StudyRecord
 from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
 
 __all__ = [
@@ -47,6 +48,9 @@ __all__ = [
     "Better",
     "CalibrationInfo",
     "ChangedConfusion",
+    "CandidateSummary",
+    "CellFailure",
+    "CellSummary",
     "CheckKind",
     "ClassPattern",
     "ClassResult",
@@ -66,6 +70,7 @@ __all__ = [
     "Interval",
     "LatencyComparison",
     "LatencyRun",
+    "LatencySummary",
     "Measure",
     "OptionValue",
     "Outcome",
@@ -79,6 +84,7 @@ __all__ = [
     "RunRecord",
     "SaliencyGroup",
     "SaliencyShift",
+    "StudyRecord",
     "TemperatureRepair",
     "TwinFidelity",
     "UncertaintyShift",

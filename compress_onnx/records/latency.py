@@ -19,7 +19,10 @@ class LatencyRun:
 
 @record
 class LatencyComparison:
-    """Interleaved latency of baseline and candidate in one process tree on one CPU."""
+    """Interleaved latency of baseline and candidate in one process tree on one CPU.
+
+    ``cpu`` names it where another machine than the run's environment measured, ``None`` elsewhere.
+    """
 
     threads: int
     batch: int
@@ -28,3 +31,4 @@ class LatencyComparison:
     candidate: LatencyRun
     speedup: Measure
     warnings: tuple[str, ...]
+    cpu: str | None = None
