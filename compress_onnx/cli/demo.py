@@ -33,7 +33,7 @@ def demo(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx demo")
-    from compress_onnx.study.cell import Cell, run_cell
+    from compress_onnx.study.cell import Cell, Site, run_cell
     from compress_onnx.study.options import CompareOptions
 
     options = CompareOptions(saliency="gradient", saliency_samples=saliency_samples, latency=plan_of(), seed=seed)
@@ -41,5 +41,6 @@ def demo(
     run = new_run(out, f"demo-{model}")
     say(f"Comparing {len(cell.recipes)} compressed versions of {model} with FP32.")
     with progress_bars() as stages:
-        record = run_cell(cell, run.folder, command=run.command, started_at=run.started_at, stages=stages)
+        site = Site(folder=run.folder, command=run.command, started_at=run.started_at)
+        record = run_cell(cell, site, stages=stages)
     finish(record, run.folder, as_json=as_json)

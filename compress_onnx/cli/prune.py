@@ -124,9 +124,9 @@ def _search(
 
     if not isinstance(options, PruneOptions) or data is None:
         raise OptionError("--data, and no --structured, with --search", "no data" if data is None else "--structured")
-    job = Search(options=options, data=data, max_drop=max_drop, repairs=repairs)
+    job = Search(options=options, max_drop=max_drop, repairs=repairs, seed=data.seed)
     with progress_bars() as stages:
-        found = search_file(source, target, job, progress=stages("search"))
+        found = search_file(source, target, job, data=data, progress=stages("search"))
     say(
         f"Highest sparsity {found.sparsity:g}: accuracy loss {found.loss_searched:.2%} on {found.n_searched} images, "
         f"{found.loss_confirmed:.2%} on {found.n_confirmed} others."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import collections
 import functools
-import itertools
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -23,8 +24,18 @@ from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import Entry
 from compress_onnx.study.export import exported
 from compress_onnx.study.options import CompareOptions
-from compress_onnx.study.quantise import cache_key, calibration_batches
-from compress_onnx.study.recipes import REPAIR, RepairImages, compressed, needs_calibration, parse_recipe
+from compress_onnx.study.quantise import PreparedData, cache_key, calibration_batches
+from compress_onnx.study.recipes import (
+    RepairImages,
+    Step,
+    StepImages,
+    Workpiece,
+    advanced,
+    needs_calibration,
+    needs_many,
+    parse_recipe,
+    untouched,
+)
 
 ARTIFACTS = "artifacts"
 
@@ -55,6 +66,19 @@ class Cell:
         """The CPU the artifacts are made for, ``auto`` resolved."""
         return cpu_target() if self.cpu == "auto" else self.cpu
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The data it needs, as ``load_data`` takes it: the test split, and the training split where a step sees images."""
+        test = f"{self.dataset}:test"
+        return (test, f"{self.dataset}:train") if self._any(needs_calibration) else (test,)
+
+    def wants_many(self) -> bool:
+        """Tell whether a recipe repairs or searches."""
+        return self._any(needs_many)
+
+    def _any(self, needs: Callable[[Iterable[Step]], bool]) -> bool:
+        return any(needs(parse_recipe(text, {})) for text in self.recipes)
+
     def quantisation(self, choice: CalibrationChoice | None) -> dict[str, OptionValue]:
         """Return the options of every quantisation step."""
         return {
@@ -74,45 +98,49 @@ def artifact_name(recipe: str) -> str:
     return recipe.replace(":", "").replace(" ", "")
 
 
-def run_cell(
-    cell: Cell, folder: Path, *, command: tuple[str, ...], started_at: datetime, stages: Stages = silent_stages
-) -> RunRecord:
-    """Export, compress, compare; artifacts and results go into ``folder``.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a cell runs: results go into ``folder``; ``command`` and ``started_at`` as the record says.
+
+    ``model`` is the folder of the trained network and ``manifests`` those of calibration manifests,
+    looked up by name where they are ``None``.
+    """
+
+    folder: Path
+    command: tuple[str, ...]
+    started_at: datetime
+    model: Path | None = None
+    manifests: tuple[Path, ...] | None = None
+
+
+def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRecord:
+    """Export, compress, compare; artifacts and results go into the site's folder.
 
     The data set's test split is evaluated, its training split calibrates.
     """
     evaluation = load_data(f"{cell.dataset}:test")
-    baseline, entry = _baseline(cell, folder, evaluation, stages)
-    images = _Images(
-        choice=_calibration(cell, evaluation), repair=_repair_images(cell, evaluation, _preprocessing(baseline))
-    )
-    entries = [entry, *_candidates(cell, baseline, folder, images, stages)]
+    baseline, entry = _baseline(cell, site, evaluation, stages)
+    images = _images(cell, site, evaluation, _preprocessing(baseline))
+    entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
     job = Job(
         entries=entries,
         images=evaluation,
         options=cell.options,
-        folder=folder,
-        command=command,
-        started_at=started_at,
+        folder=site.folder,
+        command=site.command,
+        started_at=site.started_at,
         calibration=images.choice.info if images.choice else None,
     )
     return compare_models(job, stages=stages)
 
 
-def _baseline(cell: Cell, folder: Path, evaluation: ImageSet, stages: Stages) -> tuple[onnx.ModelProto, Entry]:
+def _baseline(cell: Cell, site: Site, evaluation: ImageSet, stages: Stages) -> tuple[onnx.ModelProto, Entry]:
     progress = stages("export")
-    result = exported(cell.model, images=evaluation)
-    path = folder / ARTIFACTS / f"{cell.model}.onnx"
+    result = exported(str(site.model or cell.model), images=evaluation)
+    path = site.folder / ARTIFACTS / f"{cell.model}.onnx"
     save_model(result.model, path)
     progress(1.0, cell.model)
     return result.model, Entry(path=path, name=cell.model, recipe=result.recipe)
-
-
-def _calibration(cell: Cell, evaluation: ImageSet) -> CalibrationChoice | None:
-    if not any(needs_calibration(parse_recipe(text, cell.quantisation(None))) for text in cell.recipes):
-        return None
-    training = load_data(f"{cell.dataset}:train")
-    return calibration_for(training, cell.calibration_size, seed=cell.options.seed, evaluation=evaluation)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +148,28 @@ class _Images:
     """Images that calibrate, and more of them that repair, where a recipe wants any."""
 
     choice: CalibrationChoice | None
-    repair: RepairImages | None
+    steps: StepImages
+
+
+def _images(cell: Cell, site: Site, evaluation: ImageSet, preprocessing: Preprocessing) -> _Images:
+    """Choose the images of all steps; repair and search get as many as ``prune`` takes, at most half of the set."""
+    if len(cell.splits) == 1:
+        return _Images(choice=None, steps=StepImages())
+    training, repair = load_data(f"{cell.dataset}:train"), None
+    chosen = functools.partial(
+        calibration_for, training, seed=cell.options.seed, evaluation=evaluation, roots=site.manifests
+    )
+    choice = chosen(cell.calibration_size)
+    if cell.wants_many():
+        many = chosen(min(config.REPAIR_SIZE.default, len(training) // 2))
+        repair = RepairImages(
+            batches=functools.partial(calibration_batches, many, preprocessing),
+            sha256=many.info.sha256,
+            prepared=PreparedData(choice=many, preprocessing=preprocessing),
+            seed=cell.options.seed,
+        )
+    feed = functools.partial(calibration_batches, choice, preprocessing)
+    return _Images(choice=choice, steps=StepImages(calibration=feed, repair=repair))
 
 
 def _labels(choice: CalibrationChoice | None) -> OptionValue:
@@ -128,41 +177,46 @@ def _labels(choice: CalibrationChoice | None) -> OptionValue:
     return None if labels is None else [int(label) for label in labels]
 
 
-def _repair_images(cell: Cell, evaluation: ImageSet, preprocessing: Preprocessing) -> RepairImages | None:
-    """Choose the images of repair steps: as many as ``prune`` takes, at most half of the training images."""
-    steps = itertools.chain.from_iterable(parse_recipe(text, cell.quantisation(None)) for text in cell.recipes)
-    if not any(step.compressor == REPAIR for step in steps):
-        return None
-    training = load_data(f"{cell.dataset}:train")
-    size = min(config.REPAIR_SIZE.default, len(training) // 2)
-    choice = calibration_for(training, size, seed=cell.options.seed, evaluation=evaluation)
-    feed = functools.partial(calibration_batches, choice, preprocessing)
-    return RepairImages(batches=feed, sha256=choice.info.sha256)
-
-
-def _candidates(
-    cell: Cell,
-    baseline: onnx.ModelProto,
-    folder: Path,
-    images: _Images,
-    stages: Stages,
-) -> list[Entry]:
+def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: _Images, stages: Stages) -> list[Entry]:
     progress = stages("compress")
-    quantisation, feed = cell.quantisation(images.choice), None
+    quantisation = cell.quantisation(images.choice)
     if images.choice is not None:
-        preprocessing = _preprocessing(baseline)
-        quantisation["cache_key"] = cache_key(images.choice, preprocessing)
-        feed = functools.partial(calibration_batches, images.choice, preprocessing)
+        quantisation["cache_key"] = cache_key(images.choice, _preprocessing(baseline))
+    first, shared = untouched(baseline), _shared_beginnings(cell.recipes)
+    known: dict[str, Workpiece] = {}
     entries = []
     for number, text in enumerate(cell.recipes, start=1):
-        steps = parse_recipe(text, quantisation)
-        model, recipe = compressed(baseline, steps, calibration=feed, repair=images.repair)
+        piece = first
+        for beginning in _beginnings(text):
+            found = known.get(beginning)
+            if found is None:
+                step = parse_recipe(beginning, quantisation)[-1]
+                found = advanced(piece, step, images=images.steps)
+            if beginning in shared:
+                known[beginning] = found
+            piece = found
         name = artifact_name(text)
         path = folder / ARTIFACTS / f"{name}.onnx"
-        save_model(model, path)
-        entries.append(Entry(path=path, name=name, recipe=recipe))
+        save_model(piece.model, path)
+        entries.append(Entry(path=path, name=name, recipe=piece.recipe))
         progress(number / len(cell.recipes), text)
     return entries
+
+
+def _beginnings(recipe: str) -> list[str]:
+    """Return a recipe's first step, its first two, and so on.
+
+    >>> _beginnings("prune:0.5 + repair")
+    ['prune:0.5', 'prune:0.5+repair']
+    """
+    words = [word.strip() for word in recipe.split("+")]
+    return ["+".join(words[: n + 1]) for n in range(len(words))]
+
+
+def _shared_beginnings(recipes: Iterable[str]) -> set[str]:
+    """Return what several recipes begin with: made once, since a search or a repair takes minutes."""
+    counts = collections.Counter(beginning for recipe in recipes for beginning in _beginnings(recipe))
+    return {beginning for beginning, count in counts.items() if count > 1}
 
 
 def _preprocessing(model: onnx.ModelProto) -> Preprocessing:

@@ -74,14 +74,14 @@ def pruned_and_repaired(
     return repair_model(model, pruned, feed, calibration=images.choice.info.sha256, progress=progress)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What a search does: ``options`` but for the sparsity, on ``data``, with or without repair."""
+    """What a search does: ``options`` but for the sparsity, with or without repair; ``seed`` halves the images."""
 
     options: PruneOptions
-    data: CalibrationData
     max_drop: float
     repairs: bool
+    seed: int
 
     def candidate(self, model: onnx.ModelProto, sparsity: float, images: PreparedData) -> onnx.ModelProto:
         """Return the model at one sparsity."""
@@ -89,8 +89,27 @@ class Search:
         return pruned_and_repaired(model, options, images) if self.repairs else prune_model(model, options)
 
 
-def search_file(source: Path, target: Path, job: Search, *, progress: Progress = silent) -> Searched:
+def search_file(
+    source: Path, target: Path, job: Search, *, data: CalibrationData, progress: Progress = silent
+) -> Searched:
     """Prune ``source`` as far as its accuracy on labelled calibration images bears, into ``target``.
+
+    Errors
+    ------
+    DataError
+        if the images have no labels.
+    """
+    model = load_model(source)
+    images = prepared_data(model, data, where=source)
+    pruned, found = searched_model(model, job, images=images, where=source, progress=progress)
+    _save(pruned, target, images)
+    return found
+
+
+def searched_model(
+    model: onnx.ModelProto, job: Search, *, images: PreparedData, where: object = "", progress: Progress = silent
+) -> tuple[onnx.ModelProto, Searched]:
+    """Return the model pruned as far as its accuracy on labelled images bears, and what was found.
 
     Half of the images search, the other half confirms; the repair sees all of them, without labels.
 
@@ -99,11 +118,9 @@ def search_file(source: Path, target: Path, job: Search, *, progress: Progress =
     DataError
         if the images have no labels.
     """
-    model = load_model(source)
-    images = prepared_data(model, job.data, where=source)
     labels = images.choice.images.labels
     if labels is None:
-        raise DataError("labelled calibration images, since the search measures accuracy", "no labels", where=source)
+        raise DataError("labelled calibration images, since the search measures accuracy", "no labels", where=where)
     base = _correct(model, images, labels)
     steps = 0
 
@@ -122,10 +139,9 @@ def search_file(source: Path, target: Path, job: Search, *, progress: Progress =
     def correct_at(sparsity: float) -> NDArray[np.bool_]:
         return _correct(candidate_at(sparsity), images, labels)
 
-    rng = np.random.default_rng(job.data.seed)
+    rng = np.random.default_rng(job.seed)
     found = confirmed_sparsity(loss_at, len(labels), max_drop=job.max_drop, rng=rng)
-    _save(_with_search(candidate_at(found.sparsity), found, job.max_drop), target, images)
-    return found
+    return _with_search(candidate_at(found.sparsity), found, job.max_drop), found
 
 
 def _correct(model: onnx.ModelProto, images: PreparedData, labels: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -12,16 +12,33 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx import config
+from compress_onnx.compress.prune import PruneOptions
 from compress_onnx.compress.repair_step import repair_model
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import compressors
 from compress_onnx.graph import read_embedded
 from compress_onnx.records import OptionValue, RecipeStep
 from compress_onnx.registry import unknown
+from compress_onnx.study.pruning import Search, searched_model
+from compress_onnx.study.quantise import PreparedData
 
 REPAIR = "repair"
+SEARCH = "search"
 _BUILT_IN = frozenset({"prune", "prune-structured", "quantize"})
-_WRITTEN = ("prune:<sparsity>", "prune-layer:<sparsity>", "structured:<fraction>")
+_PRUNED: dict[str, dict[str, OptionValue]] = {
+    "prune": {"scope": "global"},
+    "prune-layer": {"scope": "layer"},
+    "prune-folded": {"scope": "global", "basis": "folded"},
+}
+_SEARCHED: dict[str, dict[str, OptionValue]] = {
+    SEARCH: {"basis": "unfolded", "repair": "auto"},
+    "search-folded": {"basis": "folded", "repair": "none"},
+}
+_WRITTEN = (
+    *(f"{name}:<sparsity>" for name in _PRUNED),
+    *(f"{name}:<largest loss of accuracy>" for name in _SEARCHED),
+    "structured:<fraction>",
+)
 _QUANTISED: dict[str, dict[str, OptionValue]] = {
     "w8a8": {"weights": "int8"},
     "w4a8": {"weights": "int4", "repair": "auto"},
@@ -42,17 +59,24 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RepairImages:
-    """Images that repair, and the hash of the manifest that names them."""
+    """Images that repair, and the hash of the manifest that names them.
+
+    A search step also needs them ``prepared``, with labels; ``seed`` halves them.
+    """
 
     batches: Calibration
     sha256: str | None
+    prepared: PreparedData | None = None
+    seed: int = config.SEED.default
 
 
 def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[Step, ...]:
     """Return the steps of a recipe.
 
-    ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``structured:F``
-    removes the fraction F of the channels; ``repair`` gives channels the first model's statistics
+    ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``prune-folded:S`` globally
+    after BatchNorm is folded; ``search:D`` prunes and repairs as far as the accuracy loss on
+    calibration images stays within D, ``search-folded:D`` prunes folded weights that far and repairs
+    nothing; ``structured:F`` removes the fraction F of the channels; ``repair`` gives channels the first model's statistics
     again; ``w8a8``, ``w4a8`` and ``mixed`` quantise with the options ``quantisation`` (cpu, method,
     calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum and repairs
     nothing, as ONNX Runtime does; any other word is a compressor plug-in's name.
@@ -72,9 +96,11 @@ def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[St
 
 def _step(word: str, quantisation: Mapping[str, OptionValue]) -> Step:
     name, _, argument = word.partition(":")
-    if name in {"prune", "prune-layer"}:
-        scope = "global" if name == "prune" else "layer"
-        return Step(compressor="prune", options={"sparsity": _fraction(argument, word), "scope": scope})
+    if name in _PRUNED:
+        return Step(compressor="prune", options={"sparsity": _fraction(argument, word), **_PRUNED[name]})
+    if name in _SEARCHED:
+        limit = config.MAX_DROP.check(_number(argument, "a largest loss of accuracy, as in search:0.01", word))
+        return Step(compressor=SEARCH, options={"max_drop": limit, **_SEARCHED[name]})
     if name == "structured":
         return Step(compressor="prune-structured", options={"fraction": _fraction(argument, word)})
     if argument:
@@ -93,11 +119,19 @@ def _plugins() -> list[str]:
 
 
 def _fraction(text: str, word: str) -> float:
+    return config.SPARSITY.check(_number(text, "a sparsity, as in prune:0.5", word))
+
+
+def _number(text: str, wanted: str, word: str) -> float:
     try:
-        fraction = float(text)
+        return float(text)
     except ValueError:
-        raise OptionError("a sparsity, as in prune:0.5", repr(word)) from None
-    return config.SPARSITY.check(fraction)
+        raise OptionError(wanted, repr(word)) from None
+
+
+def needs_many(steps: Iterable[Step]) -> bool:
+    """Tell whether a recipe has a step that wants more images than calibration: a repair or a search."""
+    return any(step.compressor in {REPAIR, SEARCH} for step in steps)
 
 
 def needs_calibration(steps: Iterable[Step]) -> bool:
@@ -105,34 +139,76 @@ def needs_calibration(steps: Iterable[Step]) -> bool:
     return any(step.compressor not in {"prune", "prune-structured"} for step in steps)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepImages:
+    """What steps are fed: ``calibration`` batches, and ``repair`` images, which are more of them."""
+
+    calibration: Calibration | None = None
+    repair: RepairImages | None = None
+
+    def repairing(self, step: Step) -> RepairImages:
+        """Return the images of a repair step: those that calibrate where there are no others."""
+        named = step.options.get("calibration")
+        return self.repair or RepairImages(
+            batches=self.calibration or list, sha256=None if named is None else str(named)
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Workpiece:
+    """A model between two steps: the ``first`` one, what it has become, and its recipe with seconds."""
+
+    first: onnx.ModelProto
+    model: onnx.ModelProto
+    recipe: tuple[RecipeStep, ...]
+
+
+def untouched(model: onnx.ModelProto) -> Workpiece:
+    """Return the workpiece before the first step."""
+    return Workpiece(first=model, model=model, recipe=read_embedded(model).recipe)
+
+
+def advanced(
+    piece: Workpiece, step: Step, *, images: StepImages, clock: Callable[[], float] = time.perf_counter
+) -> Workpiece:
+    """Return the workpiece after one more step."""
+    started, known = clock(), len(read_embedded(piece.model).recipe)
+    if step.compressor == REPAIR:
+        chosen = images.repairing(step)
+        model = repair_model(piece.first, piece.model, chosen.batches, calibration=chosen.sha256)
+    elif step.compressor == SEARCH:
+        model = _searched(piece.model, step, images.repairing(step))
+    else:
+        model = _applied(piece.model, step, images.calibration)
+    *before, done = read_embedded(model).recipe[known:]
+    timed = dataclasses.replace(done, seconds=clock() - started)
+    return dataclasses.replace(piece, model=model, recipe=(*piece.recipe, *before, timed))
+
+
 def compressed(
     model: onnx.ModelProto,
     steps: Iterable[Step],
     *,
-    calibration: Calibration | None,
-    repair: RepairImages | None = None,
+    images: StepImages,
     clock: Callable[[], float] = time.perf_counter,
-) -> tuple[onnx.ModelProto, tuple[RecipeStep, ...]]:
-    """Return the model after all steps, and its whole recipe with the seconds of these steps.
-
-    ``repair`` are the images of repair steps, which want more of them than ``calibration`` has.
-    """
-    recipe, first = read_embedded(model).recipe, model
+) -> Workpiece:
+    """Return the model after all steps, with its whole recipe and the seconds of these steps."""
+    piece = untouched(model)
     for step in steps:
-        started = clock()
-        if step.compressor == REPAIR:
-            images = repair or RepairImages(batches=calibration or list, sha256=_named(step))
-            model = repair_model(first, model, images.batches, calibration=images.sha256)
-        else:
-            model = _applied(model, step, calibration)
-        done = read_embedded(model).recipe[-1]
-        recipe = (*recipe, dataclasses.replace(done, seconds=clock() - started))
-    return model, recipe
+        piece = advanced(piece, step, images=images, clock=clock)
+    return piece
 
 
-def _named(step: Step) -> str | None:
-    named = step.options.get("calibration")
-    return None if named is None else str(named)
+def _searched(model: onnx.ModelProto, step: Step, images: RepairImages) -> onnx.ModelProto:
+    if images.prepared is None:
+        raise OptionError("labelled images to search on", "none", where=step.compressor)
+    job = Search(
+        options=PruneOptions(basis=str(step.options["basis"])),
+        max_drop=float(str(step.options["max_drop"])),
+        repairs=step.options["repair"] == "auto",
+        seed=images.seed,
+    )
+    return searched_model(model, job, images=images.prepared)[0]
 
 
 def _applied(model: onnx.ModelProto, step: Step, calibration: Calibration | None) -> onnx.ModelProto:

@@ -15,7 +15,7 @@ from compress_onnx.files import sha256_of_file
 from compress_onnx.records import RunRecord
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.store import load_run, without_times
-from compress_onnx.study.cell import Cell, run_cell
+from compress_onnx.study.cell import Cell, Site, run_cell
 from compress_onnx.study.options import CompareOptions
 
 QUICK = CompareOptions(saliency="gradient", saliency_samples=60, latency=LatencyPlan(rounds=2, calls=5))
@@ -44,7 +44,7 @@ def test_the_same_cell_twice_gives_the_same_record_but_for_time(tmp_path: Path) 
 
     def once(day: int) -> RunRecord:
         started = datetime(2026, 1, day, tzinfo=UTC)
-        return run_cell(cell, tmp_path / "run", command=("compress-onnx", "demo"), started_at=started)
+        return run_cell(cell, Site(folder=tmp_path / "run", command=("compress-onnx", "demo"), started_at=started))
 
     first = once(1)
     files = {path: sha256_of_file(path) for path in (tmp_path / "run").rglob("*.*") if path.name != "run.json"}

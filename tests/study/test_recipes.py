@@ -10,7 +10,7 @@ import pytest
 
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.graph import load_model, model_sha256, signature, weights
-from compress_onnx.study.recipes import RepairImages, Step, compressed, needs_calibration, parse_recipe
+from compress_onnx.study.recipes import RepairImages, Step, StepImages, compressed, needs_calibration, parse_recipe
 
 HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
 
@@ -76,14 +76,14 @@ def test_steps_are_applied_timed_and_chained(make_model: Any) -> None:
     baseline = load_model(make_model("base", noise=0.3))
     before = model_sha256(baseline)
     ticks = itertools.count()
-    model, recipe = compressed(
+    made = compressed(
         baseline,
         parse_recipe("prune:0.5+prune-layer:0.75", HOW),
-        calibration=None,
+        images=StepImages(),
         clock=lambda: float(next(ticks)),
     )
-    assert [(step.options["sparsity"], step.seconds) for step in recipe] == [(0.5, 1.0), (0.75, 1.0)]
-    assert all(weight.nonzero <= weight.elements * 0.25 + 1 for weight in weights(model))
+    assert [(step.options["sparsity"], step.seconds) for step in made.recipe] == [(0.5, 1.0), (0.75, 1.0)]
+    assert all(weight.nonzero <= weight.elements * 0.25 + 1 for weight in weights(made.model))
     assert model_sha256(baseline) == before
 
 
@@ -96,10 +96,10 @@ def test_repair_in_a_recipe_says_which_images_it_saw(make_model: Any) -> None:
         return [images]
 
     steps = parse_recipe("prune:0.9+repair", {**HOW, "calibration": "c" * 64})
-    repaired, recipe = compressed(base, steps, calibration=batches)
-    assert [step.name for step in recipe][-2:] == ["prune", "repair"]
-    assert recipe[-1].options["calibration"] == "c" * 64
+    repaired = compressed(base, steps, images=StepImages(calibration=batches))
+    assert [step.name for step in repaired.recipe][-2:] == ["prune", "repair"]
+    assert repaired.recipe[-1].options["calibration"] == "c" * 64
     given = RepairImages(batches=batches, sha256="d" * 64)
-    _, other = compressed(base, steps, calibration=None, repair=given)
-    assert other[-1].options["calibration"] == "d" * 64
-    assert sum(weight.nonzero for weight in weights(repaired)) < sum(weight.nonzero for weight in weights(base))
+    other = compressed(base, steps, images=StepImages(repair=given))
+    assert other.recipe[-1].options["calibration"] == "d" * 64
+    assert sum(weight.nonzero for weight in weights(repaired.model)) < sum(weight.nonzero for weight in weights(base))

@@ -1,0 +1,79 @@
+"""Tasks through an executor: what a worker lacks is sent, what a dead worker had is given to another."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+
+from compress_onnx.study.execute.parcels import Parcel
+from compress_onnx.study.execute.tasks import Done, Failed, Lacking, Outcome, Task, Unfit, perform
+
+# A cell that took three workers with it would take a fourth.
+TRIES = 3
+
+Answer = tuple[Task, Done | Failed]
+Say = Callable[[str], None]
+
+
+class Driver:
+    """Runs tasks on an executor, at most ``slots`` at a time (``None``: all)."""
+
+    def __init__(self, executor: Executor, *, slots: int | None, say: Say) -> None:
+        self._executor, self._slots, self._say = executor, slots, say
+        self._waiting: collections.deque[tuple[Task, Parcel]] = collections.deque()
+        self._running: dict[Future[Outcome], Task] = {}
+        self._tries: collections.Counter[str] = collections.Counter()
+        self._unfit: set[str] = set()
+
+    def answers(self, tasks: Sequence[Task]) -> Iterator[Answer]:
+        """Yield each task with its outcome as it comes."""
+        self._waiting.extend((task, {}) for task in tasks)
+        while self._waiting or self._running:
+            self._fill()
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            for future in done:
+                task = self._running.pop(future)
+                outcome = self._outcome(task, future)
+                if outcome is not None:
+                    yield task, outcome
+
+    def _fill(self) -> None:
+        while self._waiting and (self._slots is None or len(self._running) < self._slots):
+            task, parcel = self._waiting.popleft()
+            self._running[self._executor.submit(perform, task, parcel)] = task
+
+    def _outcome(self, task: Task, future: Future[Outcome]) -> Done | Failed | None:
+        """Return how a task ended, ``None`` where it goes again."""
+        try:
+            found = future.result()
+        except BrokenExecutor:
+            return self._again(task, "its worker process died (killed, or out of memory)")
+        except Exception as error:  # noqa: BLE001  # the way to the worker broke; each executor has its own errors for that
+            return Failed(worker="", reason=f"{type(error).__name__}: {error}")
+        if isinstance(found, Lacking):
+            contents = {sha: content for bundle in task.bundles for sha, content in bundle.contents(found.hashes).items()}
+            return self._again(task, "its worker lost the files it was sent", contents)
+        if isinstance(found, Unfit):
+            return self._elsewhere(task, found)
+        return found
+
+    def _again(self, task: Task, reason: str, parcel: Parcel | None = None) -> Failed | None:
+        self._tries[task.name] += 1
+        if self._tries[task.name] >= TRIES:
+            return Failed(worker="", reason=f"{reason}, {TRIES} times")
+        self._waiting.append((task, parcel or {}))
+        return None
+
+    def _elsewhere(self, task: Task, found: Unfit) -> Failed | None:
+        """Give the task to another worker than the one that will not do."""
+        if found.worker not in self._unfit:
+            self._unfit.add(found.worker)
+            self._say(f"Worker {found.worker} is left out. {found.reason}")
+        exclude: Callable[[str, str], bool] | None = getattr(self._executor, "exclude", None)
+        if exclude is None:
+            return self._again(task, f"worker {found.worker} will not do: {found.reason}")
+        if not exclude(found.worker, found.reason):
+            return Failed(worker=found.worker, reason=f"no worker is left. {found.worker}: {found.reason}")
+        self._waiting.append((task, {}))
+        return None

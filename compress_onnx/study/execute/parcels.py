@@ -1,0 +1,119 @@
+"""Files by content hash: a worker that has a content already is not sent it again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from compress_onnx import config
+from compress_onnx.cache import trim
+from compress_onnx.errors import DataError
+from compress_onnx.files import sha256_of, sha256_of_file, write_bytes
+
+Parcel = Mapping[str, bytes]
+"""Contents by their SHA-256."""
+
+# A ResNet-18 cell leaves about 0.5 GB of artifacts to be timed: room for several of them.
+LIMIT_BYTES = 4 * 2**30
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One file: its name in the bundle (POSIX, relative), its hash and its path on the client."""
+
+    name: str
+    sha256: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Files a worker needs. Where files are ``shared`` it finds them under the client's paths."""
+
+    items: tuple[Item, ...]
+    shared: bool
+
+    def lacking(self) -> tuple[str, ...]:
+        """Return the hashes of the contents that are not on this machine."""
+        if self.shared:
+            return ()
+        return tuple(dict.fromkeys(item.sha256 for item in self.items if not _kept(item.sha256).is_file()))
+
+    def laid_out(self, folder: Path) -> Path:
+        """Put the files under their names into ``folder`` and return it."""
+        for item in self.items:
+            place = folder / item.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if self.shared:
+                place.symlink_to(item.source)
+            else:
+                _place(_kept(item.sha256), place)
+        return folder
+
+    def contents(self, hashes: Iterable[str]) -> Parcel:
+        """Read the contents of these hashes, on the client."""
+        sources = {item.sha256: Path(item.source) for item in self.items}
+        return {sha256: sources[sha256].read_bytes() for sha256 in hashes if sha256 in sources}
+
+
+def bundle(files: Mapping[str, Path], *, shared: bool) -> Bundle:
+    """Return the bundle of these files by name."""
+    items = (
+        Item(name=name, sha256=sha256_of_file(path), source=str(path.resolve())) for name, path in files.items()
+    )
+    return Bundle(items=tuple(items), shared=shared)
+
+
+def keep(parcel: Parcel) -> None:
+    """Keep contents that were sent in this machine's cache.
+
+    Errors
+    ------
+    DataError
+        if a content is not what its hash says.
+    """
+    for sha256, content in parcel.items():
+        if sha256_of(content) != sha256:
+            raise DataError(f"the content {sha256[:12]}", "another one", where="a worker's parcel")
+        write_bytes(_kept(sha256), content)
+    if parcel:
+        trim(_shelf(), limit_bytes=LIMIT_BYTES)
+
+
+def _shelf() -> Path:
+    return config.cache_root() / "parcels"
+
+
+def _kept(sha256: str) -> Path:
+    return _shelf() / sha256
+
+
+def _place(kept: Path, place: Path) -> None:
+    """Link the content, so that it stays when the cache is trimmed; copy it where links do not reach."""
+    with contextlib.suppress(OSError):
+        os.utime(kept)
+    try:
+        os.link(kept, place)
+    except OSError:
+        shutil.copyfile(kept, place)
+
+
+def packed(folder: Path) -> dict[str, bytes]:
+    """Return all files under ``folder`` by relative name, deflated."""
+    # Level 1: zeros and pictures shrink as much as they will, and the network is no slower than the CPU.
+    return {
+        path.relative_to(folder).as_posix(): zlib.compress(path.read_bytes(), 1)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def unpacked(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write what :func:`packed` returned under ``folder``."""
+    for name, content in files.items():
+        write_bytes(folder / name, zlib.decompress(content))

@@ -1,0 +1,200 @@
+"""What is sent to a worker, what the worker does, and what it answers; nothing here raises across the wire."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import sys
+import tempfile
+import traceback
+from contextvars import ContextVar
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from compress_onnx.data.sources import load_data
+from compress_onnx.errors import CompressOnnxError
+from compress_onnx.records import LatencyComparison
+from compress_onnx.runtime.cpu import cpu_label, environment
+from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.store import save_run
+from compress_onnx.study.cell import Cell, Site, run_cell
+from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
+from compress_onnx.study.pictures import write_report
+from compress_onnx.study.timing import time_files
+
+worker_name: ContextVar[str] = ContextVar("worker_name", default="")
+"""The name of this worker, where the executor gives it one."""
+
+
+class UnfitWorkerError(CompressOnnxError):
+    """The worker lacks the data or has other packages; another worker may do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a worker must have: package versions, and data by name (``gtsrb:test``) with its hash."""
+
+    packages: dict[str, str]
+    data: dict[str, str]
+
+    def check(self) -> None:
+        """Raise :class:`UnfitWorkerError` unless this worker is fit."""
+        here = environment().packages
+        for name, version in self.packages.items():
+            if here.get(name) != version:
+                raise UnfitWorkerError(f"{name} {version}, as the client has", here.get(name) or "none")
+        for name, wanted in self.data.items():
+            found = data_sha256(name)
+            if found != wanted:
+                raise UnfitWorkerError(f"{name} with hash {wanted[:12]}, as the client has", found[:12])
+
+
+@functools.cache
+def data_sha256(name: str) -> str:
+    """Return the content hash of a data set on this machine."""
+    try:
+        return load_data(name).info.sha256
+    except CompressOnnxError as error:
+        raise UnfitWorkerError(f"the data {name}", f"this: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A finished task: the files of a cell's folder, ``None`` where they are shared, or timings."""
+
+    worker: str
+    files: dict[str, bytes] | None = None
+    latency: tuple[LatencyComparison, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """The worker needs the contents of these hashes first."""
+
+    worker: str
+    hashes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """This worker will not do."""
+
+    worker: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The task itself failed; ``trace`` is given where that is a bug."""
+
+    worker: str
+    reason: str
+    trace: str = ""
+
+
+Outcome: TypeAlias = Done | Lacking | Unfit | Failed
+
+
+class Task(Protocol):
+    """Something a worker does."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def bundles(self) -> tuple[Bundle, ...]: ...  # noqa: D102
+    @property
+    def terms(self) -> Terms: ...  # noqa: D102
+    def run(self, scratch: Path) -> Done: ...  # noqa: D102
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CellTask:
+    """Run a cell, all but its timing; ``target`` is the folder for its files where these are shared."""
+
+    name: str
+    cell: Cell
+    command: tuple[str, ...]
+    model: Bundle
+    manifests: Bundle
+    terms: Terms
+    target: str | None
+    threads: int
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """The trained network, and manifests of calibration images."""
+        return self.model, self.manifests
+
+    def run(self, scratch: Path) -> Done:
+        """Run the chain and write the cell's folder."""
+        folder = Path(self.target) if self.target else scratch / "cell"
+        site = Site(
+            folder=folder,
+            command=self.command,
+            started_at=datetime.now().astimezone(),
+            model=self.model.laid_out(scratch / "model"),
+            manifests=(self.manifests.laid_out(scratch / "manifests"),),
+        )
+        options = dataclasses.replace(self.cell.options, latency=None, threads=self.threads)
+        record = run_cell(dataclasses.replace(self.cell, options=options), site)
+        # The record says what was asked for; its predictions say on how many threads they were made.
+        save_run(dataclasses.replace(record, config=self.cell.options.recorded()), folder)
+        write_report(folder)
+        return Done(worker=_name(), files=None if self.target else packed(folder))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TimingTask:
+    """Time a cell's files, baseline first."""
+
+    name: str
+    files: Bundle
+    plan: LatencyPlan
+    seed: int
+    terms: Terms
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """The ONNX files."""
+        return (self.files,)
+
+    def run(self, scratch: Path) -> Done:
+        """Time the files in one interleaved run."""
+        folder = self.files.laid_out(scratch / "files")
+        found = time_files([folder / item.name for item in self.files.items], self.plan, seed=self.seed)
+        here = cpu_label()
+        return Done(worker=_name(), latency=tuple(dataclasses.replace(timed, cpu=here) for timed in found))
+
+
+def perform(task: Task, parcel: Parcel) -> Outcome:
+    """Do a task on this worker; ``parcel`` holds contents it was found to lack."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="compress-onnx-") as scratch:
+            keep(parcel)
+            task.terms.check()
+            lacking = tuple(sha256 for bundle in task.bundles for sha256 in bundle.lacking())
+            if lacking:
+                return Lacking(worker=_name(), hashes=lacking)
+            _one_thread()
+            return task.run(Path(scratch))
+    except UnfitWorkerError as error:
+        return Unfit(worker=_name(), reason=str(error))
+    except CompressOnnxError as error:
+        return Failed(worker=_name(), reason=str(error))
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return Failed(worker=_name(), reason=f"{error.strerror or error}{place}")
+    except Exception as error:  # noqa: BLE001  # an exception of a foreign class may not survive the way back
+        return Failed(worker=_name(), reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+
+
+def _one_thread() -> None:
+    """Keep gradients on one thread: the last bits of a sum depend on how many share it, and records must not."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def _name() -> str:
+    return worker_name.get() or f"process {os.getpid()}"
