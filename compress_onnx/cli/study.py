@@ -2,43 +2,136 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from datetime import datetime
+import functools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from compress_onnx.cli.options import Json, Out
-from compress_onnx.cli.runs import new_run, show_summary
-from compress_onnx.cli.terminal import progress_bars, put, say
+from compress_onnx.cli.runs import new_run
+from compress_onnx.cli.terminal import progress_bars, put, say, show_table
+from compress_onnx.errors import OptionError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from compress_onnx.records import CandidateSummary, CellSummary, StudyRecord
+
+LOCAL, DASK = "local", "dask"
 
 
 def study(
-    spec: Annotated[Path, typer.Argument(help="Specification in TOML: networks, datasets, recipes, seeds.")],
+    spec: Annotated[
+        Path, typer.Argument(help="Specification in TOML: networks, datasets, recipes, seeds; or a preset: paper.")
+    ],
     *,
+    networks: Annotated[
+        list[str] | None, typer.Option("--network", help="Only this network; may be given again.")
+    ] = None,
+    datasets: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only this data set; may be given again.")
+    ] = None,
+    seeds: Annotated[list[int] | None, typer.Option("--seed", help="This seed instead; may be given again.")] = None,
+    saliency_samples: Annotated[
+        int | None, typer.Option(help="Evaluation images whose saliency maps are compared; the specification's.")
+    ] = None,
+    latency: Annotated[
+        bool | None, typer.Option("--latency/--no-latency", help="Time the files too, after all cells; on by default.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Cells at a time on this machine; one per core by default.")
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option(help="Address of a Dask scheduler, as tcp://host:8786: its workers run the cells.")
+    ] = "",
+    executor: Annotated[str, typer.Option(help="What runs the cells: local, dask, or a plug-in's name.")] = "",
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Run every cell of a grid on the full test sets; started again, it goes on where it stopped.
 
-    Example: compress-onnx study grid.toml --out reports/grid
+    Example: compress-onnx study paper --network lenet5 --out reports/paper
     """
+    from datetime import datetime
+
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx study")
-    from compress_onnx.study.grid import load_spec, run_grid
+    from compress_onnx.study.grid import Setting, run_study
+    from compress_onnx.study.spec import load_spec
 
-    cells = load_spec(spec)
+    changes = {
+        "networks": networks,
+        "datasets": datasets,
+        "seeds": seeds,
+        "saliency_samples": saliency_samples,
+        "latency": latency,
+    }
+    wanted = load_spec(spec, {name: value for name, value in changes.items() if value is not None})
     run = new_run(out or Path("reports") / spec.stem, spec.stem)
     with progress_bars() as stages:
-        finished = list(
-            run_grid(cells, run.folder, command=run.command, now=lambda: datetime.now().astimezone(), stages=stages)
+        setting = Setting(
+            command=run.command,
+            started_at=datetime.now().astimezone(),
+            open_executor=_opener(executor, cluster, workers),
+            say=say,
+            stages=stages,
         )
+        record = run_study(wanted, run.folder, setting)
+    _finish(record, run.folder, as_json=as_json)
+
+
+def _opener(executor: str, cluster: str, workers: int | None) -> functools.partial[Executor]:
+    from compress_onnx.extension_points import executors
+
+    name = executor or (DASK if cluster else LOCAL)
+    if name == DASK and not cluster:
+        raise OptionError("--cluster with the address of a Dask scheduler", "none", remedy="As tcp://host:8786.")
+    make: Any = executors()[name]
+    return functools.partial(make, cluster, workers)
+
+
+def _finish(record: StudyRecord, folder: Path, *, as_json: bool) -> None:
+    from compress_onnx.store import STUDY_FILE
+    from compress_onnx.store import as_json as record_json
+
     if as_json:
-        put(json.dumps({cell.name: dataclasses.asdict(cell.record) for cell in finished}, allow_nan=False))
-        return
-    for cell in finished:
-        show_summary(cell.record)
-        say(f"Report: {cell.folder / 'report.html'}")
+        put(record_json(record))
+    else:
+        for cell in record.cells:
+            _show(cell)
+    say(f"Summary: {folder / STUDY_FILE}, a report per cell beside it")
+
+
+def _show(cell: CellSummary) -> None:
+    title = (
+        f"{cell.name}: {cell.dataset.name} ({cell.dataset.split}, {cell.dataset.n} images), "
+        f"baseline accuracy {_percent(cell.accuracy.value)}; saliency as mean deviation"
+    )
+    head = ("recipe", "sparsity", "accuracy change", "flips", "worst class", "saliency", "speed-up", "kB zipped")
+    show_table(title, head, [_row(one) for one in cell.candidates])
+
+
+def _row(found: CandidateSummary) -> tuple[str, ...]:
+    worst = found.worst_change.value if found.worst_change else None
+    speedup = found.latency.speedup.value if found.latency else None
+    return (
+        found.recipe,
+        f"{found.sparsity:.3f}",
+        _percent(found.accuracy_change.value, sign="+"),
+        _percent(found.flips.value),
+        "-" if worst is None else f"{found.worst_class}: {_percent(worst, sign='+')}",
+        _percent(found.saliency.value if found.saliency else None),
+        "-" if speedup is None else f"{speedup:.2f}",
+        f"{found.zip_bytes / 1000:.0f}",
+    )
+
+
+def _percent(value: float | None, *, sign: str = "") -> str:
+    """Return a fraction as a percentage.
+
+    >>> _percent(0.0123), _percent(-0.01, sign="+"), _percent(None)
+    ('1.23 %', '-1.00 %', '-')
+    """
+    return "-" if value is None else f"{100 * value:{sign}.2f} %"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import collections
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 from datetime import datetime

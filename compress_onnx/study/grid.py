@@ -1,182 +1,225 @@
-"""Grids: a specification in TOML becomes cells, run one after the other; finished ones are kept."""
+"""A whole study: cells that are not finished yet are run, then timed; finished ones are found by their identity."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import itertools
-import json
-import tomllib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from compress_onnx import config
 from compress_onnx.config import Stages, silent_stages
-from compress_onnx.errors import OptionError
-from compress_onnx.extension_points import attributions, datasets
-from compress_onnx.files import sha256_of, sha256_of_file, write_text
-from compress_onnx.records import RunRecord
-from compress_onnx.registry import unknown
-from compress_onnx.runtime.latency import LatencyPlan
-from compress_onnx.store import RUN_FILE, load_run
-from compress_onnx.study.cell import Cell, run_cell
-from compress_onnx.study.options import NO_SALIENCY, CompareOptions
+from compress_onnx.errors import CompressOnnxError
+from compress_onnx.records import SCHEMA_VERSION, CellFailure, LatencyComparison, RunRecord, StudyRecord
+from compress_onnx.runtime.cpu import environment
+from compress_onnx.store import load_run, save_run, save_study
+from compress_onnx.study.execute.driver import Answer, Driver
+from compress_onnx.study.execute.parcels import bundle, unpacked
+from compress_onnx.study.execute.tasks import CellTask, Done, Failed, Terms, TimingTask
 from compress_onnx.study.pictures import write_report
-from compress_onnx.zoo.folders import CARD, model_folder, model_names
+from compress_onnx.study.places import Place, State, locked, manifest_files, model_files, places_of
+from compress_onnx.study.spec import Spec
+from compress_onnx.study.summary import summary_of
 
-CELL_FILE = "cell.sha256"
-_LISTS = ("networks", "datasets", "recipes")
-_KINDS = {"saliency": str, "saliency_samples": int, "calibration_size": int, "latency": bool}
-_KIND_NAMES = {str: "a name", int: "a whole number", bool: "true or false"}
-_FIELDS = (*_LISTS, "seeds", *_KINDS)
-
-
-def load_spec(path: Path) -> tuple[Cell, ...]:
-    """Read a study's specification and return its cells: networks x data sets x seeds.
-
-    ::
-
-        networks = ["lenet5"]
-        datasets = ["cifar10", "gtsrb"]
-        recipes = ["prune:0.5", "w8a8", "prune:0.5+w8a8"]
-        seeds = [0]                # optional, as are the following
-        saliency = "gradient"
-        saliency_samples = 500
-        calibration_size = 512
-        latency = true
-
-    Errors
-    ------
-    OptionError
-        if the file is missing, not TOML, or a field is missing, empty or of another type.
-    UnknownNameError
-        if a field, a network, a data set or a recipe step is unknown.
-    """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionError(
-            "a study specification in TOML", getattr(error, "strerror", None) or str(error), where=path
-        ) from error
-    return cells_of(raw, where=path)
+Install = Callable[[Place, Done], None]
+Failures = dict[str, Failed]
 
 
-def cells_of(raw: dict[str, Any], *, where: object = "") -> tuple[Cell, ...]:
-    """Return the cells of a specification given as plain data."""
-    for name in raw:
-        if name not in _FIELDS:
-            raise unknown("field of a study", name, _FIELDS, where=str(where))
-    for name in _LISTS:
-        _expect_strings(name, raw.get(name), where)
-    _expect_kinds(raw, where)
-    _expect_known(raw)
-    grid = itertools.product(raw["networks"], raw["datasets"], _seeds(raw, where))
-    return tuple(_cell(network, dataset, seed, raw) for network, dataset, seed in grid)
-
-
-def _expect_strings(name: str, found: object, where: object) -> None:
-    if not isinstance(found, list) or not found or not all(isinstance(item, str) for item in found):
-        raise OptionError(f"{name} as a list of names", repr(found), where=where)
-    if len(set(found)) < len(found):
-        raise OptionError(f"each of {name} once", repr(found), where=where)
-
-
-def _expect_kinds(raw: dict[str, Any], where: object) -> None:
-    for name, kind in _KINDS.items():
-        # Not isinstance: a truth value is an int, but no number.
-        if name in raw and type(raw[name]) is not kind:
-            raise OptionError(f"{name} as {_KIND_NAMES[kind]}", repr(raw[name]), where=where)
-
-
-def _expect_known(raw: dict[str, Any]) -> None:
-    """Refuse now what would end the study hours later."""
-    for dataset in raw["datasets"]:
-        if dataset not in datasets():
-            raise unknown("data set", dataset, datasets().names())
-    for network, dataset in itertools.product(raw["networks"], raw["datasets"]):
-        if f"{network}-{dataset}" not in model_names():
-            raise unknown("trained model", f"{network}-{dataset}", model_names(), where="models/")
-    methods = [NO_SALIENCY, *attributions().names()]
-    if raw.get("saliency", NO_SALIENCY) not in methods:
-        raise unknown("attribution method", raw["saliency"], methods)
-
-
-def _seeds(raw: dict[str, Any], where: object) -> list[int]:
-    seeds = raw.get("seeds", [config.SEED.default])
-    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
-        raise OptionError("seeds as a list of whole numbers", repr(seeds), where=where)
-    if len(set(seeds)) < len(seeds):
-        raise OptionError("each seed once", repr(seeds), where=where)
-    return seeds
-
-
-def _cell(network: str, dataset: str, seed: int, raw: dict[str, Any]) -> Cell:
-    return Cell(
-        model=f"{network}-{dataset}",
-        dataset=dataset,
-        recipes=tuple(raw["recipes"]),
-        options=CompareOptions(
-            saliency=raw.get("saliency", "gradient"),
-            saliency_samples=raw.get("saliency_samples", config.SALIENCY_SAMPLES.default),
-            latency=LatencyPlan() if raw.get("latency", True) else None,
-            seed=seed,
-        ),
-        calibration_size=raw.get("calibration_size", config.CALIBRATION_SIZE.default),
-    )
-
-
-def cell_name(cell: Cell) -> str:
-    """Return the folder's name of a cell."""
-    return f"{cell.model}-seed{cell.options.seed}"
-
-
-def cell_sha256(cell: Cell) -> str:
-    """Return the hash of what a cell asks for, the trained model included."""
-    asked = {
-        "model": cell.model,
-        "card": sha256_of_file(model_folder(cell.model) / CARD),
-        "dataset": cell.dataset,
-        "recipes": cell.recipes,
-        "options": cell.options.recorded(),
-        "calibration": [cell.calibration_size, cell.method, cell.target],
-    }
-    return sha256_of(json.dumps(asked, sort_keys=True).encode())
+class CellError(CompressOnnxError):
+    """Some cells of a study did not finish; the others did and are kept."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A finished cell: its name, folder and record."""
+class Setting:
+    """How a study runs: ``open_executor`` gives what runs cells; ``say`` tells a person what happens."""
 
-    name: str
-    folder: Path
-    record: RunRecord
+    command: tuple[str, ...]
+    started_at: datetime
+    open_executor: Callable[[], Executor]
+    say: Callable[[str], None]
+    stages: Stages = silent_stages
 
 
-def run_grid(
-    cells: tuple[Cell, ...],
-    folder: Path,
-    *,
-    command: tuple[str, ...],
-    now: Callable[[], datetime],
-    stages: Stages = silent_stages,
-) -> Iterator[Finished]:
-    """Run the cells in order and yield each when it is done; a finished cell is not run again.
+def run_study(spec: Spec, folder: Path, setting: Setting) -> StudyRecord:
+    """Run what is missing of a study and write ``study.json``; each cell has its own folder with record and report.
 
-    Each cell has its own folder with record and report under ``folder``.
+    Whatever ends this early (Ctrl-C, a crash, a full disk) loses the running cells only: started
+    again, it goes on. Files are timed after all cells, when nothing else runs.
+
+    Errors
+    ------
+    CellError
+        if cells failed; the others are finished and stand in the summary.
+    OutputError
+        if the folder cannot be written, or another study is filling it.
     """
-    progress = stages("study")
-    for number, cell in enumerate(cells):
-        place = folder / cell_name(cell)
-        progress(number / len(cells), cell_name(cell))
-        if not _is_finished(cell, place):
-            run_cell(cell, place, command=command, started_at=now(), stages=stages)
-            write_report(place)
-            write_text(place / CELL_FILE, cell_sha256(cell) + "\n")
-        yield Finished(name=cell_name(cell), folder=place, record=load_run(place))
-    progress(1.0, "done")
+    packages = environment().packages
+    places = places_of(spec.cells(), folder, packages=packages)
+    with locked(folder):
+        failures = _finish(places, setting)
+        record = StudyRecord(
+            schema_version=SCHEMA_VERSION,
+            started_at=setting.started_at.isoformat(timespec="seconds"),
+            command=setting.command,
+            packages=packages,
+            config=spec.recorded(),
+            cells=tuple(
+                summary_of(place.name, place.identity, place.cell, load_run(place.folder))
+                for place in places
+                if place.name not in failures
+            ),
+            failures=tuple(CellFailure(name=name, reason=failed.reason) for name, failed in failures.items()),
+        )
+        save_study(record, folder)
+    _expect_all(failures, folder)
+    return record
 
 
-def _is_finished(cell: Cell, place: Path) -> bool:
-    marker = place / CELL_FILE
-    return (place / RUN_FILE).is_file() and marker.is_file() and marker.read_text().strip() == cell_sha256(cell)
+def _expect_all(failures: Failures, folder: Path) -> None:
+    for failed in failures.values():
+        if failed.trace:
+            raise RuntimeError(failed.trace)
+    if failures:
+        raise CellError(
+            "all cells to finish",
+            "; ".join(f"{name}: {failed.reason}" for name, failed in failures.items()),
+            where=folder,
+            remedy="Mend that and start the study again: finished cells are kept.",
+        )
+
+
+def _finish(places: Sequence[Place], setting: Setting) -> Failures:
+    """Run and time what is not finished; return what failed, by cell."""
+    states = {place.name: place.state() for place in places}
+    missing = [place for place in places if states[place.name] is State.MISSING]
+    timed = [place for place in places if place.is_timed and states[place.name] is not State.FINISHED]
+    if len(missing) < len(places):
+        setting.say(f"{len(places) - len(missing)} of {len(places)} cells were there before.")
+    if not missing and not timed:
+        return {}
+    with _closing(setting.open_executor()) as executor:
+        if timed:
+            getattr(executor, "expect_timing", lambda: None)()
+        failures = _run_cells(executor, missing, setting)
+        return failures | _time_cells(executor, [place for place in timed if place.name not in failures], setting)
+
+
+@contextlib.contextmanager
+def _closing(executor: Executor) -> Iterator[Executor]:
+    """Close an executor, at once and with all that runs when something goes wrong or Ctrl-C is pressed."""
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
+def _run_cells(executor: Executor, places: Sequence[Place], setting: Setting) -> Failures:
+    asides = {place.name: place.aside() for place in places}
+
+    def install(place: Place, done: Done) -> None:
+        if done.files is not None:
+            unpacked(done.files, asides[place.name])
+        place.install(asides[place.name])
+
+    threads = executor.threads_for(len(places)) if hasattr(executor, "threads_for") else 1
+    tasks = [
+        CellTask(
+            name=place.name,
+            cell=place.cell,
+            command=setting.command,
+            model=bundle(model_files(place.cell), shared=_shares(executor)),
+            manifests=bundle(manifest_files(place.cell), shared=_shares(executor)),
+            terms=place.terms,
+            target=str(asides[place.name].resolve()) if _shares(executor) else None,
+            threads=threads,
+        )
+        for place in places
+    ]
+    driver = Driver(executor, slots=getattr(executor, "slots", None), say=setting.say)
+    return _installed(driver.answers(tasks), places, install, _Told(setting, "cells", len(places)))
+
+
+def _time_cells(executor: Executor, places: Sequence[Place], setting: Setting) -> Failures:
+    """Time each cell's files where nothing else runs."""
+    if not places:
+        return {}
+
+    def install(place: Place, done: Done) -> None:
+        save_run(_with_latency(load_run(place.folder), done.latency), place.folder)
+        write_report(place.folder)
+        place.mark(place.folder, State.FINISHED)
+
+    alone = getattr(executor, "timing", lambda: contextlib.nullcontext(executor))
+    with alone() as timer:
+        tasks = [_timing_task(place, shared=_shares(executor)) for place in places]
+        driver = Driver(timer, slots=1 if timer is executor else getattr(timer, "slots", 1), say=setting.say)
+        return _installed(driver.answers(tasks), places, install, _Told(setting, "timing", len(places)))
+
+
+def _shares(executor: Executor) -> bool:
+    return bool(getattr(executor, "shares_files", False))
+
+
+def _timing_task(place: Place, *, shared: bool) -> TimingTask:
+    record = load_run(place.folder)
+    plan = place.cell.options.latency
+    assert plan is not None  # noqa: S101  # only timed cells come here
+    files = {Path(artifact.path).name: place.folder / artifact.path for artifact in record.artifacts}
+    return TimingTask(
+        name=place.name,
+        files=bundle(files, shared=shared),
+        plan=plan,
+        seed=place.cell.options.seed,
+        terms=Terms(packages=place.terms.packages, data={}),
+    )
+
+
+def _with_latency(record: RunRecord, latency: Iterable[LatencyComparison]) -> RunRecord:
+    pairs = zip(record.comparisons, latency, strict=True)
+    return dataclasses.replace(
+        record, comparisons=tuple(dataclasses.replace(found, latency=timed) for found, timed in pairs)
+    )
+
+
+class _Told:
+    """Tells how many cells are done and about how long the others will take."""
+
+    def __init__(self, setting: Setting, stage: str, total: int) -> None:
+        self._say, self._progress = setting.say, setting.stages(stage)
+        self._done, self._total, self._begin = 0, total, time.monotonic()
+
+    def __call__(self, name: str, ending: str) -> None:
+        self._done += 1
+        self._progress(self._done / self._total, f"{self._done} of {self._total}: {name}")
+        spent = time.monotonic() - self._begin
+        self._say(f"{self._done} of {self._total}: {name} {ending}{left(spent, self._done, self._total)}.")
+
+
+def left(spent_s: float, done: int, total: int) -> str:
+    """Say about how long the rest will take if it goes on like this; nothing where nothing is left.
+
+    >>> left(60, 1, 3), left(30, 1, 2), left(9, 3, 3)
+    (', about 2 min left', ', about 30 s left', '')
+    """
+    rest = spent_s / done * (total - done)
+    if done == total:
+        return ""
+    return f", about {rest:.0f} s left" if rest < 60 else f", about {rest / 60:.0f} min left"
+
+
+def _installed(answers: Iterable[Answer], places: Sequence[Place], install: Install, told: _Told) -> Failures:
+    """Put every outcome in its place as it comes; return the failures in the order of the cells."""
+    by_name = {place.name: place for place in places}
+    failures: Failures = {}
+    for task, outcome in answers:
+        if isinstance(outcome, Failed):
+            failures[task.name] = outcome
+            told(task.name, f"failed: {outcome.reason.rstrip('.')}")
+        else:
+            install(by_name[task.name], outcome)
+            told(task.name, "done")
+    return {name: failures[name] for name in by_name if name in failures}

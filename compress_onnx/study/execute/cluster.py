@@ -10,14 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from compress_onnx.errors import OptionError
 from compress_onnx.extras import require_extra
 from compress_onnx.study.execute.tasks import worker_name
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 T = TypeVar("T")
 
@@ -31,8 +28,10 @@ class DaskCluster(Executor):
 
     shares_files = False
 
-    def __init__(self, client: Client, resources: dict[str, float] | None = None) -> None:
+    def __init__(self, client: Any, *, resources: dict[str, float] | None = None, slots: int | None = None) -> None:
+        # Dask ships no type information.
         self._client = client
+        self.slots = slots
         self._resources = resources
         self._unfit: dict[str, str] = {}
 
@@ -74,9 +73,8 @@ class DaskCluster(Executor):
     @contextlib.contextmanager
     def timing(self) -> Iterator[DaskCluster]:
         """Yield an executor on the workers that may time, each one file set at a time."""
-        alone = DaskCluster(self._client, {RESOURCE: 1})
+        alone = DaskCluster(self._client, resources={RESOURCE: 1}, slots=max(1, len(self._timers())))
         alone._unfit = self._unfit
-        alone.slots = max(1, len(self._timers()))
         yield alone
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  # the base class's
@@ -98,10 +96,11 @@ def open_cluster(address: str, workers: int | None, /) -> DaskCluster:
     if workers is not None:
         raise OptionError("--workers without a cluster, which has its own", str(workers), where=address)
     require_extra("cluster", command="compress-onnx study --cluster")
-    from distributed import Client
+    import distributed
 
+    client_class: Any = distributed.Client
     try:
-        client = Client(address, timeout=_TIMEOUT_S, set_as_default=False)
+        client = client_class(address, timeout=_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise OptionError(
             "a Dask scheduler that answers",

@@ -23,7 +23,8 @@ class Driver:
         self._executor, self._slots, self._say = executor, slots, say
         self._waiting: collections.deque[tuple[Task, Parcel]] = collections.deque()
         self._running: dict[Future[Outcome], Task] = {}
-        self._tries: collections.Counter[str] = collections.Counter()
+        self._tries: collections.Counter[tuple[str, str]] = collections.Counter()
+        self._sent: collections.Counter[str] = collections.Counter()
         self._unfit: set[str] = set()
 
     def answers(self, tasks: Sequence[Task]) -> Iterator[Answer]:
@@ -52,15 +53,20 @@ class Driver:
         except Exception as error:  # noqa: BLE001  # the way to the worker broke; each executor has its own errors for that
             return Failed(worker="", reason=f"{type(error).__name__}: {error}")
         if isinstance(found, Lacking):
-            contents = {sha: content for bundle in task.bundles for sha, content in bundle.contents(found.hashes).items()}
-            return self._again(task, "its worker lost the files it was sent", contents)
+            return self._again(task, "its worker lost the files it was sent", self._contents(task, found))
         if isinstance(found, Unfit):
             return self._elsewhere(task, found)
         return found
 
+    def _contents(self, task: Task, found: Lacking) -> Parcel:
+        """Read what a worker lacks, and the second time all: another one may lack the rest."""
+        wanted = found.hashes if not self._sent[task.name] else None
+        self._sent[task.name] += 1
+        return {sha: content for bundle in task.bundles for sha, content in bundle.contents(wanted).items()}
+
     def _again(self, task: Task, reason: str, parcel: Parcel | None = None) -> Failed | None:
-        self._tries[task.name] += 1
-        if self._tries[task.name] >= TRIES:
+        self._tries[task.name, reason] += 1
+        if self._tries[task.name, reason] >= TRIES:
             return Failed(worker="", reason=f"{reason}, {TRIES} times")
         self._waiting.append((task, parcel or {}))
         return None

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from compress_onnx import config
@@ -55,17 +55,15 @@ class Bundle:
                 _place(_kept(item.sha256), place)
         return folder
 
-    def contents(self, hashes: Iterable[str]) -> Parcel:
-        """Read the contents of these hashes, on the client."""
-        sources = {item.sha256: Path(item.source) for item in self.items}
-        return {sha256: sources[sha256].read_bytes() for sha256 in hashes if sha256 in sources}
+    def contents(self, hashes: Collection[str] | None) -> Parcel:
+        """Read the contents of these hashes, all without any, on the client."""
+        wanted = (item for item in self.items if hashes is None or item.sha256 in hashes)
+        return {item.sha256: Path(item.source).read_bytes() for item in wanted}
 
 
 def bundle(files: Mapping[str, Path], *, shared: bool) -> Bundle:
     """Return the bundle of these files by name."""
-    items = (
-        Item(name=name, sha256=sha256_of_file(path), source=str(path.resolve())) for name, path in files.items()
-    )
+    items = (Item(name=name, sha256=sha256_of_file(path), source=str(path.resolve())) for name, path in files.items())
     return Bundle(items=tuple(items), shared=shared)
 
 

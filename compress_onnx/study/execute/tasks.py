@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import sys
 import tempfile
@@ -51,7 +50,6 @@ class Terms:
                 raise UnfitWorkerError(f"{name} with hash {wanted[:12]}, as the client has", found[:12])
 
 
-@functools.cache
 def data_sha256(name: str) -> str:
     """Return the content hash of a data set on this machine."""
     try:
@@ -79,7 +77,7 @@ class Lacking:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:
-    """This worker will not do."""
+    """The worker will not do."""
 
     worker: str
     reason: str

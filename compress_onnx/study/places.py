@@ -1,0 +1,174 @@
+"""Where a study's cells lie on disk: one folder each, moved into place whole, marked with what it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from compress_onnx.errors import OptionError, OutputError
+from compress_onnx.files import sha256_of, sha256_of_file, write_text
+from compress_onnx.store import RUN_FILE
+from compress_onnx.study.calibration import manifest_roots
+from compress_onnx.study.cell import Cell
+from compress_onnx.study.execute.tasks import Terms, data_sha256
+from compress_onnx.zoo.folders import CARD, WEIGHTS, model_folder
+
+CELL_FILE = "cell.sha256"
+_LOCK = ".study.lock"
+_ASIDE = ".part-"
+
+
+class State(StrEnum):
+    """How far a cell has come."""
+
+    MISSING = "missing"
+    UNTIMED = "untimed"
+    FINISHED = "finished"
+
+
+def cell_name(cell: Cell) -> str:
+    """Return the folder's name of a cell."""
+    return f"{cell.model}-seed{cell.options.seed}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A cell with its folder, and what a worker must have for it.
+
+    ``identity`` is the hash of all that the cell's numbers depend on: the trained weights, the
+    data's content, recipes, options, CPU target and the versions of the packages.
+    """
+
+    name: str
+    cell: Cell
+    root: Path
+    terms: Terms
+    identity: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the finished cell."""
+        return self.root / self.name
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its files are to be timed."""
+        return self.cell.options.latency is not None
+
+    def state(self) -> State:
+        """Look how far the cell has come: what was made for another identity is missing."""
+        marker = self.folder / CELL_FILE
+        if not marker.is_file() or not (self.folder / RUN_FILE).is_file():
+            return State.MISSING
+        identity, _, state = marker.read_text(encoding="utf-8").strip().partition(" ")
+        return State(state) if identity == self.identity and state in set(State) else State.MISSING
+
+    def mark(self, folder: Path, state: State) -> None:
+        """Write what the folder holds, last of all."""
+        write_text(folder / CELL_FILE, f"{self.identity} {state}\n")
+
+    def aside(self) -> Path:
+        """Return a new name for a folder beside the cell's, where its files wait until all are there."""
+        return self.root / f"{_ASIDE}{self.name}-{uuid.uuid4().hex}"
+
+    def install(self, aside: Path) -> None:
+        """Mark a filled folder and move it into the cell's place, instead of what was there."""
+        self.mark(aside, State.UNTIMED if self.is_timed else State.FINISHED)
+        if self.folder.exists():
+            self.folder.rename(self.aside())
+        aside.rename(self.folder)
+
+
+def places_of(cells: Iterable[Cell], root: Path, *, packages: dict[str, str]) -> tuple[Place, ...]:
+    """Return the place of each cell under ``root``.
+
+    Errors
+    ------
+    OptionError
+        if two cells are the same.
+    DataError
+        if the data of a cell is missing.
+    """
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        if cell_name(cell) in found:
+            raise OptionError("each cell once", f"{cell_name(cell)} twice")
+        found[cell_name(cell)] = cell
+    data = {split: data_sha256(split) for split in sorted({split for cell in found.values() for split in cell.splits})}
+    return tuple(_place(name, cell, root, data, packages) for name, cell in found.items())
+
+
+def _place(name: str, cell: Cell, root: Path, data: dict[str, str], packages: dict[str, str]) -> Place:
+    terms = Terms(packages=packages, data={split: data[split] for split in cell.splits})
+    asked = {
+        "model": cell.model,
+        "files": {name: sha256_of_file(path) for name, path in model_files(cell).items()},
+        "data": terms.data,
+        "recipes": cell.recipes,
+        "options": cell.options.recorded(),
+        "calibration": [cell.calibration_size, cell.method],
+        "target": cell.target,
+        "packages": packages,
+    }
+    identity = sha256_of(json.dumps(asked, sort_keys=True).encode())
+    return Place(name=name, cell=cell, root=root, terms=terms, identity=identity)
+
+
+def model_files(cell: Cell) -> dict[str, Path]:
+    """Return card and weights of a cell's trained network, by name."""
+    folder = model_folder(cell.model)
+    return {name: folder / name for name in (CARD, WEIGHTS)}
+
+
+def manifest_files(cell: Cell) -> dict[str, Path]:
+    """Return the filed calibration manifests of a cell's data, by name; the first folder's where several hold one."""
+    found: dict[str, Path] = {}
+    for root in manifest_roots():
+        for path in sorted(root.glob(f"{cell.dataset}*.json")):
+            found.setdefault(path.name, path)
+    return found
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold a study's folder for this process; what an interrupted one left aside goes, before and after.
+
+    Errors
+    ------
+    OutputError
+        if another process holds it, or the folder cannot be made.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        stream = (root / _LOCK).open("w")
+    except OSError as error:
+        raise OutputError(
+            "a folder that can be written", error.strerror or str(error), where=root, remedy="Choose another one."
+        ) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(
+                "a folder of its own for each study",
+                "one that a running study fills",
+                where=root,
+                remedy="Wait for it, or choose another folder with --out.",
+            ) from error
+        _sweep(root)
+        try:
+            yield
+        finally:
+            _sweep(root)
+
+
+def _sweep(root: Path) -> None:
+    for path in root.glob(f"{_ASIDE}*"):
+        shutil.rmtree(path, ignore_errors=True)

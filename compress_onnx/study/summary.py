@@ -1,0 +1,81 @@
+"""The summary that joins a study's cells: what its table says of every candidate, from the cells' own records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from compress_onnx.records import (
+    Artifact,
+    CandidateSummary,
+    CellSummary,
+    ClassResult,
+    Comparison,
+    LatencyComparison,
+    LatencySummary,
+    Measure,
+    RunRecord,
+)
+from compress_onnx.study.cell import Cell, artifact_name
+
+
+def summary_of(name: str, identity: str, cell: Cell, record: RunRecord) -> CellSummary:
+    """Return what a study says of a finished cell.
+
+    Errors
+    ------
+    KeyError
+        if the record is that of another cell.
+    """
+    recipes = {artifact_name(text): text for text in cell.recipes}
+    artifacts = {artifact.name: artifact for artifact in record.artifacts}
+    here = f"{record.environment.cpu_model} ({record.environment.cpu_target})"
+    return CellSummary(
+        name=name,
+        identity=identity,
+        model=cell.model,
+        dataset=record.dataset,
+        seed=cell.options.seed,
+        cpu=here,
+        accuracy=record.comparisons[0].accuracy.baseline,
+        candidates=tuple(
+            _candidate(one, artifacts[one.candidate_name], recipes[one.candidate_name], here)
+            for one in record.comparisons
+        ),
+    )
+
+
+def _candidate(found: Comparison, artifact: Artifact, recipe: str, here: str) -> CandidateSummary:
+    worst = _worst(found.classes)
+    return CandidateSummary(
+        name=artifact.name,
+        recipe=recipe,
+        sha256=artifact.sha256,
+        precision=artifact.precision,
+        sparsity=artifact.sparsity,
+        accuracy=found.accuracy.candidate,
+        accuracy_change=found.accuracy.change,
+        flips=found.flips.rate,
+        worst_class=worst.class_name if worst else None,
+        worst_change=worst.change if worst else None,
+        saliency=_saliency(found),
+        latency=_latency(found.latency, here),
+        file_bytes=artifact.file_bytes,
+        zip_bytes=artifact.zip_bytes,
+    )
+
+
+def _worst(classes: Iterable[ClassResult]) -> ClassResult | None:
+    """Return the class that lost most recall, the first of equals; ``None`` where none is known."""
+    known = [one for one in classes if one.change.value is not None]
+    return min(known, key=lambda one: one.change.value or 0.0, default=None)
+
+
+def _saliency(found: Comparison) -> Measure | None:
+    group = found.saliency.over_all if found.saliency else None
+    return group.mean_absolute_deviation if group else None
+
+
+def _latency(found: LatencyComparison | None, here: str) -> LatencySummary | None:
+    if found is None:
+        return None
+    return LatencySummary(cpu=found.cpu or here, p50_ms=found.candidate.p50_ms, speedup=found.speedup)
