@@ -91,12 +91,17 @@ class ExecutorMaker(Protocol):
     ``address`` says where (empty: here) and ``workers`` how many (``None``: as many as there are). What is submitted is
     a function of this package with picklable arguments; the workers need the package and the data.
 
-    An executor may have these attributes: ``shares_files`` (bool, false by default), whether its workers see the
-    files of this machine under the same paths; ``slots`` (int), how many cells to submit at a time, all by
-    default; ``threads`` (int), for each cell, 1 by default; ``timing()``, a context manager that yields the
-    executor on which files are timed, the same by default, where ``slots`` is one by default: nothing else may
-    run beside; ``exclude(worker, reason)``, called with the name of a worker that lacks the data or has other
-    packages, which must get no more work, and which returns whether another is left.
+    An executor may have more than the base class:
+
+    - ``shares_files`` (bool, else false): its workers see this machine's files under the same paths.
+    - ``slots`` (int or ``None``): how many cells to submit at a time, else all.
+    - ``threads_for(cells)`` (int): on how many threads each of so many cells predicts, else 1.
+    - ``timing()``: a context manager that yields the executor on which files are timed, ``slots`` at a
+      time; else the same one times, one cell's files after the other's.
+    - ``expect_timing()``: raises an :class:`~compress_onnx.errors.OptionError` if nothing there may time.
+    - ``unfit`` (dict of str): workers left out from the beginning, and why.
+    - ``exclude(worker, reason)`` (bool): gives a worker that lacks the data or has other packages nothing
+      more, and tells whether another is left.
     """
 
     def __call__(self, address: str, workers: int | None, /) -> Executor: ...  # noqa: D102

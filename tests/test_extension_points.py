@@ -19,6 +19,7 @@ DOORS = [
     extension_points.compressors,
     extension_points.metrics,
     extension_points.attributions,
+    extension_points.executors,
 ]
 Install = Callable[..., None]
 
@@ -57,11 +58,12 @@ def test_the_built_ins_enter_by_entry_points() -> None:
     assert extension_points.compressors()["quantize"] is quantize.compress
     assert extension_points.metrics()["jensen_shannon"] is jensen_shannon
     assert "gradient" in extension_points.attributions()
+    assert {"local", "dask"} <= set(extension_points.executors().names())
 
 
 @pytest.mark.parametrize(
     ("door", "kind"),
-    list(zip(DOORS, ["a data set", "a compressor", "a metric", "an attribution method"], strict=True)),
+    list(zip(DOORS, ["a data set", "a compressor", "a metric", "an attribution method", "an executor"], strict=True)),
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_unknown_names_are_answered_in_the_words_of_the_door(door: Callable[[], dict], kind: str) -> None:

@@ -144,5 +144,5 @@ def test_the_wheel_names_its_command_and_its_plug_ins(wheel: Path) -> None:
         entries = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
         text = archive.read(entries).decode()
     assert "compress-onnx = compress_onnx.cli:main" in text
-    for group in ("datasets", "compressors", "metrics", "attributions"):
+    for group in ("datasets", "compressors", "metrics", "attributions", "executors"):
         assert f"[compress_onnx.{group}]" in text

@@ -9,7 +9,7 @@ from compress_onnx.cli.terminal import put, show_table
 
 
 def list_names(*, as_json: Json = False) -> None:
-    """List data sets, trained models, compressors, metrics and attribution methods.
+    """List data sets, trained models, compressors, metrics, attribution methods and executors.
 
     Example: compress-onnx list --json
     """
@@ -30,4 +30,5 @@ def _names() -> dict[str, list[str]]:
         "compressors": extension_points.compressors().names(),
         "metrics": extension_points.metrics().names(),
         "attribution methods": extension_points.attributions().names(),
+        "executors": extension_points.executors().names(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,8 +54,6 @@ def study(
 
     Example: compress-onnx study paper --network lenet5 --out reports/paper
     """
-    from datetime import datetime
-
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx study")
@@ -72,14 +71,32 @@ def study(
     run = new_run(out or Path("reports") / spec.stem, spec.stem)
     with progress_bars() as stages:
         setting = Setting(
-            command=run.command,
-            started_at=datetime.now().astimezone(),
+            command=_words(spec, changes),
+            started_at=run.started_at,
             open_executor=_opener(executor, cluster, workers),
             say=say,
             stages=stages,
         )
         record = run_study(wanted, run.folder, setting)
     _finish(record, run.folder, as_json=as_json)
+
+
+def _words(spec: Path, changes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the words that make the same records: what was asked for, not where or by whom it was run.
+
+    >>> _words(Path("grid.toml"), {"networks": ["lenet5"], "seeds": None, "latency": False})
+    ('compress-onnx', 'study', 'grid.toml', '--network', 'lenet5', '--no-latency')
+    """
+    found = ["compress-onnx", "study", str(spec)]
+    for name, value in changes.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            found.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, list):
+            found += [word for item in value for word in (f"--{flag.removesuffix('s')}", str(item))]
+        elif value is not None:
+            found += [f"--{flag}", str(value)]
+    return tuple(found)
 
 
 def _opener(executor: str, cluster: str, workers: int | None) -> functools.partial[Executor]:

@@ -185,20 +185,6 @@ def advanced(
     return dataclasses.replace(piece, model=model, recipe=(*piece.recipe, *before, timed))
 
 
-def compressed(
-    model: onnx.ModelProto,
-    steps: Iterable[Step],
-    *,
-    images: StepImages,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Workpiece:
-    """Return the model after all steps, with its whole recipe and the seconds of these steps."""
-    piece = untouched(model)
-    for step in steps:
-        piece = advanced(piece, step, images=images, clock=clock)
-    return piece
-
-
 def _searched(model: onnx.ModelProto, step: Step, images: RepairImages) -> onnx.ModelProto:
     if images.prepared is None:
         raise OptionError("labelled images to search on", "none", where=step.compressor)

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, model_sha256, signature, weights
-from compress_onnx.study.recipes import RepairImages, Step, StepImages, compressed, needs_calibration, parse_recipe
+from compress_onnx.graph import load_model, model_sha256, read_embedded, signature, weights
+from compress_onnx.study.calibration import calibration_for
+from compress_onnx.study.quantise import PreparedData, calibration_batches
+from compress_onnx.study.recipes import (
+    RepairImages,
+    Step,
+    StepImages,
+    Workpiece,
+    advanced,
+    needs_calibration,
+    needs_many,
+    parse_recipe,
+    untouched,
+)
+
+
+def compressed(model: onnx.ModelProto, steps: Iterable[Step], **how: Any) -> Workpiece:
+    return functools.reduce(lambda piece, step: advanced(piece, step, **how), steps, untouched(model))
+
 
 HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
 
@@ -20,6 +40,18 @@ HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
     [
         ("prune:0.5", (Step(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),)),
         ("prune-layer:0.25", (Step(compressor="prune", options={"sparsity": 0.25, "scope": "layer"}),)),
+        (
+            "prune-folded:0.3",
+            (Step(compressor="prune", options={"sparsity": 0.3, "scope": "global", "basis": "folded"}),),
+        ),
+        (
+            "search:0.01",
+            (Step(compressor="search", options={"max_drop": 0.01, "basis": "unfolded", "repair": "auto"}),),
+        ),
+        (
+            "search-folded:0.02",
+            (Step(compressor="search", options={"max_drop": 0.02, "basis": "folded", "repair": "none"}),),
+        ),
         ("w8a8", (Step(compressor="quantize", options={"weights": "int8", **HOW}),)),
         ("w4a8", (Step(compressor="quantize", options={"weights": "int4", "repair": "auto", **HOW}),)),
         ("mixed", (Step(compressor="quantize", options={"weights": "mixed", **HOW}),)),
@@ -46,6 +78,9 @@ def test_a_recipe_is_steps_in_order(text: str, steps: tuple[Step, ...]) -> None:
         ("w8a9", "Did you mean w8a8"),
         ("w8a8:4", "got 'w8a8:4'"),
         ("prune", "a sparsity, as in prune:0.5, got 'prune'"),
+        ("search", "a largest loss of accuracy, as in search:0.01, got 'search'"),
+        ("search:1", "max-drop at least 0.0 and below 1.0, got 1.0"),
+        ("serch", "Known: .*search:<largest loss"),
         ("prune:half", "got 'prune:half'"),
         ("prune:1", "below 1.0, got 1.0"),
         ("prune:-0.1", "got -0.1"),
@@ -66,6 +101,7 @@ def test_anything_else_is_refused(text: str, says: str) -> None:
         ("w8a8", True),
         ("prune:0.5+w8a8", True),
         ("prune:0.5+repair", True),
+        ("search:0.01", True),
     ],
 )
 def test_only_quantisation_wants_images(text: str, needs: bool) -> None:  # noqa: FBT001  # a table's column
@@ -103,3 +139,33 @@ def test_repair_in_a_recipe_says_which_images_it_saw(make_model: Any) -> None:
     other = compressed(base, steps, images=StepImages(repair=given))
     assert other.recipe[-1].options["calibration"] == "d" * 64
     assert sum(weight.nonzero for weight in weights(repaired.model)) < sum(weight.nonzero for weight in weights(base))
+
+
+def test_repair_and_search_want_more_images_than_calibration() -> None:
+    texts = ("prune:0.5", "w8a8", "prune:0.5+repair", "search:0.01", "search-folded:0.01+w8a8")
+    assert [needs_many(parse_recipe(text, HOW)) for text in texts] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("text", ["search:0.05", "search-folded:0.05"])
+def test_a_searched_model_is_pruned_within_the_limit(text: str, make_model: Any, make_images: Any) -> None:
+    base = load_model(make_model("base", noise=0.3))
+    preprocessing = read_embedded(base).preprocessing
+    assert preprocessing is not None
+    choice = calibration_for(make_images(120), 60, seed=0, evaluation=None, roots=())
+    batches = functools.partial(calibration_batches, choice, preprocessing)
+    prepared = PreparedData(choice=choice, preprocessing=preprocessing)
+    images = StepImages(repair=RepairImages(batches=batches, sha256=choice.info.sha256, prepared=prepared))
+    made = compressed(base, parse_recipe(text, HOW), images=images)
+    names = [step.name for step in made.recipe]
+    assert names == (["prune", "search"] if "folded" in text else ["prune", "repair", "search"])
+    facts = made.recipe[-1].options
+    assert facts["loss_searched"] <= 0.05
+    assert facts["loss_confirmed"] <= 0.05
+    assert made.recipe[0].options["sparsity"] == facts["sparsity"] > 0
+    # What the recipe says is what the file says.
+    assert [step.name for step in read_embedded(made.model).recipe] == names
+
+
+def test_a_search_without_labelled_images_is_refused(make_model: Any) -> None:
+    with pytest.raises(CompressOnnxError, match="labelled images to search on"):
+        compressed(load_model(make_model("base")), parse_recipe("search:0.01", HOW), images=StepImages())

@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 
 from compress_onnx.errors import OptionError
 from compress_onnx.extras import require_extra
-from compress_onnx.study.execute.tasks import worker_name
+from compress_onnx.records import Environment
+from compress_onnx.runtime.cpu import environment
+from compress_onnx.study.execute.tasks import Terms, UnfitWorkerError, worker_name
 
 T = TypeVar("T")
 
@@ -33,25 +35,46 @@ class DaskCluster(Executor):
         self._client = client
         self.slots = slots
         self._resources = resources
-        self._unfit: dict[str, str] = {}
+        self.unfit: dict[str, str] = {}
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Submit to any worker that is not excluded."""
         wanted: dict[str, Any] = {"pure": False}
-        if self._unfit:
+        if self.unfit:
             wanted |= {"workers": self._fit(), "allow_other_workers": False}
         if self._resources:
             wanted["resources"] = self._resources
         future: Future[T] = self._client.get_executor(**wanted).submit(_named, fn, *args, **kwargs)
         return future
 
+    def leave_out_others(self) -> None:
+        """Exclude the workers that have other packages than this process.
+
+        Errors
+        ------
+        OptionError
+            if no worker is left.
+        """
+        here = environment().packages
+        found: dict[str, Any] = self._client.run(environment, on_error="return")
+        for worker, known in found.items():
+            reason = unlike(here, known)
+            if reason:
+                self.exclude(worker, reason)
+        if not self._fit():
+            raise OptionError(
+                "a worker with this client's packages",
+                "; ".join(f"{worker}: {reason}" for worker, reason in self.unfit.items()) or "no worker at all",
+                remedy="Start one with: dask worker ADDRESS --nthreads 1.",
+            )
+
     def exclude(self, worker: str, reason: str) -> bool:
         """Give a worker nothing more, and tell whether another is left."""
-        self._unfit[worker] = reason
+        self.unfit[worker] = reason
         return bool(self._fit())
 
     def _fit(self) -> list[str]:
-        return [address for address in self._workers() if address not in self._unfit]
+        return [address for address in self._workers() if address not in self.unfit]
 
     def _workers(self) -> dict[str, Any]:
         workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
@@ -74,7 +97,7 @@ class DaskCluster(Executor):
     def timing(self) -> Iterator[DaskCluster]:
         """Yield an executor on the workers that may time, each one file set at a time."""
         alone = DaskCluster(self._client, resources={RESOURCE: 1}, slots=max(1, len(self._timers())))
-        alone._unfit = self._unfit
+        alone.unfit = self.unfit
         yield alone
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  # the base class's
@@ -108,16 +131,29 @@ def open_cluster(address: str, workers: int | None, /) -> DaskCluster:
             where=address or "no address",
             remedy="Start one with: dask scheduler. Then give --cluster the address it prints.",
         ) from error
-    return _with_workers(DaskCluster(client), address)
-
-
-def _with_workers(cluster: DaskCluster, address: str) -> DaskCluster:
-    if not cluster._workers():  # noqa: SLF001  # of the class above
+    cluster = DaskCluster(client)
+    try:
+        cluster.leave_out_others()
+    except BaseException:
         cluster.shutdown()
-        raise OptionError(
-            "a scheduler with workers", "none", where=address, remedy=f"Start one with: dask worker {address}."
-        )
+        raise
     return cluster
+
+
+def unlike(here: dict[str, str], known: Environment | BaseException) -> str:
+    """Say which packages of a worker are unlike the client's; nothing where all are alike.
+
+    >>> unlike({"onnx": "1.23"}, ModuleNotFoundError("No module named 'onnx'"))
+    "Expected onnx 1.23, got ModuleNotFoundError: No module named 'onnx'."
+    """
+    if isinstance(known, BaseException):
+        named = " and ".join(f"{name} {version}" for name, version in here.items())
+        return str(UnfitWorkerError(named, f"{type(known).__name__}: {known}"))
+    try:
+        Terms(packages=here, data={}).check(known.packages)
+    except UnfitWorkerError as error:
+        return str(error)
+    return ""
 
 
 def _named(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 
 from compress_onnx.study.execute.parcels import Parcel
 from compress_onnx.study.execute.tasks import Done, Failed, Lacking, Outcome, Task, Unfit, perform
@@ -29,6 +29,9 @@ class Driver:
 
     def answers(self, tasks: Sequence[Task]) -> Iterator[Answer]:
         """Yield each task with its outcome as it comes."""
+        unfit: dict[str, str] = getattr(self._executor, "unfit", {})
+        for worker, reason in unfit.items():
+            self._leave_out(worker, reason)
         self._waiting.extend((task, {}) for task in tasks)
         while self._waiting or self._running:
             self._fill()
@@ -50,6 +53,8 @@ class Driver:
             found = future.result()
         except BrokenExecutor:
             return self._again(task, "its worker process died (killed, or out of memory)")
+        except CancelledError:
+            return Failed(worker="", reason="given up by its executor: the scheduler or all workers are gone")
         except Exception as error:  # noqa: BLE001  # the way to the worker broke; each executor has its own errors for that
             return Failed(worker="", reason=f"{type(error).__name__}: {error}")
         if isinstance(found, Lacking):
@@ -71,11 +76,14 @@ class Driver:
         self._waiting.append((task, parcel or {}))
         return None
 
+    def _leave_out(self, worker: str, reason: str) -> None:
+        if worker not in self._unfit:
+            self._unfit.add(worker)
+            self._say(f"Worker {worker} is left out. {reason}")
+
     def _elsewhere(self, task: Task, found: Unfit) -> Failed | None:
         """Give the task to another worker than the one that will not do."""
-        if found.worker not in self._unfit:
-            self._unfit.add(found.worker)
-            self._say(f"Worker {found.worker} is left out. {found.reason}")
+        self._leave_out(found.worker, found.reason)
         exclude: Callable[[str, str], bool] | None = getattr(self._executor, "exclude", None)
         if exclude is None:
             return self._again(task, f"worker {found.worker} will not do: {found.reason}")

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
@@ -38,9 +39,8 @@ class Terms:
     packages: dict[str, str]
     data: dict[str, str]
 
-    def check(self) -> None:
-        """Raise :class:`UnfitWorkerError` unless this worker is fit."""
-        here = environment().packages
+    def check(self, here: Mapping[str, str]) -> None:
+        """Raise :class:`UnfitWorkerError` unless a worker with these packages, this one, is fit."""
         for name, version in self.packages.items():
             if here.get(name) != version:
                 raise UnfitWorkerError(f"{name} {version}, as the client has", here.get(name) or "none")
@@ -171,7 +171,7 @@ def perform(task: Task, parcel: Parcel) -> Outcome:
     try:
         with tempfile.TemporaryDirectory(prefix="compress-onnx-") as scratch:
             keep(parcel)
-            task.terms.check()
+            task.terms.check(environment().packages)
             lacking = tuple(sha256 for bundle in task.bundles for sha256 in bundle.lacking())
             if lacking:
                 return Lacking(worker=_name(), hashes=lacking)
