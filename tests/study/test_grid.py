@@ -1,157 +1,321 @@
-"""Grids: what a specification may say, and what is run again."""
+"""Whole studies on small comparisons: what is run, what is found again, what an interruption costs."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compress_onnx.errors import CompressOnnxError, RecordError
-from compress_onnx.study import grid
-from compress_onnx.study.cell import Cell
+from compress_onnx.errors import CompressOnnxError, OptionError, OutputError, RecordError
+from compress_onnx.records import StudyRecord
+from compress_onnx.store import load_run, load_study, save_study, without_times
+from compress_onnx.study import places
+from compress_onnx.study.cell import Cell, Site
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries
-from compress_onnx.study.grid import Finished, cell_name, cells_of, load_spec, run_grid
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.study.execute import tasks
+from compress_onnx.study.grid import CellError, Setting, run_study
+from compress_onnx.study.places import CELL_FILE, State, cell_name, locked, places_of
+from compress_onnx.study.spec import spec_of
 
-SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"]}
-
-
-def test_cells_are_networks_times_data_sets_times_seeds() -> None:
-    cells = cells_of({**SPEC, "datasets": ["digits", "gtsrb"], "seeds": [3, 4], "latency": False})
-    assert [cell_name(cell) for cell in cells] == [
-        "lenet5-digits-seed3",
-        "lenet5-digits-seed4",
-        "lenet5-gtsrb-seed3",
-        "lenet5-gtsrb-seed4",
-    ]
-    assert {cell.options.latency for cell in cells} == {None}
-    assert {cell.recipes for cell in cells} == {("prune:0.5",)}
+SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"], "saliency": "none", "latency": False}
+RunStudy = Callable[..., StudyRecord]
 
 
-def test_what_is_left_out_has_defaults() -> None:
-    (cell,) = cells_of(SPEC)
-    assert (cell.options.seed, cell.options.saliency, cell.calibration_size) == (0, "gradient", 512)
-    assert cell.options.latency is not None
+class Inline(Executor):
+    """Runs what is submitted at once, in this process; files are shared or travel."""
 
+    def __init__(self, *, shares_files: bool = True) -> None:
+        self.shares_files = shares_files
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"network": ["lenet5"]}, "a field of a study, got 'network'.*Did you mean networks"),
-        ({"networks": None}, "networks as a list of names, got None"),
-        ({"networks": "lenet5"}, "networks as a list of names"),
-        ({"recipes": []}, "recipes as a list of names"),
-        ({"datasets": [1]}, "datasets as a list of names"),
-        ({"recipes": ["w8a8", "w8a8"]}, "each of recipes once"),
-        ({"recipes": ["w8a8", "w8a8 "]}, "each recipe once"),
-        ({"recipes": ["w8a9"]}, "Did you mean w8a8"),
-        ({"recipes": ["prune:2"]}, "below 1.0, got 2.0"),
-        ({"networks": ["lenet6"]}, "a trained model, got 'lenet6-digits'"),
-        ({"datasets": ["digit"]}, "a data set, got 'digit'.*Did you mean digits"),
-        ({"seeds": []}, "seeds as a list of whole numbers"),
-        ({"seeds": [0.5]}, "seeds as a list of whole numbers"),
-        ({"seeds": [True]}, "seeds as a list of whole numbers"),
-        ({"seeds": [1, 1]}, "each seed once"),
-        ({"seeds": [-1]}, "seed at least 0, got -1"),
-        ({"saliency": "gradiant"}, "Did you mean gradient"),
-        ({"saliency": 1}, "saliency as a name, got 1"),
-        ({"saliency_samples": "many"}, "saliency_samples as a whole number"),
-        ({"saliency_samples": 0}, "saliency-samples at least 1"),
-        ({"calibration_size": 1.5}, "calibration_size as a whole number"),
-        ({"calibration_size": 0}, "calibration-size at least 1"),
-        ({"latency": "no"}, "latency as true or false"),
-    ],
-)
-def test_a_specification_is_checked_before_anything_runs(change: dict[str, Any], says: str) -> None:
-    with pytest.raises(CompressOnnxError, match=says):
-        cells_of({**SPEC, **change})
-
-
-@pytest.mark.parametrize("content", [b"networks = [", b"\xff\xfe"])
-def test_a_file_that_is_no_specification_is_refused(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "study.toml"
-    path.write_bytes(content)
-    with pytest.raises(CompressOnnxError, match=r"a study specification in TOML, got .*study\.toml"):
-        load_spec(path)
-
-
-def test_a_file_is_read_like_plain_data(tmp_path: Path) -> None:
-    path = tmp_path / "study.toml"
-    path.write_text('networks = ["lenet5"]\ndatasets = ["digits"]\nrecipes = ["prune:0.5"]\n')
-    assert load_spec(path) == cells_of(SPEC)
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001  # as a pool does
+            future.set_exception(error)
+        return future
 
 
 @pytest.fixture
 def asked(make_model: Any, make_images: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Put a small comparison in the place of a cell's long one; the list fills with what is run."""
-    entries, images, run = named_entries([make_model("base"), make_model("other", noise=0.5)]), make_images(), []
+    base, other, images, run = make_model("lenet5-digits"), make_model("prune0.5", noise=0.5), make_images(), []
 
-    def run_cell(cell: Cell, folder: Path, *, command: Any, started_at: datetime, stages: Any) -> Any:
+    def run_cell(cell: Cell, site: Site) -> Any:
         run.append(cell_name(cell))
-        options = CompareOptions(seed=cell.options.seed)
+        artifacts = site.folder / "artifacts"
+        artifacts.mkdir(parents=True)
+        for path in (base, other):
+            (artifacts / path.name).write_bytes(path.read_bytes())
+        entries = named_entries([artifacts / base.name, artifacts / other.name])
         job = Job(
-            entries=entries, images=images, options=options, folder=folder, command=command, started_at=started_at
+            entries=entries,
+            images=images,
+            options=cell.options,
+            folder=site.folder,
+            command=site.command,
+            started_at=site.started_at,
         )
-        return compare_models(job, stages=stages)
+        return compare_models(job)
 
-    monkeypatch.setattr(grid, "run_cell", run_cell)
+    monkeypatch.setattr(tasks, "run_cell", run_cell)
+    # Rendering is most of a small cell's time.
+    monkeypatch.setattr(tasks, "write_report", lambda folder: (folder / "report.html").write_text("a page"))
     return run
 
 
 @pytest.fixture
-def study(asked: list[str], tmp_path: Path, started: datetime) -> Callable[..., list[Finished]]:
-    def run(**changes: Any) -> list[Finished]:
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def study(asked: list[str], said: list[str], tmp_path: Path, started: datetime) -> RunStudy:
+    def run(out: str = "out", *, executor: Executor | None = None, **changes: Any) -> StudyRecord:
         asked.clear()
-        cells = cells_of({**SPEC, "seeds": [0, 1], **changes})
-        return list(run_grid(cells, tmp_path / "out", command=("a", "b"), now=lambda: started))
+        setting = Setting(
+            command=("a", "b"), started_at=started, open_executor=lambda: executor or Inline(), say=said.append
+        )
+        return run_study(spec_of({**SPEC, "seeds": [0, 1], **changes}), tmp_path / out, setting)
 
     return run
 
 
-def test_each_cell_gets_a_folder_with_record_and_report(study: Any, asked: list[str], tmp_path: Path) -> None:
-    finished = study()
-    assert [cell.name for cell in finished] == asked == ["lenet5-digits-seed0", "lenet5-digits-seed1"]
-    for cell in finished:
-        assert cell.folder == tmp_path / "out" / cell.name
-        assert {"run.json", "report.html", "samples.parquet"} <= {path.name for path in cell.folder.iterdir()}
-    assert [cell.record.config["seed"] for cell in finished] == [0, 1]
+def test_each_cell_gets_a_folder_with_record_and_report(study: RunStudy, asked: list[str], tmp_path: Path) -> None:
+    record = study()
+    assert [cell.name for cell in record.cells] == asked == ["lenet5-digits-seed0", "lenet5-digits-seed1"]
+    for cell in record.cells:
+        folder = tmp_path / "out" / cell.name
+        assert {"run.json", "report.html", "samples.parquet"} <= {path.name for path in folder.iterdir()}
+    assert [load_run(tmp_path / "out" / cell.name).config["seed"] for cell in record.cells] == [0, 1]
+    assert load_study(tmp_path / "out") == load_study(tmp_path / "out" / "study.json") == record
+    assert not list((tmp_path / "out").glob(".part-*"))
 
 
-def test_a_finished_cell_is_not_run_again(study: Any, asked: list[str]) -> None:
+def test_the_summary_says_what_the_cells_say(study: RunStudy, tmp_path: Path) -> None:
+    (cell,) = study(seeds=[7]).cells
+    run = load_run(tmp_path / "out" / cell.name)
+    (found,), (candidate,) = run.comparisons, cell.candidates
+    assert (cell.seed, cell.dataset, cell.accuracy) == (7, run.dataset, found.accuracy.baseline)
+    assert (candidate.recipe, candidate.name) == ("prune:0.5", "prune0.5")
+    assert candidate.sha256 == run.artifacts[1].sha256
+    assert (candidate.flips, candidate.accuracy_change) == (found.flips.rate, found.accuracy.change)
+    worst = min(found.classes, key=lambda one: one.change.value or 0.0)
+    assert (candidate.worst_class, candidate.worst_change) == (worst.class_name, worst.change)
+    assert candidate.saliency is None
+    assert candidate.latency is None
+
+
+def test_a_finished_cell_is_not_run_again(study: RunStudy, asked: list[str], said: list[str]) -> None:
     first = study()
     again = study()
     assert asked == []
-    assert [dataclasses.asdict(cell.record) for cell in again] == [dataclasses.asdict(cell.record) for cell in first]
+    assert again == first
+    assert said[-1] == "2 of 2 cells were there before."
 
 
-@pytest.mark.parametrize("change", [{"recipes": ["w8a8"]}, {"saliency": "none"}, {"calibration_size": 9}], ids=str)
-def test_a_changed_specification_runs_again(change: dict[str, Any], study: Any, asked: list[str]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"recipes": ["prune: 0.5"]}, {"saliency_samples": 9}, {"calibration_size": 9}, {"cpu": "aarch64"}],
+    ids=str,
+)
+def test_a_changed_specification_runs_again(change: dict[str, Any], study: RunStudy, asked: list[str]) -> None:
     study()
     study(**change)
     assert len(asked) == 2
 
 
-def test_only_new_seeds_are_run(study: Any, asked: list[str]) -> None:
+def test_other_packages_data_or_weights_are_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = spec_of(SPEC).cells()
+
+    def identity(**packages: str) -> str:
+        return places_of(cells, tmp_path, packages=packages)[0].identity
+
+    before = identity(onnx="1")
+    assert identity(onnx="1") == before
+    assert identity(onnx="2") != before
+    monkeypatch.setattr(places, "data_sha256", lambda split: f"other {split}")
+    assert identity(onnx="1") != before
+    monkeypatch.undo()
+    card = tmp_path / "card.json"
+    card.write_text("{}")
+    monkeypatch.setattr(places, "model_files", lambda cell: {"card.json": card})
+    assert identity(onnx="1") != before
+
+
+def test_two_equal_cells_are_refused(tmp_path: Path) -> None:
+    cells = spec_of(SPEC).cells()
+    with pytest.raises(OptionError, match="each cell once, got lenet5-digits-seed0 twice"):
+        places_of(cells * 2, tmp_path, packages={})
+
+
+def test_only_new_seeds_are_run(study: RunStudy, asked: list[str]) -> None:
     study()
     study(seeds=[1, 2])
     assert asked == ["lenet5-digits-seed2"]
 
 
-def test_an_interrupted_cell_is_run_again(study: Any, asked: list[str], tmp_path: Path) -> None:
-    study()
-    (tmp_path / "out" / "lenet5-digits-seed1" / grid.CELL_FILE).unlink()
+def test_an_unmarked_cell_is_run_again(study: RunStudy, asked: list[str], tmp_path: Path) -> None:
+    first = study()
+    (tmp_path / "out" / "lenet5-digits-seed1" / CELL_FILE).unlink()
     (tmp_path / "out" / "lenet5-digits-seed0" / "run.json").unlink()
-    study()
+    assert without_times(study()) == without_times(first)
     assert asked == ["lenet5-digits-seed0", "lenet5-digits-seed1"]
 
 
-def test_a_broken_record_is_not_passed_over(study: Any, tmp_path: Path) -> None:
+def test_a_broken_record_is_not_passed_over(study: RunStudy, tmp_path: Path) -> None:
     study()
     (tmp_path / "out" / "lenet5-digits-seed0" / "run.json").write_text("{}")
     with pytest.raises(RecordError, match="schema version"):
         study()
+
+
+def test_a_broken_summary_is_named(study: RunStudy, tmp_path: Path) -> None:
+    record = study()
+    save_study(dataclasses.replace(record, schema_version=99), tmp_path / "out")
+    with pytest.raises(RecordError, match="version 99"):
+        load_study(tmp_path / "out")
+
+
+def test_files_that_travel_give_the_same_record_as_shared_ones(
+    study: RunStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = study()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "worker"))
+    travelled = study("other", executor=Inline(shares_files=False))
+    assert without_times(travelled) == without_times(shared)
+    for cell in shared.cells:
+        here, there = (tmp_path / out / cell.name for out in ("out", "other"))
+        assert {p.relative_to(here) for p in here.rglob("*")} == {p.relative_to(there) for p in there.rglob("*")}
+        assert without_times(load_run(here)) == without_times(load_run(there))
+
+
+def test_files_are_timed_after_all_cells_and_an_untimed_cell_is_only_timed(
+    study: RunStudy, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = []
+    time_files = tasks.time_files
+
+    def stopwatch(paths: Any, plan: Any, *, seed: int) -> Any:
+        timed.append([path.name for path in paths])
+        if len(timed) == 2:
+            raise KeyboardInterrupt
+        return time_files(paths, dataclasses.replace(plan, rounds=2, calls=3), seed=seed)
+
+    monkeypatch.setattr(tasks, "time_files", stopwatch)
+    with pytest.raises(KeyboardInterrupt):
+        study(latency=True)
+    assert asked == ["lenet5-digits-seed0", "lenet5-digits-seed1"]
+    assert timed == [["lenet5-digits.onnx", "prune0.5.onnx"]] * 2
+    record = study(latency=True)
+    assert asked == []
+    assert len(timed) == 3
+    for cell in record.cells:
+        (found,) = load_run(tmp_path / "out" / cell.name).comparisons
+        assert found.latency is not None
+        assert found.latency.cpu == cell.cpu
+        (candidate,) = cell.candidates
+        assert candidate.latency is not None
+        assert candidate.latency.speedup == found.latency.speedup
+    assert study(latency=True) == record
+    assert len(timed) == 3
+
+
+def test_a_failed_cell_is_named_and_the_others_go_on(
+    study: RunStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, small = study("whole"), tasks.run_cell
+
+    def broken(cell: Cell, site: Site) -> Any:
+        if cell.options.seed == 0:
+            raise OptionError("a cell that runs", "one that does not")
+        return small(cell, site)
+
+    monkeypatch.setattr(tasks, "run_cell", broken)
+    with pytest.raises(CellError, match=r"lenet5-digits-seed0: Expected a cell that runs.*finished cells are kept"):
+        study()
+    partial = load_study(tmp_path / "out")
+    assert [cell.name for cell in partial.cells] == ["lenet5-digits-seed1"]
+    assert [failure.name for failure in partial.failures] == ["lenet5-digits-seed0"]
+    monkeypatch.setattr(tasks, "run_cell", small)
+    assert without_times(study()) == without_times(whole)
+
+
+def test_a_full_disk_is_said_of_the_cell_it_hit(study: RunStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(cell: Cell, site: Site) -> Any:
+        raise OSError(28, "No space left on device", str(site.folder))
+
+    monkeypatch.setattr(tasks, "run_cell", full)
+    with pytest.raises(CellError, match=r"seed0: No space left on device.*seed1: No space left"):
+        study()
+
+
+def test_a_bug_in_a_cell_is_shown_as_one(study: RunStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "run_cell", lambda cell, site: 1 / 0)
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback.*ZeroDivisionError"):
+        study()
+
+
+def test_an_older_cell_stays_until_the_new_one_is_whole(
+    study: RunStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = study()
+
+    def killed(cell: Cell, site: Site) -> Any:
+        site.folder.mkdir()
+        (site.folder / "run.json").write_text("half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "run_cell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            study(saliency_samples=9)
+    assert not list((tmp_path / "out").glob(".part-*"))
+    assert study() == first
+
+
+def test_two_studies_do_not_fill_one_folder(study: RunStudy, tmp_path: Path) -> None:
+    with locked(tmp_path / "out"), pytest.raises(OutputError, match="one that a running study fills"):
+        study()
+
+
+def test_what_a_killed_study_left_aside_goes(study: RunStudy, tmp_path: Path) -> None:
+    left = tmp_path / "out" / ".part-lenet5-digits-seed0-1"
+    left.mkdir(parents=True)
+    (left / "run.json").touch()
+    study()
+    assert not left.exists()
+
+
+def test_data_that_is_missing_here_is_said_before_anything_runs(
+    study: RunStudy, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(split: str) -> Any:
+        raise OptionError("data", f"no {split}")
+
+    monkeypatch.setattr(tasks, "load_data", missing)
+    with pytest.raises(CompressOnnxError, match="no digits:test"):
+        study()
+    assert asked == []
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> places.Place:
+    (place,) = places_of(spec_of(SPEC).cells(), tmp_path, packages={})
+    place.folder.mkdir()
+    (place.folder / "run.json").touch()
+    return place
+
+
+@pytest.mark.parametrize("content", ["", "x finished", "{} half", "{}"])
+def test_a_marker_that_says_something_else_is_none(content: str, marked: places.Place) -> None:
+    marked.mark(marked.folder, State.FINISHED)
+    assert marked.state() is State.FINISHED
+    (marked.folder / CELL_FILE).write_text(content.format(marked.identity))
+    assert marked.state() is State.MISSING

@@ -45,17 +45,17 @@ class Terms:
             if here.get(name) != version:
                 raise UnfitWorkerError(f"{name} {version}, as the client has", here.get(name) or "none")
         for name, wanted in self.data.items():
-            found = data_sha256(name)
+            try:
+                found = data_sha256(name)
+            except CompressOnnxError as error:
+                raise UnfitWorkerError(f"the data {name}", f"this: {str(error).rstrip('.')}") from error
             if found != wanted:
                 raise UnfitWorkerError(f"{name} with hash {wanted[:12]}, as the client has", found[:12])
 
 
 def data_sha256(name: str) -> str:
     """Return the content hash of a data set on this machine."""
-    try:
-        return load_data(name).info.sha256
-    except CompressOnnxError as error:
-        raise UnfitWorkerError(f"the data {name}", f"this: {error}") from error
+    return load_data(name).info.sha256
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
