@@ -47,6 +47,22 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
+def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (M,) p-values adjusted for the false-discovery rate, in the order given.
+
+    The i-th smallest of M is multiplied by M / i and is at most its successor and 1 (Benjamini &
+    Hochberg 1995, Journal of the Royal Statistical Society B 57, 289-300). Empty gives empty.
+
+    >>> [round(float(p), 3) for p in benjamini_hochberg(np.array([0.01, 0.04, 0.03]))]
+    [0.03, 0.04, 0.04]
+    """
+    count = len(p_values)
+    order = np.argsort(-p_values, kind="stable")
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum(np.minimum.accumulate(p_values[order] * count / np.arange(count, 0, -1)), 1.0)
+    return adjusted
+
+
 def _binomial_half(k: int, n: int) -> float:
     """Return P(X = k) of binomial(n, 1/2) without overflow at large n."""
     return math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2))

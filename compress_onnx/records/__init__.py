@@ -31,7 +31,15 @@ from compress_onnx.records.outputs import (
     ReliabilityBin,
 )
 from compress_onnx.records.run import Comparison, RunRecord
-from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records.saliency import (
+    ClassAttention,
+    SaliencyGroup,
+    SaliencyScale,
+    SaliencyShift,
+    ShiftVerdict,
+    SystematicShift,
+    TwinFidelity,
+)
 from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "Artifact",
     "Better",
     "CalibrationInfo",
+    "ClassAttention",
     "ClassResult",
     "Comparison",
     "ConfidenceShift",
@@ -66,7 +75,10 @@ __all__ = [
     "ReliabilityBin",
     "RunRecord",
     "SaliencyGroup",
+    "SaliencyScale",
     "SaliencyShift",
+    "ShiftVerdict",
+    "SystematicShift",
     "TwinFidelity",
     "Verdict",
     "record",
