@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from compress_onnx.metrics.intervals import LEVEL
 from compress_onnx.metrics.measures import FRACTION
 from compress_onnx.metrics.saliency_similarity import Maps, normalised
-from compress_onnx.metrics.sign_flips import LEAST_SAMPLES, SignFlips, SignFlipTest
+from compress_onnx.metrics.sign_flips import LEAST_SAMPLES, SignFlips
 from compress_onnx.records import Better, ClassAttention, Interval, Measure, ShiftVerdict, SystematicShift, undefined
 
 if TYPE_CHECKING:
@@ -72,31 +72,25 @@ class MeanShift:
         self._counts += of_group.sum(axis=1)
         self._flips.add(difference)
 
-    def finished(self, classes: tuple[ClassAttention, ...] = ()) -> tuple[SystematicShift, MeanMaps | None]:
-        """Return the verdict and the mean maps, which are ``None`` if nothing was added."""
-        test = self._flips.test()
-        return self._record(test, classes), self._maps(test)
-
-    def _maps(self, test: SignFlipTest | None) -> MeanMaps | None:
-        n = self._flips.n
-        if n == 0:
-            return None
-        marked = np.zeros(len(self._flips.total), dtype=np.bool_) if test is None else test.significant
+    def maps(self) -> MeanMaps:
+        """Return the mean maps of what was added, at least one pair; below ten pairs no cell is significant."""
+        test, flips = self._flips.test(), self._flips
+        marked = np.zeros(len(flips.total), dtype=np.bool_) if test is None else test.significant
         baseline, candidate, difference = (
-            (sums / n).astype(np.float32).reshape(self.shape) for sums in (*self._means, self._flips.total)
+            (sums / flips.n).astype(np.float32).reshape(self.shape) for sums in (*self._means, flips.total)
         )
         return MeanMaps(
             baseline=baseline, candidate=candidate, difference=difference, significant=marked.reshape(self.shape)
         )
 
-    def _record(self, test: SignFlipTest | None, classes: tuple[ClassAttention, ...]) -> SystematicShift:
-        flips = self._flips
+    def verdict(self, classes: tuple[ClassAttention, ...] = ()) -> SystematicShift:
+        """Return whether the mean difference is more than chance and more than negligible; ``classes`` go along."""
+        test, flips = self._flips.test(), self._flips
         if test is None:
             return untested(TOO_FEW, n=flips.n, classes=classes)
-        measures = self._measures()
-        ratio = _standardised(flips.total, flips.squares, flips.n)
+        effect, explained = self._measures()
         return SystematicShift(
-            verdict=verdict(test.p_value, measures[0].value or 0.0),
+            verdict=verdict(test.p_value, effect.value or 0.0),
             n=flips.n,
             p_value=test.p_value,
             permutations=flips.permutations,
@@ -104,9 +98,9 @@ class MeanShift:
             significant_fraction=Measure(
                 value=float(test.significant.mean()), unit=FRACTION, better=Better.LOWER, n=flips.n
             ),
-            effect=measures[0],
-            explained=measures[1],
-            largest_effect=float(np.abs(ratio).max()),
+            effect=effect,
+            explained=explained,
+            largest_effect=float(np.abs(_standardised(flips.total, flips.squares, flips.n)).max()),
             classes=classes,
         )
 

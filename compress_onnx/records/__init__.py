@@ -32,6 +32,7 @@ from compress_onnx.records.outputs import (
 )
 from compress_onnx.records.run import Comparison, RunRecord
 from compress_onnx.records.saliency import (
+    AttentionMaps,
     ClassAttention,
     SaliencyGroup,
     SaliencyScale,
@@ -46,6 +47,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AccuracyChange",
     "Artifact",
+    "AttentionMaps",
     "Better",
     "CalibrationInfo",
     "ClassAttention",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 from compress_onnx.records.base import Measure, record
 
@@ -125,6 +129,8 @@ class SaliencyShift:
     noise_floor: float | None
     randomised_ceiling: float | None
     undefined_reason: str | None = None
+    over_same_undefined_reason: str | None = None
+    over_flipped_undefined_reason: str | None = None
     floor: SaliencyGroup | None = None
     ceiling: SaliencyGroup | None = None
     ceiling_undefined_reason: str | None = None
@@ -133,3 +139,26 @@ class SaliencyShift:
     systematic: SystematicShift | None = None
     flat_baseline: int = 0
     flat_candidate: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AttentionMaps:
+    """What a report shows of one candidate's attention.
+
+    Means over the counted samples of min-max-normalised maps, each (h, w) float32, averaged over
+    cells of :attr:`SystematicShift.cell_px` pixels: baseline, candidate, and their signed
+    difference (candidate minus baseline); ``significant`` (h, w) bool. Examples, the sample of
+    median and that of largest deviation (E is 1 for a single sample): ``example_ids`` (E,) str,
+    ``example_pixels`` (E, H, W, 3) uint8, normalised maps (E, H, W) float32, ``example_deviation`` (E,)
+    float32.
+    """
+
+    mean_baseline: NDArray[np.float32]
+    mean_candidate: NDArray[np.float32]
+    mean_difference: NDArray[np.float32]
+    significant: NDArray[np.bool_]
+    example_ids: NDArray[np.str_]
+    example_pixels: NDArray[np.uint8]
+    example_baseline: NDArray[np.float32]
+    example_candidate: NDArray[np.float32]
+    example_deviation: NDArray[np.float32]

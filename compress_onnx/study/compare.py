@@ -34,12 +34,11 @@ from compress_onnx.runtime.fusion import fusion_receipt
 from compress_onnx.runtime.latency import measure_latency
 from compress_onnx.runtime.predict import Samples, predict
 from compress_onnx.runtime.speedup import compare_latency, machine_warnings
-from compress_onnx.store import save_pictures, save_predictions, save_run, save_samples
+from compress_onnx.store import save_attention, save_pictures, save_predictions, save_run, save_samples
 from compress_onnx.study.attention import (
     AttentionShift,
     attention_against,
     baseline_attention,
-    explained_samples,
 )
 from compress_onnx.study.contestants import Contestant, Entry, contestants
 from compress_onnx.study.options import CompareOptions
@@ -89,6 +88,9 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     ]
     for party, answer in zip(parties, answers, strict=True):
         save_predictions(answer, job.folder / "predictions" / f"{party.name}.npz")
+    for party, shift in zip(candidates, shifts, strict=True):
+        if shift.study is not None:
+            save_attention(shift.study, job.folder, party.name)
     save_samples(joined([finding.columns for finding in findings]), job.folder)
     save_pictures(_joined_pictures(findings), job.folder)
     record = RunRecord(
@@ -133,12 +135,10 @@ def _predicted(contestant: Contestant, job: Job, stages: Stages) -> Predictions:
 def _shifts(
     parties: Sequence[Contestant], answers: Sequence[Predictions], pairs: Sequence[LogitPair], job: Job, stages: Stages
 ) -> list[AttentionShift]:
-    shown = [shown_rows(pair, job.options.pictures) for pair in pairs]
-    explained = explained_samples(job.images, job.options.saliency_samples, shown, seed=job.options.seed)
-    attention = baseline_attention(parties[0], answers[0], explained, options=job.options, stages=stages)
+    attention = baseline_attention(parties[0], answers[0], job.images, options=job.options, stages=stages)
     return [
-        attention_against(attention, party, answer, pair, stages=stages)
-        for party, answer, pair in zip(parties[1:], answers[1:], pairs, strict=True)
+        attention_against(attention, party, pair, shown=shown_rows(pair, job.options.pictures), stages=stages)
+        for party, pair in zip(parties[1:], pairs, strict=True)
     ]
 
 
