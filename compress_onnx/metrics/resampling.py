@@ -85,7 +85,7 @@ def without_each(columns: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def bootstrap_means(
-    columns: NDArray[np.float64], rng: np.random.Generator, level: float = LEVEL
+    columns: NDArray[np.float64], rng: np.random.Generator, level: float = LEVEL, *, resamples: int = RESAMPLES
 ) -> list[Interval | None]:
     """Return the interval of each column's mean of (N, M) values, within the column's range.
 
@@ -99,7 +99,7 @@ def bootstrap_means(
         return [None] * columns.shape[1]
     low, high = columns.min(axis=0), columns.max(axis=0)
     # Sums of products round: what leaves the column's range is brought back to it.
-    resampled = np.clip(resampled_means(columns, rng), low, high)
+    resampled = np.clip(resampled_means(columns, rng, resamples), low, high)
     observed = np.clip(columns.mean(axis=0), low, high)
     left_out = without_each(columns)
     return [

@@ -224,6 +224,7 @@ def _mean_gallery(maps: AttentionMaps) -> Gallery:
 
 def _example_galleries(maps: AttentionMaps) -> tuple[Gallery, ...]:
     difference = maps.example_candidate - maps.example_baseline
+    limit = float(np.abs(difference).max(initial=0.0))
     return tuple(
         Gallery(
             caption=f"{name}: {sample}, {plain(float(deviation), 3)}",
@@ -231,8 +232,13 @@ def _example_galleries(maps: AttentionMaps) -> tuple[Gallery, ...]:
                 _picture(png(pixels), "input", f"the picture {sample}"),
                 _picture(common_png(before, 0, 1), "baseline", "map of the baseline"),
                 _picture(common_png(after, 0, 1), "candidate", "map of the candidate"),
-                _picture(difference_png(moved, 1), "candidate − baseline", "signed difference of the two maps"),
+                _picture(
+                    difference_png(moved, limit),
+                    "candidate − baseline",
+                    f"signed difference, from {plain(-limit)} (blue) to {plain(limit)} (orange)",
+                ),
             ),
+            note=f"Both maps on a scale from 0 to 1; full colour of the difference at {plain(limit)}.",
         )
         for name, sample, deviation, pixels, before, after, moved in zip(
             EXAMPLE_NAMES,
