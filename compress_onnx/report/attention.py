@@ -87,9 +87,9 @@ def place_cell(shift: SaliencyShift) -> Cell:
     place = shift.scale_position
     if place is None or place.value is None:
         return absent(place.undefined_reason if place else "the scale was not measured")
-    interval = f" ({span(place.interval, scale=100, digits=0)})" if place.interval else ""
+    interval = f" ({span(place.interval, scale=100, digits=1)})" if place.interval else ""
     return Cell(
-        text=f"{percent(place.value, 0)}{interval} of the way from noise to random weights",
+        text=f"{percent(place.value, 1)}{interval} of the way from noise to random weights",
         detail="0 %: half a grey level of input noise, which no one can see; 100 %: weights in random order",
         bar=min(max(place.value, 0.0), 1.0),
     )

@@ -132,7 +132,7 @@ def test_regions_are_outlined_and_their_insides_left() -> None:
 
 def test_the_place_is_told_with_its_interval(shift: SaliencyShift) -> None:
     cell = place_cell(shift)
-    assert cell.text.replace("\u00a0", " ") == "42 % (41 to 43) of the way from noise to random weights"
+    assert cell.text.replace("\u00a0", " ") == "42.0 % (41.0 to 43.0) of the way from noise to random weights"
     assert cell.bar == pytest.approx(0.42)
     assert place_cell(dataclasses.replace(shift, scale_position=None)).tone is Tone.ABSENT
 
@@ -223,9 +223,9 @@ def test_the_page_shows_it_and_escapes_names(run: Any, shift: SaliencyShift, map
 
 def test_the_first_table_tells_the_place_and_a_systematic_shift(shift: SaliencyShift) -> None:
     cell = saliency_cell(dataclasses.replace(shift, systematic=systematic(ShiftVerdict.SYSTEMATIC)))
-    assert "(41 to 43) of floor to ceiling" in cell.detail
-    assert cell.word.endswith(", systematically")
-    assert not saliency_cell(shift).word.endswith("systematically")
+    assert "(41.0 to 43.0) of floor to ceiling" in cell.detail
+    assert cell.word.endswith(", systematic")
+    assert not saliency_cell(shift).word.endswith("systematic")
 
 
 def test_a_missing_group_stands_in_the_table_with_its_reason(shift: SaliencyShift) -> None:
