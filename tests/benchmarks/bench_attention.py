@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from bench_calibration import own_peak
@@ -21,6 +22,10 @@ from numpy.typing import NDArray
 from compress_onnx.data.images import ImageSet
 from compress_onnx.metrics import LogitPair
 from compress_onnx.records import DatasetInfo
+
+if TYPE_CHECKING:
+    # torch, which it imports, must not weigh on the child before the stage asks for it.
+    from bench_models import Files
 
 MANY, FEW, TIMED = 10_000, 1_000, 256
 ROUNDS = 7
@@ -128,14 +133,20 @@ def share_row(name: str, model: Path, *, bar: float) -> Row:
     )
 
 
-def attention_rows(folder: Path) -> Iterator[Row]:
-    """Yield all rows; models are made in the folder."""
-    from bench_models import made
-
-    files = {name: made(name, folder) for name in ("lenet5", "squeezenet")}
+def attention_rows(files: Mapping[str, Files]) -> Iterator[Row]:
+    """Yield all rows for the files of ``lenet5`` and ``squeezenet``."""
     yield share_row("LeNet-5", files["lenet5"].fp32, bar=1.0)
     yield share_row("SqueezeNet", files["squeezenet"].fp32, bar=0.2)
     yield memory_row(files["lenet5"].fp32, files["lenet5"].w8a8)
+
+
+def main() -> None:
+    """Make the files and print the table of this module alone."""
+    from bench_models import made
+
+    with tempfile.TemporaryDirectory(prefix="compress-onnx-bench-") as name:
+        files = {network: made(network, Path(name)) for network in ("lenet5", "squeezenet")}
+        print(table(attention_rows(files)))  # noqa: T201  # the table is the output
 
 
 if __name__ == "__main__":
@@ -143,5 +154,4 @@ if __name__ == "__main__":
         weigh(int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
         print(own_peak())  # noqa: T201  # read by the parent
     else:
-        with tempfile.TemporaryDirectory(prefix="compress-onnx-bench-") as name:
-            print(table(attention_rows(Path(name))))  # noqa: T201  # the table is the output
+        main()
