@@ -28,6 +28,7 @@ from compress_onnx.report.attention import attention_view, place_cell, verdict_c
 from compress_onnx.report.attention_pictures import ZOOM, common_png, difference_png, outlined_png
 from compress_onnx.report.cells import Tone
 from compress_onnx.report.html import render
+from compress_onnx.report.provenance import warnings
 from compress_onnx.report.summary import saliency_cell
 from compress_onnx.report.tables import saliency_table
 
@@ -232,3 +233,19 @@ def test_a_missing_group_stands_in_the_table_with_its_reason(shift: SaliencyShif
     flipped = saliency_table(shift).rows[2]  # type: ignore[union-attr]  # a table, since there are groups
     assert [cell.text for cell in flipped[:3]] == ["flipped", "0", "–"]
     assert flipped[2].detail == "no explained sample has another class"
+
+
+def test_an_undefined_shift_warns_with_its_reason_alone(run: Any, shift: SaliencyShift) -> None:
+    untrusted = dataclasses.replace(shift.fidelity_candidate, accepted=False)
+    record = run.record()
+    told = {}
+    for reason in (None, "Candidate: it is fed other inputs."):
+        changed = dataclasses.replace(shift, fidelity_candidate=untrusted, undefined_reason=reason)
+        comparison = dataclasses.replace(record.comparisons[0], saliency=changed)
+        told[reason] = [
+            text for text in warnings(dataclasses.replace(record, comparisons=(comparison,))) if "saliency" in text
+        ]
+    assert "the twin of the candidate does not compute" in told[None][0]
+    assert told["Candidate: it is fed other inputs."] == [
+        f"{record.comparisons[0].candidate_name}, saliency: not measured. Candidate: it is fed other inputs."
+    ]
