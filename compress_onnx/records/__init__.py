@@ -18,8 +18,19 @@ from compress_onnx.records.artifacts import (
     Preprocessing,
     RecipeStep,
 )
-from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
-from compress_onnx.records.latency import LatencyComparison, LatencyRun
+from compress_onnx.records.base import (
+    SCHEMA_VERSION,
+    Better,
+    Interval,
+    Measure,
+    OptionValue,
+    record,
+    undefined,
+)
+from compress_onnx.records.latency import (
+    LatencyComparison,
+    LatencyRun,
+)
 from compress_onnx.records.outputs import (
     AccuracyChange,
     ChangedConfusion,
@@ -36,18 +47,38 @@ from compress_onnx.records.outputs import (
     TemperatureRepair,
     UncertaintyShift,
 )
-from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
-from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
-from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
+from compress_onnx.records.run import (
+    Comparison,
+    PredictionRun,
+    RunRecord,
+)
+from compress_onnx.records.saliency import (
+    AttentionMaps,
+    ClassAttention,
+    SaliencyGroup,
+    SaliencyScale,
+    SaliencyShift,
+    ShiftVerdict,
+    SystematicShift,
+    TwinFidelity,
+)
+from compress_onnx.records.verdict import (
+    CheckKind,
+    GateCheck,
+    Outcome,
+    Verdict,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
     "AccuracyChange",
     "Artifact",
+    "AttentionMaps",
     "Better",
     "CalibrationInfo",
     "ChangedConfusion",
     "CheckKind",
+    "ClassAttention",
     "ClassPattern",
     "ClassResult",
     "Comparison",
@@ -78,7 +109,10 @@ __all__ = [
     "ReliabilityBin",
     "RunRecord",
     "SaliencyGroup",
+    "SaliencyScale",
     "SaliencyShift",
+    "ShiftVerdict",
+    "SystematicShift",
     "TemperatureRepair",
     "TwinFidelity",
     "UncertaintyShift",

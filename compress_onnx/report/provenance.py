@@ -153,6 +153,10 @@ def _version_warnings(record: RunRecord) -> Iterable[str]:
 def _saliency_warnings(shift: SaliencyShift | None) -> Iterable[str]:
     if shift is None:
         return
+    if shift.undefined_reason:
+        # Why there are no maps says more than that no twin was accepted.
+        yield f"not measured. {shift.undefined_reason}"
+        return
     for side, fidelity in (("baseline", shift.fidelity_baseline), ("candidate", shift.fidelity_candidate)):
         if not fidelity.accepted:
             yield f"the twin of the {side} does not compute what the file computes, so its maps are not to be trusted"

@@ -12,6 +12,7 @@ from compress_onnx.records import (
     LatencyComparison,
     RunRecord,
     SaliencyShift,
+    ShiftVerdict,
 )
 from compress_onnx.report.cells import (
     Cell,
@@ -186,12 +187,16 @@ def saliency_cell(shift: SaliencyShift | None) -> Cell:
     if measure.value is None:
         return absent(measure.undefined_reason)
     place = saliency_place(shift)
+    position = shift.scale_position
+    interval = f" ({span(position.interval, scale=100, digits=1)})" if position and position.interval else ""
     if place is None:
         return Cell(text=plain(measure.value, 4), detail="no floor-to-ceiling scale")
     tone, word = _placed(place)
+    if shift.systematic is not None and shift.systematic.verdict is ShiftVerdict.SYSTEMATIC:
+        word = f"{word}, systematic"
     return Cell(
         text=plain(measure.value, 4),
-        detail=f"{percent(place, 0)} of floor to ceiling",
+        detail=f"{percent(place, 1)}{interval} of floor to ceiling",
         tone=tone,
         word=word,
         bar=min(max(place, 0.0), 1.0),

@@ -42,11 +42,12 @@ from compress_onnx.store import (
     load_predictions,
     pictures_written,
     samples_written,
+    save_attention,
     save_predictions,
     save_run,
 )
 from compress_onnx.study.answers import answer_of
-from compress_onnx.study.attention import attention_against, baseline_attention, explained_samples
+from compress_onnx.study.attention import attention_against, baseline_attention
 from compress_onnx.study.contestants import Contestant, Entry, class_names_for, contestants
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.pictures import shown_pictures, shown_rows
@@ -161,16 +162,18 @@ def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
     form, found = baseline.preprocessing, []
     key = content_key(images.info.sha256) if options.cache else None
     content = kept_hashes(key, run.images.content_hashes, n=len(images))
-    explained = explained_samples(images, options.saliency_samples, answered.shown, seed=options.seed)
-    attention = baseline_attention(baseline, answered.baseline, explained, options=options, stages=stages)
+    sized = run.images.sized(form)
+    attention = baseline_attention(baseline, answered.baseline, sized, options=options, stages=stages)
     with samples_written(run.folder) as write_samples, pictures_written(run.folder) as write_pictures:
         for party, shown in zip(run.parties[1:], answered.shown, strict=True):
             predictions = load_predictions(_predictions_file(run.folder, party))
             pair = _pair(answered.baseline, predictions, images)
-            moved = attention_against(attention, party, predictions, pair, stages=stages)
+            moved = attention_against(attention, party, pair, shown=shown, stages=stages)
+            if moved.study is not None:
+                save_attention(moved.study, run.folder, party.name)
             columns = sample_columns(party.name, images.sample_ids, pair, deviation=moved.deviation)
             write_samples(columns | {"content_sha256": content})
-            write_pictures(shown_pictures(shown, run.images.sized(form), moved.maps, preprocessing=form))
+            write_pictures(shown_pictures(shown, sized, moved.maps, preprocessing=form))
             found.append(_comparison(party, baseline, pair, moved.shift))
     return found
 

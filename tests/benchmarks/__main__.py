@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_accuracy import flip_row, repair_rows
+from bench_attention import attention_rows
 from bench_calibration import memory_rows, time_rows
 from bench_compare import compare_rows
 from bench_coverage import coverage_rows
@@ -44,6 +45,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield from gate_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)
+    yield from attention_rows(files)
 
 
 def pruning_row() -> Row:
