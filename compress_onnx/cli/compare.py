@@ -23,6 +23,7 @@ from compress_onnx.cli.options import (
     Seed,
     Size,
     Std,
+    Target,
     Threads,
     preprocessing_of,
 )
@@ -41,6 +42,7 @@ def compare(
     data: Data,
     saliency: Saliency = AUTO,
     saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default,
+    target: Target = config.TARGET.default,
     latency: Annotated[bool, typer.Option(help="Time the models too.")] = True,
     threads: Threads = config.THREADS.default,
     batch: Batch = config.BATCH.default,
@@ -63,6 +65,7 @@ def compare(
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,
+        target=target,
         latency=plan_of(threads=threads, batch=batch, rounds=rounds, calls=calls) if latency else None,
         threads=threads,
         seed=seed,

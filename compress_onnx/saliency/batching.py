@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -62,6 +63,14 @@ class Pace:
         spent = self._now() - self._begin
         rate = f", {images / spent:.3g} images/s" if spent > 0 else ""
         self._progress(images / self._total, f"{self._what}{rate}")
+
+
+def as_images(batch: NDArray[np.float32], module: nn.Module) -> torch.Tensor:
+    """Return a :func:`filled` batch (B, ., ., .) as a tensor whose second axis lies innermost in memory.
+
+    Fed so, oneDNN convolves and PyTorch pools up to twice as fast; the values are the same.
+    """
+    return torch.from_numpy(filled(batch, module)).contiguous(memory_format=torch.channels_last)
 
 
 def between(progress: Progress, low: float, high: float) -> Progress:

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.config import Progress, silent
-from compress_onnx.errors import ModelError
+from compress_onnx.errors import ModelError, UnknownNameError
+from compress_onnx.extension_points import attribution
 from compress_onnx.metrics.saliency_group import MapSimilarities, map_similarities, summarised
 from compress_onnx.metrics.saliency_similarity import normalised
 from compress_onnx.records import SaliencyShift, TwinFidelity
 from compress_onnx.saliency.anchors import noise_floor, randomised_ceiling
+from compress_onnx.saliency.attribution import Predict, explained_module
 from compress_onnx.saliency.batching import between
 from compress_onnx.saliency.fidelity import UNTESTED, faithful_twin
 from compress_onnx.saliency.task import SaliencyTask
@@ -62,12 +64,14 @@ class BaselineSaliency:
         flipped: NDArray[np.bool_],
         rng: np.random.Generator,
         progress: Progress = silent,
+        predict: Predict | None = None,
     ) -> SaliencyOutcome:
         """Return how far a candidate's maps lie from the baseline's.
 
         ``logits`` (N, classes) are ONNX Runtime's for the candidate on the task's inputs;
         ``flipped`` (N,) marks changed predictions; ``rng`` draws the bootstraps. Maps are compared
-        batch by batch: only per-sample numbers and the kept maps stay.
+        batch by batch: only per-sample numbers and the kept maps stay. ``predict`` gives ONNX Runtime's
+        logits, for a method that runs on the session.
         """
         if self.maps is None:
             return self._undefined(UNTESTED, self.undefined_reason)
@@ -76,8 +80,9 @@ class BaselineSaliency:
         if checked.twin is None:
             return self._undefined(checked.fidelity, f"Candidate: {checked.reason}")
         try:
-            values, kept = _compared(self.task, self.maps, checked.twin, between(progress, 0.4, 1.0))
-        except ModelError as error:
+            module = explained_module(attribution(self.task.method), checked.twin, predict)
+            values, kept = _compared(self.task, self.maps, module, between(progress, 0.4, 1.0))
+        except (ModelError, UnknownNameError) as error:
             return self._undefined(checked.fidelity, f"Candidate: {error}")
         return SaliencyOutcome(
             shift=dataclasses.replace(
@@ -116,18 +121,19 @@ def explain_baseline(
     *,
     rng: np.random.Generator,
     progress: Progress = silent,
+    predict: Predict | None = None,
 ) -> BaselineSaliency:
     """Explain the baseline once, for any number of candidates.
 
     ``logits`` (N, classes) are ONNX Runtime's for the baseline on the task's inputs; ``rng`` draws
-    the floor's noise and the ceiling's weights. No samples: undefined, with that reason.
+    the floor's noise and the ceiling's weights; ``predict`` as in :meth:`BaselineSaliency.against`. No samples: undefined, with that reason.
 
     Errors
     ------
     DataError
         if inputs, targets and logits do not belong together.
     UnknownNameError
-        if there is no attribution of the task's name.
+        if there is no attribution of the task's name, or the baseline lacks the layer it names.
     """
     task.check(logits)
     if not task.counts.any():
@@ -136,7 +142,8 @@ def explain_baseline(
     if checked.twin is None:
         return BaselineSaliency(task=task, fidelity=checked.fidelity, undefined_reason=f"Baseline: {checked.reason}")
     try:
-        maps, floor, ceiling = _explained(checked.twin, task, rng, between(progress, 0.2, 1.0))
+        module = explained_module(attribution(task.method), checked.twin, predict)
+        maps, floor, ceiling = _explained(module, task, rng, between(progress, 0.2, 1.0))
     except ModelError as error:
         return BaselineSaliency(task=task, fidelity=checked.fidelity, undefined_reason=f"Baseline: {error}")
     return BaselineSaliency(

@@ -11,9 +11,9 @@ from torch import nn
 
 from compress_onnx.config import Progress
 from compress_onnx.errors import DataError
-from compress_onnx.extension_points import attributions
+from compress_onnx.extension_points import attribution
 from compress_onnx.saliency.attribution import batch_maps
-from compress_onnx.saliency.batching import slices
+from compress_onnx.saliency.batching import Pace, slices
 
 Inputs = NDArray[np.float32]
 
@@ -57,7 +57,7 @@ class SaliencyTask:
         UnknownNameError
             if there is no such method.
         """
-        attributions()[self.method]
+        attribution(self.method)
         counts = {len(self.inputs), len(self.targets), len(self.counts), len(logits)}
         if len(counts) != 1:
             got = f"{len(self.inputs)} inputs, {len(self.targets)} targets, {len(logits)} rows of logits"
@@ -73,8 +73,9 @@ class SaliencyTask:
 
         ``altered`` changes a batch of inputs before it is explained.
         """
-        method = attributions()[self.method]
+        method = attribution(self.method)
+        pace = Pace(progress, len(self), f"{self.method} maps")
         for rows in slices(len(self), twin):
             batch, targets = altered(self.inputs[rows]), self.targets[rows]
             yield rows, batch_maps(method, twin, batch, targets, channel_axis=self.channel_axis)
-            progress(rows.stop / len(self), f"{self.method} maps")
+            pace.done(rows.stop)

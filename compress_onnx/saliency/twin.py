@@ -20,6 +20,7 @@ from compress_onnx.errors import ModelError, UnsupportedOperatorError
 from compress_onnx.graph import signature
 from compress_onnx.saliency.operators import CONVERTERS
 from compress_onnx.saliency.operators.constant import Constant, computed, stored, type_name
+from compress_onnx.saliency.operators.integer import written_out
 from compress_onnx.saliency.operators.node import Node, unknown_operator
 from compress_onnx.saliency.operators.quantisation import fuse_pairs
 
@@ -48,7 +49,8 @@ def build_twin(model: onnx.ModelProto) -> fx.GraphModule:
     assembly = _Assembly(whole)
     assembly.feed(found.input_name)
     for proto in _needed(whole.graph.node, found.output_name):
-        assembly.add(proto)
+        for part in written_out(proto):
+            assembly.add(part)
     twin = assembly.finish(found.output_name)
     twin.meta["fixed_batch"] = found.fixed_batch
     twin.meta["classes"] = found.classes
@@ -132,8 +134,7 @@ class _Assembly:
         twin = fx.GraphModule(self._root, self._graph, class_name="Twin")
         fuse_pairs(twin)
         twin.meta["layers"] = self._layers
-        # Channels last: oneDNN convolves and PyTorch pools up to twice as fast, and values stay what they are.
-        return twin.to(memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
+        return twin.eval().requires_grad_(requires_grad=False)
 
     def _value(self, name: str) -> Constant | fx.Node:
         if name not in self._values:

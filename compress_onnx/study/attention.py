@@ -15,6 +15,7 @@ from compress_onnx.graph import load_model
 from compress_onnx.metrics import LogitPair
 from compress_onnx.records import Predictions, SaliencyShift
 from compress_onnx.study.contestants import Contestant
+from compress_onnx.study.explained import deployed_file, explained_targets
 from compress_onnx.study.options import NO_SALIENCY, CompareOptions
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Attention:
     baseline: BaselineSaliency
     contestant: Contestant
     explained: Explained
-    seed: int
+    options: CompareOptions
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,33 +80,36 @@ def baseline_attention(
     options: CompareOptions,
     stages: Stages,
 ) -> Attention | None:
-    """Explain the baseline's own predictions, ``None`` where no saliency is wanted."""
+    """Explain the baseline's own predictions or the labels, ``None`` where no saliency is wanted."""
     if options.saliency == NO_SALIENCY:
         return None
     from compress_onnx.saliency.shift import explain_baseline
 
     logits = predictions.logits[explained.rows]
-    task = _task(contestant, explained, targets=logits.argmax(axis=1), method=options.saliency)
+    task = _task(contestant, explained, targets=explained_targets(predictions, options.target), options=options)
     baseline = explain_baseline(
         load_model(contestant.path),
         logits,
         task,
         rng=np.random.default_rng(options.seed),
         progress=stages(f"saliency {contestant.name}"),
+        predict=deployed_file(contestant.path, threads=options.threads),
     )
-    return Attention(baseline=baseline, contestant=contestant, explained=explained, seed=options.seed)
+    return Attention(baseline=baseline, contestant=contestant, explained=explained, options=options)
 
 
-def _task(contestant: Contestant, explained: Explained, *, targets: NDArray[np.int64], method: str) -> SaliencyTask:
+def _task(
+    contestant: Contestant, explained: Explained, *, targets: NDArray[np.int64], options: CompareOptions
+) -> SaliencyTask:
     from compress_onnx.saliency.anchors import noise_amplitude
     from compress_onnx.saliency.task import SaliencyTask
 
     preprocessing = contestant.preprocessing
     return SaliencyTask(
         inputs=np.concatenate(list(explained.images.batches(preprocessing))),
-        targets=targets,
-        target="baseline",
-        method=method,
+        targets=targets[explained.rows],
+        target=options.target,
+        method=options.saliency,
         noise_amplitude=noise_amplitude(preprocessing.std),
         keep=np.flatnonzero(explained.shown),
         counted=explained.counted,
@@ -125,8 +129,9 @@ def attention_against(
         load_model(candidate.path),
         predictions.logits[rows],
         flipped=pair.flipped[rows],
-        rng=np.random.default_rng(attention.seed),
+        rng=np.random.default_rng(attention.options.seed),
         progress=stages(f"saliency {candidate.name}"),
+        predict=deployed_file(candidate.path, threads=attention.options.threads),
     )
     maps: Maps = {}
     if outcome.deviation is not None:

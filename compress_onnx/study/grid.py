@@ -98,7 +98,7 @@ def _expect_known(raw: dict[str, Any]) -> None:
         if f"{network}-{dataset}" not in model_names():
             raise unknown("trained model", f"{network}-{dataset}", model_names(), where="models/")
     methods = [NO_SALIENCY, *attributions().names()]
-    if raw.get("saliency", NO_SALIENCY) not in methods:
+    if raw.get("saliency", NO_SALIENCY).partition(":")[0] not in methods:
         raise unknown("attribution method", raw["saliency"], methods)
 
 

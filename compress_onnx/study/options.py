@@ -15,13 +15,15 @@ NO_SALIENCY = "none"
 class CompareOptions:
     """Options of ``compare``; see :mod:`compress_onnx.config` for bounds and reasons.
 
-    ``saliency`` is a method's name or ``none``; ``latency`` is ``None`` where nothing is timed;
+    ``saliency`` is a method's name, with a layer as ``grad-cam:LAYER``, or ``none``; ``target`` is the
+    class it explains; ``latency`` is ``None`` where nothing is timed;
     ``preprocessing`` serves models whose metadata holds none; ``pictures`` bounds how many flipped
     samples per candidate are kept with picture and maps for the report.
     """
 
     saliency: str = NO_SALIENCY
     saliency_samples: int = config.SALIENCY_SAMPLES.default
+    target: str = config.TARGET.default
     latency: LatencyPlan | None = None
     threads: int = config.THREADS.default
     seed: int = config.SEED.default
@@ -30,6 +32,7 @@ class CompareOptions:
 
     def __post_init__(self) -> None:
         config.SALIENCY_SAMPLES.check(self.saliency_samples)
+        config.TARGET.check(self.target)
         config.THREADS.check(self.threads)
         config.SEED.check(self.seed)
         config.PICTURES.check(self.pictures)
@@ -42,6 +45,7 @@ class CompareOptions:
         return {
             "saliency": self.saliency,
             "saliency_samples": self.saliency_samples,
+            "target": self.target,
             "threads": self.threads,
             "seed": self.seed,
             "pictures": self.pictures,

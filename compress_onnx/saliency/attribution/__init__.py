@@ -6,7 +6,7 @@ extension point ``compress_onnx.attributions``. :func:`batch_maps` turns what it
 
 from __future__ import annotations
 
-from compress_onnx.saliency.attribution.deployed import Deployed, explained_module
+from compress_onnx.saliency.attribution.deployed import Deployed, Predict, explained_module
 from compress_onnx.saliency.attribution.gradients import (
     gradient,
     input_x_gradient,
@@ -19,6 +19,7 @@ from compress_onnx.saliency.attribution.occlusion import occlusion
 
 __all__ = [
     "Deployed",
+    "Predict",
     "batch_maps",
     "explained_module",
     "grad_cam",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import torch
 from captum.attr import LayerAttribution
@@ -12,7 +10,7 @@ from torch import nn
 
 from compress_onnx.errors import DataError, ModelError, PluginError
 from compress_onnx.extension_points import Attribution
-from compress_onnx.saliency.batching import filled
+from compress_onnx.saliency.batching import as_images, filled
 from compress_onnx.saliency.twin import classes, fixed_batch
 
 
@@ -33,7 +31,6 @@ class ChannelsFirst(nn.Module):
 def seeded(method: Attribution, seed: int) -> Attribution:
     """Return a method whose every call draws the same numbers, and leaves torch's generator as it was."""
 
-    @functools.wraps(method.__call__)
     def call(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -68,7 +65,7 @@ def batch_maps(
         if the method returns attributions of no such shape.
     """
     _check_targets(targets, len(batch), classes(module))
-    inputs = torch.from_numpy(filled(batch, module))
+    inputs = as_images(batch, module)
     if channel_axis == 3:
         module, inputs = ChannelsFirst(module), inputs.permute(0, 3, 1, 2)
     found = seeded(method, 0)(module, inputs, torch.from_numpy(filled(targets, module)))

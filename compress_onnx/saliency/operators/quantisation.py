@@ -148,6 +148,10 @@ class RectifyingFakeQuantize(FakeQuantize, nn.ReLU):
     """
 
 
+class RectifyingQuantize(Quantize, nn.ReLU):
+    """The same for a Quantize that stays apart from its Dequantize."""
+
+
 def _quantize(node: Node) -> nn.Module:
     _refuse_blocks(node)
     point = node.known(2)
@@ -204,21 +208,33 @@ def fuse_pairs(twin: fx.GraphModule) -> None:
     modules = dict(twin.named_modules())
     for node in list(twin.graph.nodes):
         first = modules.get(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(first, Quantize) or not node.users or first.get_buffer("scale").numel() > 1:
+        if not isinstance(first, Quantize) or not node.users:
             continue
+        rectifies = _rectifies(first, modules.get(str(node.args[0])))
         users = list(node.users)
-        if all(_undoes(modules.get(str(user.target)), first) for user in users):
-            twin.add_submodule(str(node.target), _fused(first, modules.get(str(node.args[0]))))
+        if first.get_buffer("scale").numel() == 1 and all(
+            _undoes(modules.get(str(user.target)), first) for user in users
+        ):
+            twin.add_submodule(str(node.target), _fused(first, RectifyingFakeQuantize if rectifies else FakeQuantize))
             _bypass(twin.graph, users, node)
+        elif rectifies:
+            twin.add_submodule(str(node.target), _rectifying(first))
     twin.delete_all_unused_submodules()
     twin.recompile()
 
 
-def _fused(first: Quantize, source: nn.Module | None) -> FakeQuantize:
-    """Return the fake quantisation; ``source`` is the module that gives the values, ``None`` for the input."""
+def _rectifies(first: Quantize, source: nn.Module | None) -> bool:
+    """Tell whether a Quantize stands for a ReLU: it cuts off all negatives of what gives both signs."""
+    return isinstance(source, _SIGNED) and bool((first.get_buffer("zero_point") == first.limits[0]).all())
+
+
+def _fused(first: Quantize, kind: type[FakeQuantize]) -> FakeQuantize:
     low, high = (limit - first.get_buffer("zero_point").item() for limit in first.limits)
-    kind = RectifyingFakeQuantize if low == 0 and isinstance(source, _SIGNED) else FakeQuantize
     return kind(first.get_buffer("scale"), low, high)
+
+
+def _rectifying(first: Quantize) -> RectifyingQuantize:
+    return RectifyingQuantize(first.get_buffer("scale"), first.get_buffer("zero_point"), first.axis, first.limits)
 
 
 def _bypass(graph: fx.Graph, users: list[fx.Node], node: fx.Node) -> None:
