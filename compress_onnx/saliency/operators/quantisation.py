@@ -210,7 +210,7 @@ def fuse_pairs(twin: fx.GraphModule) -> None:
         first = modules.get(str(node.target)) if node.op == "call_module" else None
         if not isinstance(first, Quantize) or not node.users:
             continue
-        rectifies = _rectifies(first, modules.get(str(node.args[0])))
+        rectifies = _rectifies(first, _source(node, modules))
         users = list(node.users)
         if first.get_buffer("scale").numel() == 1 and all(
             _undoes(modules.get(str(user.target)), first) for user in users
@@ -221,6 +221,12 @@ def fuse_pairs(twin: fx.GraphModule) -> None:
             twin.add_submodule(str(node.target), _rectifying(first))
     twin.delete_all_unused_submodules()
     twin.recompile()
+
+
+def _source(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
+    """Return the module that gives a node its values, ``None`` for the input."""
+    given = node.args[0]
+    return modules.get(str(given.target)) if isinstance(given, fx.Node) else None
 
 
 def _rectifies(first: Quantize, source: nn.Module | None) -> bool:
