@@ -56,7 +56,7 @@ class BaselineSaliency:
     randomised_ceiling: float | None = None
     undefined_reason: str | None = None
 
-    def against(
+    def against(  # noqa: PLR0913  # a file, its answers, and the session that gives others
         self,
         candidate: onnx.ModelProto,
         logits: NDArray[np.float32],
@@ -114,7 +114,7 @@ class BaselineSaliency:
         )
 
 
-def explain_baseline(
+def explain_baseline(  # noqa: PLR0913  # see BaselineSaliency.against
     baseline: onnx.ModelProto,
     logits: NDArray[np.float32],
     task: SaliencyTask,

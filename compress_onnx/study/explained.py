@@ -25,7 +25,8 @@ def explained_targets(predictions: Predictions, target: str) -> NDArray[np.int64
         if labels are asked for and the data has none.
     """
     if target != LABEL:
-        return predictions.logits.argmax(axis=1)
+        predicted: NDArray[np.int64] = predictions.logits.argmax(axis=1)
+        return predicted
     if predictions.labels is None:
         raise OptionError(
             "labelled images for --target label", "images without labels", remedy="Explain the baseline's predictions."

@@ -115,7 +115,9 @@ def agreement_rows(folder: Path) -> Iterator[Row]:
         try:
             images, training = load_data(data), load_data(f"{data}:train")
         except CompressOnnxError as error:
-            yield Row(figure=f"twin against ONNX Runtime, LeNet-5, {data}", bar=0.999, reach="at least", skipped=str(error))
+            yield Row(
+                figure=f"twin against ONNX Runtime, LeNet-5, {data}", bar=0.999, reach="at least", skipped=str(error)
+            )
             continue
         base = _trained(f"lenet5-{data}", folder)
         form = read_embedded(base).preprocessing

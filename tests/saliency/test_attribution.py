@@ -197,9 +197,7 @@ def test_guided_backpropagation_holds_back_negative_signals(small: Any) -> None:
     assert_close(got, as_map(signed(by_hand, small.images, targets_of(40))))
 
 
-def test_a_quantised_model_is_guided_too_although_its_quantiser_took_the_relus_away(
-    small: Any, quantised: Any
-) -> None:
+def test_a_quantised_model_is_guided_too_although_its_quantiser_took_the_relus_away(small: Any, quantised: Any) -> None:
     assert not any(node.op_type == "Relu" for node in quantised.graph.node)
     images, targets = small.images, targets_of(40)
     guided = batch_maps(guided_backpropagation, build_twin(small.model), images, targets)
@@ -340,7 +338,10 @@ def test_nan_gradients_are_refused_with_their_number(small: Any) -> None:
 def test_a_plug_in_that_returns_another_shape_is_named_as_such(shape: Any) -> None:
     with pytest.raises(PluginError, match=r"shape \(2, 1, 1, 1\) or maps \(2, h, w\)"):
         batch_maps(
-            lambda *_: torch.zeros(shape), torch.nn.Identity(), np.zeros((2, 1, 1, 1), np.float32), np.zeros(2, np.int64)
+            lambda *_: torch.zeros(shape),
+            torch.nn.Identity(),
+            np.zeros((2, 1, 1, 1), np.float32),
+            np.zeros(2, np.int64),
         )
 
 

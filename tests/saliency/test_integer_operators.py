@@ -16,9 +16,12 @@ from compress_onnx.saliency.twin import build_twin, layers  # noqa: E402
 
 MICROSOFT = "com.microsoft"
 RNG = np.random.default_rng(0)
-SCALES = {
-    **{name: np.float32(value) for name, value in {"s": 0.05, "t": 0.0311, "u": 0.04, "one": 1.0}.items()},
-    **{"z": np.uint8(120), "y": np.uint8(131), "v": np.uint8(7), "zero": np.int8(0)},
+SCALES: dict[str, Any] = {
+    "s": np.float32(0.05),
+    "t": np.float32(0.0311),
+    "z": np.uint8(120),
+    "y": np.uint8(131),
+    "zero": np.int8(0),
 }
 
 
@@ -81,7 +84,10 @@ def model_of(node: onnx.NodeProto, extra: dict[str, Any], opset: int = 17) -> on
         "g",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, 4, 4])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", "c"])],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in (tensors | {"zero_f": np.float32(0)}).items()],
+        [
+            numpy_helper.from_array(np.asarray(value), name)
+            for name, value in (tensors | {"zero_f": np.float32(0)}).items()
+        ],
     )
     imports = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1)]
     return helper.make_model(graph, opset_imports=imports, ir_version=8)

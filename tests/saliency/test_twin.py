@@ -91,7 +91,9 @@ def test_the_gradient_of_a_quantised_twin_is_close_to_the_float_one(small: Any, 
 
 def test_pairs_become_one_fake_quantisation_and_weights_are_dequantised_beforehand(quantised: Any) -> None:
     kinds = [type(module) for module in build_twin(quantised).modules()]
-    assert sum(issubclass(kind, FakeQuantize) for kind in kinds) == sum(node.op_type == "QuantizeLinear" for node in quantised.graph.node)
+    assert sum(issubclass(kind, FakeQuantize) for kind in kinds) == sum(
+        node.op_type == "QuantizeLinear" for node in quantised.graph.node
+    )
     assert Quantize not in kinds
     assert Dequantize not in kinds
 
