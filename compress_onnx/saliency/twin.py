@@ -22,7 +22,7 @@ from compress_onnx.saliency.operators import CONVERTERS
 from compress_onnx.saliency.operators.constant import Constant, computed, stored, type_name
 from compress_onnx.saliency.operators.integer import written_out
 from compress_onnx.saliency.operators.node import Node, unknown_operator
-from compress_onnx.saliency.operators.quantisation import fuse_pairs
+from compress_onnx.saliency.operators.pairs import fuse_pairs
 
 _OWN_DOMAIN = {"", "ai.onnx"}
 # What a twin already has under a name of its own.
