@@ -143,6 +143,13 @@ CALLS = NumberOption(name="calls", default=50, low=1, help="Timed calls per mode
 SALIENCY_SAMPLES = NumberOption(
     name="saliency-samples", default=1000, low=1, help="Evaluation images whose saliency maps are compared."
 )
+# The baseline's prediction needs no labels, and both models are asked for the same class.
+SALIENCY_TARGET = ChoiceOption(
+    name="saliency-target",
+    default="baseline",
+    choices=("baseline", "label"),
+    help="Class that saliency explains: the baseline's prediction (baseline) or the true class (label).",
+)
 # 300 flips with three small pictures each stay below a few megabytes in the report.
 PICTURES = NumberOption(
     name="pictures", default=300, low=0, help="Flipped samples per candidate that the report shows with pictures."

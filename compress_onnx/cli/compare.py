@@ -21,6 +21,7 @@ from compress_onnx.cli.options import (
     Rounds,
     Saliency,
     SaliencySamples,
+    SaliencyTarget,
     Seed,
     Size,
     Std,
@@ -42,6 +43,7 @@ def compare(
     data: Data,
     saliency: Saliency = AUTO,
     saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default,
+    saliency_target: SaliencyTarget = config.SALIENCY_TARGET.default,
     latency: Annotated[bool, typer.Option(help="Time the models too.")] = True,
     threads: UsedThreads = None,
     cache: Cache = True,
@@ -65,6 +67,7 @@ def compare(
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,
+        saliency_target=saliency_target,
         latency=plan_of(threads=threads or config.THREADS.default, batch=batch, rounds=rounds, calls=calls)
         if latency
         else None,

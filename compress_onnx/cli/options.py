@@ -40,8 +40,13 @@ CalibrationSize = Annotated[int, typer.Option(help=config.CALIBRATION_SIZE.help)
 Method = Annotated[str, typer.Option(help=f"{config.METHOD.help} One of {', '.join(config.METHOD.choices)}.")]
 Cpu = Annotated[str, typer.Option(help=f"{config.CPU.help} One of {', '.join(config.CPU.choices)}.")]
 Saliency = Annotated[
-    str, typer.Option(help="Attribution method, none, or auto: gradient where the torch extra is installed.")
+    str,
+    typer.Option(
+        help="Attribution method (grad-cam:LAYER for a layer by its ONNX name), none, or auto: "
+        "gradient where the torch extra is installed."
+    ),
 ]
+SaliencyTarget = Annotated[str, typer.Option(help=config.SALIENCY_TARGET.help)]
 SaliencySamples = Annotated[int, typer.Option(help=config.SALIENCY_SAMPLES.help)]
 Mean = Annotated[str, typer.Option(help="Channel means of pixels scaled to 0..1, as 0.5,0.5,0.5 (foreign models).")]
 Std = Annotated[str, typer.Option(help="Channel standard deviations, likewise.")]

@@ -90,10 +90,12 @@ def saliency_method(wanted: str) -> str:
     ------
     UnknownNameError
         if no method has that name.
+    OptionError
+        if a layer is given to a method that looks at none.
     MissingExtraError
         if a method was asked for by name and the extra is missing.
     """
-    from compress_onnx.extension_points import attributions
+    from compress_onnx.extension_points import attribution
     from compress_onnx.extras import missing_packages, require_extra
 
     if wanted == AUTO and missing_packages("torch"):
@@ -103,7 +105,7 @@ def saliency_method(wanted: str) -> str:
         return "gradient"
     if wanted != "none":
         require_extra("torch", command=f"--saliency {wanted}")
-        attributions()[wanted]
+        attribution(wanted)
     return wanted
 
 

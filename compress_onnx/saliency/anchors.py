@@ -22,6 +22,7 @@ from compress_onnx.errors import ModelError
 from compress_onnx.metrics.saliency_group import MapSimilarities, joined, map_similarities
 from compress_onnx.metrics.saliency_scale import Anchors
 from compress_onnx.metrics.saliency_similarity import flat
+from compress_onnx.saliency.batching import Pace
 from compress_onnx.saliency.spilled import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask
 
@@ -97,6 +98,7 @@ def explained_with_anchors(
     floor: list[MapSimilarities] = []
     noise_rng, weight_rng = rng.spawn(2)
     ceiling = _Ceiling(twin, task, weight_rng)
+    pace = Pace(progress, len(task), f"{task.method} maps and anchors")
     for rows, batch in task.inputs(twin):
         here = task.explain(twin, batch, rows)
         maps.append(here)
@@ -104,7 +106,7 @@ def explained_with_anchors(
         noise = noisy(batch, task.noise_amplitude, noise_rng, channel_axis=task.channel_axis)
         floor.append(map_similarities(here, task.explain(twin, noise, rows)))
         ceiling.add(rows, batch, here)
-        progress(rows.stop / len(task), f"{task.method} maps and anchors")
+        pace.done(rows.stop)
     anchors = Anchors(floor=joined(floor), ceiling=ceiling.similarities(), missing=ceiling.missing)
     return ExplainedBaseline(maps=maps, anchors=anchors, flat=flat_maps)
 

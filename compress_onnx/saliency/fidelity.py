@@ -14,7 +14,7 @@ from torch import fx, nn
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.records import TwinFidelity
-from compress_onnx.saliency.batching import filled, slices
+from compress_onnx.saliency.batching import Pace, as_images, slices
 from compress_onnx.saliency.twin import build_twin
 
 # One prediction in 200. Rounding at the last bit of an integer kernel flips far fewer (none of 12,630
@@ -89,11 +89,12 @@ def together(first: TwinFidelity, second: TwinFidelity) -> TwinFidelity:
 def twin_logits(twin: nn.Module, inputs: NDArray[np.float32], *, progress: Progress = silent) -> NDArray[np.float32]:
     """Return the twin's logits (N, classes) float32 for ``inputs`` (N, C, H, W), N at least 1."""
     found = []
+    pace = Pace(progress, len(inputs), "checking the twin")
     for part in slices(len(inputs), twin):
         with torch.no_grad():
-            logits = twin(torch.from_numpy(filled(inputs[part], twin)))
+            logits = twin(as_images(inputs[part], twin))
         found.append(logits.numpy()[: part.stop - part.start])
-        progress(part.stop / len(inputs), "checking the twin")
+        pace.done(part.stop)
     return np.concatenate(found)
 
 
@@ -119,10 +120,10 @@ def faithful_twin(
     """
     try:
         twin = build_twin(model)
-        found = UNTESTED
+        found, pace = UNTESTED, Pace(progress, len(runtime_logits), "checking the twin")
         for rows, batch in inputs(twin):
             found = together(found, fidelity(twin, batch, runtime_logits[rows]))
-            progress(rows.stop / len(runtime_logits), "checking the twin")
+            pace.done(rows.stop)
     except ModelError as error:
         return CheckedTwin(twin=None, fidelity=UNTESTED, reason=str(error))
     if found.accepted:

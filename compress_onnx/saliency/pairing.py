@@ -15,6 +15,7 @@ from compress_onnx.metrics.saliency_mean_shift import MeanShift
 from compress_onnx.metrics.saliency_similarity import flat, mean_absolute_deviation, normalised
 from compress_onnx.records import SystematicShift
 from compress_onnx.saliency.anchors import ExplainedBaseline
+from compress_onnx.saliency.batching import Pace
 from compress_onnx.saliency.spilled import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask
 
@@ -78,6 +79,7 @@ def compared(
     shift = MeanShift(*baseline.maps.shape, rng)
     parts: list[MapSimilarities] = []
     differences: list[NDArray[np.float32]] = []
+    pace = Pace(progress, len(task), f"{task.method} maps")
     for rows, batch in task.inputs(twin):
         before, after = baseline.maps.read(rows), task.explain(twin, batch, rows)
         maps.append(after)
@@ -86,7 +88,7 @@ def compared(
         cells = shift.cells(before), shift.cells(after)
         shift.add(*cells)
         differences.append(coarse(cells[1] - cells[0]))
-        progress(rows.stop / len(task), f"{task.method} maps")
+        pace.done(rows.stop)
     return Compared(
         baseline=baseline,
         similarities=joined(parts),

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.config import Progress, silent
-from compress_onnx.errors import ModelError
+from compress_onnx.errors import ModelError, UnknownNameError
 from compress_onnx.metrics.saliency_group import summarised
 from compress_onnx.metrics.saliency_mean_shift import MeanMaps, untested
 from compress_onnx.metrics.saliency_scale import nowhere, scale_positions
 from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
 from compress_onnx.saliency.anchors import ExplainedBaseline, explained_with_anchors
+from compress_onnx.saliency.attribution import Predict
 from compress_onnx.saliency.batching import between
 from compress_onnx.saliency.fidelity import UNTESTED, faithful_twin
 from compress_onnx.saliency.pairing import Compared, MapPairs, compared, explained_pairs
@@ -36,8 +37,8 @@ NO_MATCH = "every explained sample has another class"
 class Candidate:
     """A model to hold against the baseline.
 
-    ``logits`` (N, classes) are ONNX Runtime's on the task's inputs, ``flipped`` (N,) marks changed
-    predictions. The maps of the rows ``keep`` (K,) int64 are handed out, and those of ``others``, samples
+    ``logits`` are ONNX Runtime's on the inputs that the task checks, ``flipped`` (N,) marks changed
+    predictions, ``predict`` gives the session's logits for a method that runs on it. The maps of the rows ``keep`` (K,) int64 are handed out, and those of ``others``, samples
     that are only shown: they count in no figure.
     """
 
@@ -46,6 +47,7 @@ class Candidate:
     flipped: NDArray[np.bool_]
     keep: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     others: SaliencyTask | None = None
+    predict: Predict | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,17 +91,16 @@ class BaselineSaliency:
         if self.twin is None or self.explained is None:
             return self.undefined(UNTESTED, self.undefined_reason or NO_SAMPLES)
         checked = faithful_twin(
-            candidate.model, self.task.inputs, candidate.logits, progress=between(progress, 0.0, 0.3)
+            candidate.model, self.task.checks, candidate.logits, progress=between(progress, 0.0, 0.3)
         )
         if checked.twin is None:
             return self.undefined(checked.fidelity, f"Candidate: {checked.reason}")
         sign_rng, draw_rng = rng.spawn(2)
         try:
-            found = compared(
-                self.task, self.explained, checked.twin, rng=sign_rng, progress=between(progress, 0.3, 0.9)
-            )
-            others = explained_pairs(candidate.others, self.twin, checked.twin)
-        except ModelError as error:
+            module = self.task.explained(checked.twin, candidate.predict)
+            found = compared(self.task, self.explained, module, rng=sign_rng, progress=between(progress, 0.3, 0.9))
+            others = explained_pairs(candidate.others, self.twin, module)
+        except (ModelError, UnknownNameError) as error:
             return self.undefined(checked.fidelity, f"Candidate: {error}")
         shift = self._measured(self._record(checked.fidelity), found, candidate.flipped, draw_rng)
         progress(1.0, f"{self.task.method} maps summarised")
@@ -182,7 +183,7 @@ def explain_baseline(
 ) -> BaselineSaliency:
     """Explain the baseline once, for any number of candidates.
 
-    ``logits`` (N, classes) are ONNX Runtime's for the baseline on the task's inputs; ``rng`` draws
+    ``logits`` are ONNX Runtime's for the baseline on the inputs that the task checks; ``rng`` draws
     the floor's noise and the ceiling's weights. No samples: undefined, with that reason.
 
     Errors
@@ -190,24 +191,25 @@ def explain_baseline(
     DataError
         if inputs, targets and logits do not belong together.
     UnknownNameError
-        if there is no attribution of the task's name.
+        if there is no attribution of the task's name, or the baseline lacks the layer it names.
     """
     task.check(logits)
     if len(task) == 0:
         return BaselineSaliency(task=task, fidelity=UNTESTED, undefined_reason=NO_SAMPLES)
-    checked = faithful_twin(baseline, task.inputs, logits, progress=between(progress, 0.0, 0.1))
+    checked = faithful_twin(baseline, task.checks, logits, progress=between(progress, 0.0, 0.1))
     if checked.twin is None:
         return BaselineSaliency(task=task, fidelity=checked.fidelity, undefined_reason=f"Baseline: {checked.reason}")
     anchor_rng, draw_rng = rng.spawn(2)
     try:
-        explained = explained_with_anchors(checked.twin, task, rng=anchor_rng, progress=between(progress, 0.1, 1.0))
+        module = task.explained(checked.twin, task.predict)
+        explained = explained_with_anchors(module, task, rng=anchor_rng, progress=between(progress, 0.1, 1.0))
     except ModelError as error:
         return BaselineSaliency(task=task, fidelity=checked.fidelity, undefined_reason=f"Baseline: {error}")
     every, anchors = np.ones(len(task), dtype=np.bool_), explained.anchors
     return BaselineSaliency(
         task=task,
         fidelity=checked.fidelity,
-        twin=checked.twin,
+        twin=module,
         explained=explained,
         floor=summarised(anchors.floor, every, draw_rng),
         ceiling=None if anchors.ceiling is None else summarised(anchors.ceiling, every, draw_rng),

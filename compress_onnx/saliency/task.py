@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.errors import DataError
-from compress_onnx.extension_points import attributions
+from compress_onnx.extension_points import attribution
 from compress_onnx.saliency import batching
-from compress_onnx.saliency.attribution import batch_maps
+from compress_onnx.saliency.attribution import Predict, batch_maps, explained_module
 from compress_onnx.saliency.twin import fixed_batch
 
 Inputs = NDArray[np.float32]
@@ -40,6 +40,9 @@ class SaliencyTask:
     the noise of the floor in input units (:func:`compress_onnx.saliency.anchors.noise_amplitude`);
     ``classes`` (N,) int64 sorts the samples for the summary by class, by default as the targets do,
     and ``class_names`` names them; ``channel_axis`` is 3 for a model that takes (N, H, W, C).
+    ``predict`` gives the logits of the baseline's session, for a method that runs on it;
+    ``checked_on`` yields the inputs on which twins are held against ONNX Runtime, by default those
+    that are explained.
     """
 
     batches: Batches
@@ -50,6 +53,8 @@ class SaliencyTask:
     classes: NDArray[np.int64] | None = None
     class_names: Sequence[str] = ()
     channel_axis: int = 1
+    predict: Predict | None = None
+    checked_on: Batches | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -60,7 +65,7 @@ class SaliencyTask:
         return self.targets if self.classes is None else self.classes
 
     def check(self, logits: NDArray[np.float32]) -> None:
-        """Raise unless targets, classes and the baseline's logits (N, classes) belong together.
+        """Raise unless targets, classes and the baseline's logits on the checked inputs belong together.
 
         Errors
         ------
@@ -69,8 +74,9 @@ class SaliencyTask:
         UnknownNameError
             if there is no such method.
         """
-        attributions()[self.method]
-        if not len(self.targets) == len(self.sorted_as) == len(logits):
+        attribution(self.method)
+        rows = len(logits) if self.checked_on is None else len(self)
+        if not len(self.targets) == len(self.sorted_as) == rows:
             got = f"{len(self.targets)} targets, {len(self.sorted_as)} classes, {len(logits)} rows of logits"
             raise DataError("one target, class and row of logits per sample to explain", got)
         if len(self.targets) and not 0 <= self.targets.min() <= self.targets.max() < logits.shape[1]:
@@ -95,6 +101,26 @@ class SaliencyTask:
         if done != len(self):
             raise DataError("one target per sample to explain", f"{len(self)} targets for {done} samples or more")
 
+    def checks(self, twin: nn.Module) -> Iterator[tuple[slice, Inputs]]:
+        """Yield rows and batches of the inputs on which a twin is held against ONNX Runtime."""
+        if self.checked_on is None:
+            yield from self.inputs(twin)
+            return
+        done = 0
+        for batch in self.checked_on(self.batch_size(twin)):
+            yield slice(done, done + len(batch)), batch
+            done += len(batch)
+
+    def explained(self, twin: nn.Module, predict: Predict | None) -> nn.Module:
+        """Return what the method explains: the twin, or the session behind ``predict`` where it runs on that.
+
+        Errors
+        ------
+        UnknownNameError
+            if the model lacks the layer that the method's name asks for.
+        """
+        return explained_module(attribution(self.method), twin, predict)
+
     @staticmethod
     def batch_size(twin: nn.Module) -> int:
         """Return how many samples one backward pass takes."""
@@ -108,5 +134,4 @@ class SaliencyTask:
         ModelError
             if a map is NaN or infinite.
         """
-        method = attributions()[self.method]
-        return batch_maps(method, twin, batch, self.targets[rows], channel_axis=self.channel_axis)
+        return batch_maps(attribution(self.method), twin, batch, self.targets[rows], channel_axis=self.channel_axis)

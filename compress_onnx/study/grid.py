@@ -14,7 +14,7 @@ from typing import Any
 from compress_onnx import config
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.errors import OptionError
-from compress_onnx.extension_points import attributions, datasets
+from compress_onnx.extension_points import attribution, attributions, datasets
 from compress_onnx.files import sha256_of, sha256_of_file, write_text
 from compress_onnx.records import RunRecord
 from compress_onnx.registry import unknown
@@ -98,8 +98,11 @@ def _expect_known(raw: dict[str, Any]) -> None:
         if f"{network}-{dataset}" not in model_names():
             raise unknown("trained model", f"{network}-{dataset}", model_names(), where="models/")
     methods = [NO_SALIENCY, *attributions().names()]
-    if raw.get("saliency", NO_SALIENCY) not in methods:
-        raise unknown("attribution method", raw["saliency"], methods)
+    wanted = raw.get("saliency", NO_SALIENCY)
+    if wanted.partition(":")[0] not in methods:
+        raise unknown("attribution method", wanted, methods)
+    if wanted != NO_SALIENCY:
+        attribution(wanted)
 
 
 def _seeds(raw: dict[str, Any], where: object) -> list[int]:

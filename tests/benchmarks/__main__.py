@@ -23,6 +23,7 @@ from bench_latency import fusion_rows, latency_rows, size_row
 from bench_metrics import metric_rows
 from bench_models import NETWORKS, made, network
 from bench_table import Row, table
+from bench_twin import twin_rows
 
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.runtime.speedup import machine_warnings
@@ -46,6 +47,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)
     yield from attention_rows(files)
+    yield from twin_rows(folder)
 
 
 def pruning_row() -> Row:

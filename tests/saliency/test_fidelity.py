@@ -68,7 +68,7 @@ def test_a_last_batch_that_is_not_full_counts_too(small: Any, runtime: Any) -> N
     told: list[float] = []
     got = twin_logits(build_twin(small.model), images, progress=lambda fraction, _: told.append(fraction))
     np.testing.assert_allclose(got, runtime(small.model, images), atol=1e-4)
-    assert told == [64 / 70, 1.0]
+    assert told == [32 / 70, 64 / 70, 1.0]
 
 
 def test_a_file_of_fixed_batch_is_fed_whole_batches_only(small: Any, runtime: Any) -> None:
