@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.metrics.intervals import LEVEL
 from compress_onnx.records import Better, Interval, LatencyComparison, LatencyRun, Measure
-from compress_onnx.runtime.cpu import usable_cores
 from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.passport import usable_cores
 
 _RESAMPLES = 10_000
 # Six rounds all on one side of 1 are as likely as 2 in 64; with fewer no 95 % statement is possible.

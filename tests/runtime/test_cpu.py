@@ -35,7 +35,7 @@ def test_probe_reads_saturation_from_the_answer(
 
 def test_probe_answers_as_exact_or_saturating_arithmetic_would() -> None:
     """Exact: 200. Pairs of products stopped at int16: 200 * 32767 / (2 * 255 * 127) = 101."""
-    session = cpu.open_session(cpu._probe())
+    session = cpu.open_session(cpu.saturation_probe())
     (answer,) = session.run(None, {"x": np.full((1, 64, 1, 1), 255, np.uint8)})
     assert set(np.unique(answer)) in ({200}, {round(200 * 32767 / (2 * 255 * 127))})
 
