@@ -75,3 +75,7 @@ class PolicyError(CompressOnnxError):
 
 class PluginError(CompressOnnxError):
     """A plug-in could not be loaded."""
+
+
+class WorkerError(CompressOnnxError):
+    """The process that runs a model for this one could not start, died, fell silent, or answered nonsense."""
