@@ -182,7 +182,17 @@ class Worker:
         code = process.returncode if process is not None else None
         told = self._last_words()
         self.close(grace_seconds=0)
-        return WorkerError(f"an answer to {op!r}", f"{_ending(code)}{told}", where=self.name)
+        return WorkerError(
+            f"an answer to {op!r}",
+            f"{_ending(code)}{told}",
+            where=self.name,
+            remedy=self.advice(f"{_ending(code)}{told}"),
+        )
+
+    def advice(self, told: str) -> str:
+        """Return what to do about a process that ended so; ``told`` holds how it ended and its last words."""
+        del told
+        return ""
 
     def _last_words(self) -> str:
         if self._stderr is None:
@@ -190,7 +200,9 @@ class Worker:
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - _TOLD))
         lines = self._stderr.read().decode("utf-8", "replace").split("\n")
-        told = " ".join(line.strip() for line in lines[-4:] if line.strip())
+        told = " ".join(
+            line.strip() for line in [line for line in lines if ": warning: " not in line][-4:] if line.strip()
+        )
         return f": {told}" if told else ""
 
 
