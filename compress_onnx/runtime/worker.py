@@ -51,6 +51,10 @@ class NotAFrameError(Exception):
         self.seen = seen
 
 
+class UnfitError(Exception):
+    """A machine that cannot run NumPy or ONNX Runtime as they are installed here."""
+
+
 class RefusedError(Exception):
     """A request that cannot be served as it was made."""
 
@@ -125,8 +129,12 @@ class Service:
     def on_hello(self, request: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """Return versions and machine; the import errors of a bare board appear here."""
         del request, arrays
-        import numpy as np
-        import onnxruntime as ort
+        try:
+            import numpy as np
+            import onnxruntime as ort
+        except RuntimeError as error:
+            # NumPy says so of a CPU older than its wheels.
+            raise UnfitError(str(error)) from error
 
         facts = {
             "protocol": PROTOCOL,
@@ -298,7 +306,7 @@ def described(error: BaseException) -> dict[str, str]:
         kind = "missing"
     elif isinstance(error, (RefusedError, KeyError)):
         kind = "request"
-    elif isinstance(error, (MemoryError, OSError)):
+    elif isinstance(error, (MemoryError, OSError, UnfitError)):
         kind = "machine"
     return {"kind": kind, "type": type(error).__name__, "message": str(error)[:2000]}
 

@@ -22,7 +22,6 @@ _SECONDS = 20.0
 _SIGILL = MappingProxyType(
     {
         "SIGILL": "That CPU lacks instructions that Python, NumPy or ONNX Runtime were built for; choose a later one.",
-        "baseline optimizations": "That CPU lacks instructions that NumPy was built for; choose a later one.",
         "SIGSEGV": "This ONNX Runtime may be too new for this qemu: ONNX Runtime 1.27 ran under qemu 7.2 where 1.32 "
         "crashed.",
     }
@@ -130,7 +129,7 @@ def named_models(told: str) -> tuple[str, ...]:
     ('Haswell', 'cortex-a72')
     """
     listed = told.partition("Available CPUs:")[2].partition("\n\n")[0]
-    found = re.findall(r"^(?:x86\s+|\s+)(\S+)", listed, re.MULTILINE)
+    found = re.findall(r"^(?:x86[ \t]+|[ \t]+)(\S+)", listed, re.MULTILINE)
     return tuple(name for name in found if not re.search(r"-v\d+$", name))
 
 

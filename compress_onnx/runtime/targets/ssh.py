@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from compress_onnx.errors import OptionError, TargetError
 from compress_onnx.runtime.targets.target import Target
@@ -71,7 +71,7 @@ def parts(text: str) -> tuple[str | None, str, int | None, str]:
     fits = re.fullmatch(r"[A-Za-z0-9_][\w.:%-]*", host) and (user is None or re.fullmatch(r"[\w.][\w.-]*", user))
     if split.scheme != "ssh" or not fits or split.query or split.fragment or split.password:
         raise OptionError(FORM, repr(text), where="--target")
-    return user, host, port, split.path if len(split.path) > 1 else _PYTHON
+    return user, host, port, unquote(split.path) if len(split.path) > 1 else _PYTHON
 
 
 def _remedies(reached: str) -> MappingProxyType[str, str]:

@@ -9,7 +9,6 @@ import os
 import shlex
 from types import MappingProxyType
 
-from compress_onnx.errors import ModelError, WorkerError
 from compress_onnx.runtime import passport, worker
 from compress_onnx.runtime.worker_process import ANSWER_SECONDS, START_SECONDS, Worker
 
@@ -69,16 +68,7 @@ class _SentWorker(Worker):
             # noticed, with its last words, when it is asked.
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._process.stdin.fileno(), self._program)
-        try:
-            super()._hello()
-        except ModelError as error:
-            # No model is at play yet: what failed is the import of NumPy or ONNX Runtime.
-            raise WorkerError(
-                "Python with NumPy and ONNX Runtime that start",
-                str(error),
-                where=self.name,
-                remedy=self.advice(str(error)),
-            ) from error
+        super()._hello()
 
     def advice(self, told: str) -> str:
         """Return what to do about the far end's last words."""
