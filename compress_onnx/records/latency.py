@@ -7,7 +7,12 @@ from compress_onnx.records.base import Measure, record
 
 @record
 class LatencyRun:
-    """Timed calls of one artifact: raw milliseconds per call, warm-up kept apart."""
+    """Timed calls of one artifact: raw milliseconds per call, warm-up kept apart.
+
+    ``load_ms``, ``first_ms`` (the first inference) and the bytes are medians over the rounds' fresh processes,
+    whose single values are ``loads_ms`` and ``firsts_ms``. ``resident_bytes`` (after loading) and ``peak_bytes``
+    are those of the whole process, with Python and the runtime. ``throughput`` is in images per second.
+    """
 
     values_ms: tuple[float, ...]
     warmup_ms: tuple[float, ...]
@@ -15,11 +20,23 @@ class LatencyRun:
     p50_ms: Measure
     p90_ms: Measure
     p99_ms: Measure
+    loads_ms: tuple[float, ...] = ()
+    firsts_ms: tuple[float, ...] = ()
+    first_ms: float | None = None
+    resident_bytes: int | None = None
+    peak_bytes: int | None = None
+    throughput: Measure | None = None
 
 
 @record
 class LatencyComparison:
-    """Interleaved latency of baseline and candidate in one process tree on one CPU."""
+    """Interleaved latency of baseline and candidate on one CPU, a fresh process per file and round.
+
+    ``noise_floor`` is the largest ratio, less one, that two copies of the baseline may have (the A/A round, whose
+    medians per round are ``repeat_ms``); ``significant`` tells whether the speed-up's interval excludes 1 and the
+    speed-up lies beyond that floor, ``None`` where too few rounds leave it open. ``cores`` are those that the
+    processes were kept on, empty where they were not.
+    """
 
     threads: int
     batch: int
@@ -28,3 +45,8 @@ class LatencyComparison:
     candidate: LatencyRun
     speedup: Measure
     warnings: tuple[str, ...]
+    spinning: bool = True
+    cores: tuple[int, ...] = ()
+    repeat_ms: tuple[float, ...] = ()
+    noise_floor: Measure | None = None
+    significant: bool | None = None

@@ -51,6 +51,9 @@ class Worker:
         if ONNX Runtime refuses the model or its input.
     """
 
+    sees_files = True
+    """Whether it finds this machine's files under their paths; set to false, models are sent as bytes."""
+
     def __init__(
         self,
         command: Sequence[str],
@@ -157,14 +160,16 @@ class Worker:
         return header, found
 
     def load(self, model: Path | bytes, **options: Any) -> dict[str, Any]:
-        """Open a session for a file of the worker's machine, or for a model's bytes.
+        """Open a session for a file of this machine, or for a model's bytes.
 
         ``options`` are those of :func:`worker.opened`, and ``affinity``, a list of cores. Returns the answer's
         ``load_ns``, ``affinity``, ``memory_before``, ``memory``, ``inputs`` and ``outputs``.
         """
-        if isinstance(model, Path):
-            return self.ask("load", path=str(model.absolute()), options=options, where=model)[0]
-        return self.ask("load", {"model": np.frombuffer(model, np.uint8)}, options=options)[0]
+        where = model if isinstance(model, Path) else self.name
+        if isinstance(model, Path) and self.sees_files:
+            return self.ask("load", path=str(model.absolute()), options=options, where=where)[0]
+        content = model.read_bytes() if isinstance(model, Path) else model
+        return self.ask("load", {"model": np.frombuffer(content, np.uint8)}, options=options, where=where)[0]
 
     def run(self, arrays: Mapping[str, NDArray[Any]], *, seconds: float | None = None) -> dict[str, NDArray[Any]]:
         """Return all outputs for one batch, by name, each finite or not as the model made it."""

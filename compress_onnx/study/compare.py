@@ -33,7 +33,7 @@ from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.fusion import fusion_receipt
 from compress_onnx.runtime.latency import measure_latency
 from compress_onnx.runtime.predict import Samples, predict
-from compress_onnx.runtime.speedup import compare_latency, machine_warnings
+from compress_onnx.runtime.speedup import compare_latency
 from compress_onnx.store import save_pictures, save_predictions, save_run, save_samples
 from compress_onnx.study.attention import (
     AttentionShift,
@@ -198,8 +198,7 @@ def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[Late
     if plan is None or len(timed) < 2:
         return [None] * (len(parties) - 1)
     inputs = next(job.images.batches(parties[0].preprocessing, plan.batch))
-    warnings = machine_warnings(plan.threads)
-    runs = measure_latency(
+    timings = measure_latency(
         [party.path for party in timed],
         inputs,
         plan=plan,
@@ -208,8 +207,7 @@ def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[Late
     )
     rng = np.random.default_rng(job.options.seed)
     found = {
-        party.name: compare_latency(runs[0], run, plan=plan, rng=rng, warnings=warnings)
-        for party, run in zip(timed[1:], runs[1:], strict=True)
+        party.name: compare_latency(timings, place, plan=plan, rng=rng) for place, party in enumerate(timed) if place
     }
     return [found.get(party.name) for party in parties[1:]]
 

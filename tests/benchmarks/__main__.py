@@ -20,7 +20,7 @@ from bench_models import NETWORKS, made, network
 from bench_table import Row, table
 
 from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.runtime.speedup import machine_warnings
+from compress_onnx.runtime.disturbance import machine_warnings
 
 
 def rows(folder: Path) -> Iterator[Row]:
