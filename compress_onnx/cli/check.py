@@ -21,6 +21,7 @@ from compress_onnx.cli.options import (
     Seed,
     Size,
     Std,
+    Target,
     Threads,
     preprocessing_of,
 )
@@ -38,6 +39,7 @@ def check(
     latency: Annotated[bool, typer.Option(help="Time the models too.")] = False,
     threads: Threads = config.THREADS.default,
     seed: Seed = config.SEED.default,
+    target: Target = "",
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -59,6 +61,7 @@ def check(
         latency=plan_of(threads=threads) if latency else None,
         threads=threads,
         seed=seed,
+        target=target or None,
         preprocessing=preprocessing_of(baseline, mean=mean, std=std, size=size, layout=layout),
     )
     run = new_run(out, f"check-{baseline.stem}")

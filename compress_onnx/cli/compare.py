@@ -23,6 +23,7 @@ from compress_onnx.cli.options import (
     Seed,
     Size,
     Std,
+    Target,
     Threads,
     preprocessing_of,
 )
@@ -47,6 +48,7 @@ def compare(
     rounds: Rounds = config.ROUNDS.default,
     calls: Calls = config.CALLS.default,
     seed: Seed = config.SEED.default,
+    target: Target = "",
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -66,6 +68,7 @@ def compare(
         latency=plan_of(threads=threads, batch=batch, rounds=rounds, calls=calls) if latency else None,
         threads=threads,
         seed=seed,
+        target=target or None,
         preprocessing=preprocessing_of(baseline, mean=mean, std=std, size=size, layout=layout),
     )
     run = new_run(out, f"compare-{baseline.stem}")

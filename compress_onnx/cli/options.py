@@ -35,6 +35,13 @@ Saliency = Annotated[
     str, typer.Option(help="Attribution method, none, or auto: gradient where the torch extra is installed.")
 ]
 SaliencySamples = Annotated[int, typer.Option(help=config.SALIENCY_SAMPLES.help)]
+Target = Annotated[
+    str,
+    typer.Option(
+        help="Ask another CPU too: qemu:haswell or qemu:CPU (emulated), qemu-aarch64:CPU[:ROOT], "
+        "ssh://user@board[:port][/path/to/python], or local."
+    ),
+]
 Mean = Annotated[str, typer.Option(help="Channel means of pixels scaled to 0..1, as 0.5,0.5,0.5 (foreign models).")]
 Std = Annotated[str, typer.Option(help="Channel standard deviations, likewise.")]
 Size = Annotated[str, typer.Option(help="Picture size as 32 or 224x320 (height x width); the model's by default.")]

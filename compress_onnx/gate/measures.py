@@ -21,12 +21,12 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
 
     Names follow the record's fields: ``flips.rate``, ``accuracy.change``,
     ``classes.<class>.change``, ``confidence.ece_candidate``,
-    ``saliency.over_all.mean_absolute_deviation``, ``latency.speedup``; plug-in metrics are
-    ``extra.<name>``. Derived ones are ``classes.worst.change`` (the class that lost most),
+    ``saliency.over_all.mean_absolute_deviation``, ``latency.speedup``, ``cross_cpu.flips.rate`` (with
+    ``--target``); plug-in metrics are ``extra.<name>``. Derived ones are ``classes.worst.change`` (the class that lost most),
     ``footprint.file_ratio`` and ``footprint.zip_ratio`` (candidate over baseline).
     """
     found = _unmeasured(comparison.saliency)
-    for field in ("accuracy", "flips", "confidence", "saliency", "latency"):
+    for field in ("accuracy", "flips", "confidence", "saliency", "latency", "cross_cpu"):
         _collect(getattr(comparison, field), field, found)
     for result in comparison.classes:
         _collect(result, f"classes.{result.class_name}", found)

@@ -19,6 +19,7 @@ from compress_onnx.records.artifacts import (
     RecipeStep,
 )
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
+from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
 from compress_onnx.records.latency import LatencyComparison, LatencyRun
 from compress_onnx.records.outputs import (
     AccuracyChange,
@@ -44,6 +45,8 @@ __all__ = [
     "Comparison",
     "ConfidenceShift",
     "ConfusionChange",
+    "CrossAnswers",
+    "CrossCpu",
     "DatasetInfo",
     "Environment",
     "FlipKind",

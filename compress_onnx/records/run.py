@@ -14,6 +14,7 @@ from compress_onnx.records.artifacts import (
     Preprocessing,
 )
 from compress_onnx.records.base import Measure, OptionValue, record
+from compress_onnx.records.cross_cpu import CrossCpu
 from compress_onnx.records.latency import LatencyComparison
 from compress_onnx.records.outputs import AccuracyChange, ClassResult, ConfidenceShift, ConfusionChange, FlipSummary
 from compress_onnx.records.saliency import SaliencyShift
@@ -38,6 +39,7 @@ class Comparison:
     footprint_candidate: Footprint
     fusion: FusionReceipt | None
     extra: dict[str, Measure] = dataclasses.field(default_factory=dict)
+    cross_cpu: CrossCpu | None = None
 
 
 @record

@@ -46,7 +46,7 @@ def predict(
         if batches, ids and labels differ in length.
     """
     session = open_session(path, threads=threads)
-    batches = _told(samples.batches, total=len(samples.ids), progress=progress, name=path.name)
+    batches = told(samples.batches, total=len(samples.ids), progress=progress, name=path.name)
     logits = logits_of(session, batches, where=path)
     _expect_equal_lengths(len(logits), samples)
     return Predictions(
@@ -131,9 +131,10 @@ def _not_logits(got: str, where: object) -> ModelError:
     )
 
 
-def _told(
+def told(
     batches: Iterable[NDArray[np.float32]], *, total: int, progress: Progress, name: str
 ) -> Iterator[NDArray[np.float32]]:
+    """Yield the batches and tell the progress after each."""
     done = 0
     for batch in batches:
         yield batch

@@ -22,6 +22,7 @@ from compress_onnx.records import (
     Artifact,
     CalibrationInfo,
     Comparison,
+    Footprint,
     FusionReceipt,
     LatencyComparison,
     Measure,
@@ -33,6 +34,7 @@ from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.fusion import fusion_receipt
 from compress_onnx.runtime.latency import measure_latency
 from compress_onnx.runtime.predict import Samples, predict
+from compress_onnx.runtime.resident import resident_after_load
 from compress_onnx.runtime.speedup import compare_latency
 from compress_onnx.store import save_pictures, save_predictions, save_run, save_samples
 from compress_onnx.study.attention import (
@@ -42,6 +44,7 @@ from compress_onnx.study.attention import (
     explained_samples,
 )
 from compress_onnx.study.contestants import Contestant, Entry, contestants
+from compress_onnx.study.elsewhere import crossed, other_cpu
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.pictures import shown_pictures, shown_rows
 from compress_onnx.study.samples import joined, sample_columns
@@ -77,12 +80,15 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     """
     if len(job.entries) < 2:
         raise OptionError("a baseline and at least one candidate", f"{len(job.entries)} model")
+    # Asked first: a board that cannot be reached is known before an hour of work.
+    other = other_cpu(job.images, job.options)
     parties = contestants(job.entries, job.images, fallback=job.options.preprocessing, folder=job.folder)
     baseline, candidates = parties[0], parties[1:]
     answers = [_predicted(party, job, stages) for party in parties]
     pairs = [_pair(answers[0], answer, job.images) for answer in answers[1:]]
     shifts = _shifts(parties, answers, pairs, job, stages)
     timings = _timed(parties, job, stages)
+    crossings = crossed(other, parties, answers, stages=stages)
     findings = [
         _finding(candidate, baseline, pair, shift, job)
         for candidate, pair, shift in zip(candidates, pairs, shifts, strict=True)
@@ -102,7 +108,10 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         preprocessing=baseline.preprocessing,
         calibration=job.calibration,
         artifacts=_with_warnings(parties, findings),
-        comparisons=tuple(_with_latency(f.comparison, t) for f, t in zip(findings, timings, strict=True)),
+        comparisons=tuple(
+            dataclasses.replace(finding.comparison, latency=latency, cross_cpu=crossing)
+            for finding, latency, crossing in zip(findings, timings, crossings, strict=True)
+        ),
         verdict=None,
     )
     save_run(record, job.folder)
@@ -147,7 +156,7 @@ def _finding(
 ) -> _Finding:
     shown = shown_rows(pair, job.options.pictures)
     return _Finding(
-        comparison=_comparison(candidate, baseline, pair, attention.shift),
+        comparison=_comparison(candidate, baseline, pair, attention.shift, job),
         columns=sample_columns(candidate.name, job.images.sample_ids, pair, deviation=attention.deviation),
         pictures=shown_pictures(shown, job.images, attention.maps, preprocessing=baseline.preprocessing),
     )
@@ -166,7 +175,7 @@ def _pair(before: Predictions, after: Predictions, images: ImageSet) -> LogitPai
 
 
 def _comparison(
-    candidate: Contestant, baseline: Contestant, pair: LogitPair, shift: SaliencyShift | None
+    candidate: Contestant, baseline: Contestant, pair: LogitPair, shift: SaliencyShift | None, job: Job
 ) -> Comparison:
     outputs = compare_outputs(pair)
     return Comparison(
@@ -180,11 +189,18 @@ def _comparison(
         confidence=outputs.confidence,
         saliency=shift,
         latency=None,
-        footprint_baseline=footprint(baseline.artifact),
-        footprint_candidate=footprint(candidate.artifact),
+        footprint_baseline=_footprint(baseline, job),
+        footprint_candidate=_footprint(candidate, job),
         fusion=fusion_receipt(candidate.path),
         extra=_plugin_measures(pair),
     )
+
+
+def _footprint(party: Contestant, job: Job) -> Footprint:
+    found = footprint(party.artifact)
+    if job.options.latency is None:
+        return found
+    return dataclasses.replace(found, resident=resident_after_load(party.path, threads=job.options.threads))
 
 
 def _plugin_measures(pair: LogitPair) -> dict[str, Measure]:
@@ -210,10 +226,6 @@ def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[Late
         party.name: compare_latency(timings, place, plan=plan, rng=rng) for place, party in enumerate(timed) if place
     }
     return [found.get(party.name) for party in parties[1:]]
-
-
-def _with_latency(comparison: Comparison, latency: LatencyComparison | None) -> Comparison:
-    return dataclasses.replace(comparison, latency=latency)
 
 
 def _with_warnings(parties: Sequence[Contestant], findings: Iterable[_Finding]) -> tuple[Artifact, ...]:

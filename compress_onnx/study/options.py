@@ -17,7 +17,8 @@ class CompareOptions:
 
     ``saliency`` is a method's name or ``none``; ``latency`` is ``None`` where nothing is timed;
     ``preprocessing`` serves models whose metadata holds none; ``pictures`` bounds how many flipped
-    samples per candidate are kept with picture and maps for the report.
+    samples per candidate are kept with picture and maps for the report; ``target`` names another CPU
+    on which every file answers too.
     """
 
     saliency: str = NO_SALIENCY
@@ -27,6 +28,7 @@ class CompareOptions:
     seed: int = config.SEED.default
     pictures: int = config.PICTURES.default
     preprocessing: Preprocessing | None = None
+    target: str | None = None
 
     def __post_init__(self) -> None:
         config.SALIENCY_SAMPLES.check(self.saliency_samples)
@@ -45,6 +47,7 @@ class CompareOptions:
             "threads": self.threads,
             "seed": self.seed,
             "pictures": self.pictures,
+            "target": self.target,
             "latency_threads": timed.threads if timed else None,
             "latency_batch": timed.batch if timed else None,
             "latency_rounds": timed.rounds if timed else None,

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError, WorkerError
-from compress_onnx.records import Environment, LatencyRun
+from compress_onnx.records import Environment
 from compress_onnx.runtime.cpu import environment_of, is_saturated, probe_input, saturation_probe
-from compress_onnx.runtime.latency import LatencyPlan, latency_run, round_orders
+from compress_onnx.runtime.latency import LatencyPlan, Timings, measure_latency
 from compress_onnx.runtime.predict import logits_of
+from compress_onnx.runtime.rounds import Setting
 from compress_onnx.runtime.targets.target import Target
 from compress_onnx.runtime.worker_process import Worker
 
-_NS_PER_MS = 1e6
 _EMULATED = "emulated: the system shows the host's"
 
 
@@ -85,16 +85,11 @@ class Elsewhere:
         return found
 
     def latencies(
-        self,
-        paths: Sequence[Path],
-        images: NDArray[np.float32],
-        *,
-        plan: LatencyPlan,
-        rng: np.random.Generator,
-    ) -> tuple[LatencyRun, ...]:
-        """Time the files there on one batch, a worker each, in rounds of random order.
+        self, paths: Sequence[Path], images: NDArray[np.float32], *, plan: LatencyPlan, rng: np.random.Generator
+    ) -> Timings:
+        """Time the files there, baseline first, as :func:`~compress_onnx.runtime.latency.measure_latency` does here.
 
-        ``images`` (B, C, H, W) or (B, H, W, C) float32 is what each call is fed.
+        Workers run on any core there. What disturbs this machine is no warning of that one.
 
         Errors
         ------
@@ -104,45 +99,24 @@ class Elsewhere:
             as for :meth:`logits`.
         """
         if self.target.emulator is not None:
-            raise DataError("a real CPU to time", f"{self.target.emulator}", where=self.target.name)
-        with contextlib.ExitStack() as stack:
-            timed = [_Timed(*stack.enter_context(_loaded(self.target, p, threads=plan.threads))) for p in paths]
-            for one in timed:
-                one.warm_up(images, plan.warmup)
-            for order in round_orders(len(timed), plan.rounds, rng):
-                for place in order:
-                    timed[place].measure(plan.calls)
-        return tuple(one.result() for one in timed)
+            raise DataError("a real CPU to time", self.target.emulator, where=self.target.name)
+        fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
+        there = _PlanThere(**{**fields, "start": self.target.worker})
+        return dataclasses.replace(measure_latency(paths, images, plan=there, rng=rng), warnings=())
 
 
-class _Timed:
-    """A loaded model on the target and the nanoseconds of its calls so far."""
+class _PlanThere(LatencyPlan):
+    """A plan that pins nothing: the numbers of this machine's cores are not those of the target's."""
 
-    def __init__(self, worker: Worker, facts: Mapping[str, Any]) -> None:
-        self._worker, self._facts = worker, facts
-        self._values: list[float] = []
-        self._warmup: list[float] = []
-
-    def warm_up(self, images: NDArray[np.float32], calls: int) -> None:
-        name = self._facts["inputs"][0][0]
-        answer, spent = self._worker.ask("time", {name: images}, warmup=max(calls - 1, 0), calls=0)
-        first = [] if answer["first_ns"] is None else [answer["first_ns"]]
-        self._warmup += [nanoseconds / _NS_PER_MS for nanoseconds in (*first, *spent["warmup"].tolist())]
-
-    def measure(self, calls: int) -> None:
-        # One call apart first: the caches hold another model.
-        _, spent = self._worker.ask("time", warmup=1, calls=calls)
-        self._warmup += (spent["warmup"] / _NS_PER_MS).tolist()
-        self._values += (spent["values"] / _NS_PER_MS).tolist()
-
-    def result(self) -> LatencyRun:
-        return latency_run(self._values, warmup_ms=self._warmup, load_ms=self._facts["load_ns"] / _NS_PER_MS)
+    def setting(self) -> Setting:
+        """Return how the workers run there."""
+        return Setting(threads=self.threads, spinning=self.spinning, cores=())
 
 
 @contextlib.contextmanager
 def _loaded(target: Target, path: Path, *, threads: int) -> Iterator[tuple[Worker, dict[str, Any]]]:
     with target.worker() as worker:
-        yield worker, worker.load(path.read_bytes(), threads=threads)
+        yield worker, worker.load(path, threads=threads)
 
 
 def reached(target: Target) -> Elsewhere:

@@ -53,7 +53,9 @@ class Target:
 
 
 class _SentWorker(Worker):
-    """A worker whose program travels over stdin before the first request."""
+    """A worker whose program travels over stdin before the first request, and so does every model."""
+
+    sees_files = False
 
     def __init__(self, target: Target, *, start_seconds: float, answer_seconds: float) -> None:
         self._program = program()
