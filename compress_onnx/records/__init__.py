@@ -33,6 +33,7 @@ from compress_onnx.records.outputs import (
 )
 from compress_onnx.records.run import Comparison, RunRecord
 from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records.saturation import Need, NodeSaturation, SaturationAudit
 from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 
 __all__ = [
@@ -60,6 +61,8 @@ __all__ = [
     "LatencyComparison",
     "LatencyRun",
     "Measure",
+    "Need",
+    "NodeSaturation",
     "OptionValue",
     "Outcome",
     "Precision",
@@ -70,6 +73,7 @@ __all__ = [
     "RunRecord",
     "SaliencyGroup",
     "SaliencyShift",
+    "SaturationAudit",
     "TwinFidelity",
     "Verdict",
     "record",
