@@ -132,6 +132,10 @@ CPU = ChoiceOption(
     choices=("auto", "x86-64-vnni", "x86-64-avx2", "aarch64"),
     help="CPU the file will run on; auto asks a probe of this one.",
 )
+# Enough to see what overflows often; a channel that overflows once in a thousand images flips next to nothing.
+AUDIT_SIZE = NumberOption(
+    name="images", default=64, low=1, help="Images on which int16 overflows are counted, with --data."
+)
 SEED = NumberOption(name="seed", default=0, low=0, help="Seed of every random choice.")
 # One thread, one image: what an edge box does with a camera.
 THREADS = NumberOption(name="threads", default=1, low=1, help="Intra-op threads of ONNX Runtime.")

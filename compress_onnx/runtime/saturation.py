@@ -7,6 +7,7 @@ int8 are added in int16, and what does not fit stops at -32,768 or 32,767. Neigh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -71,15 +72,9 @@ def channels_at_risk(weights: NDArray[np.int8]) -> NDArray[np.bool_]:
     >>> channels_at_risk(np.array([[100, 60], [1, 60], [29, -127]], np.int8)).tolist()
     [True, False]
     """
-    ordered = np.sort(weights.astype(np.int32), axis=0)
-    both = np.stack([ordered[:2], ordered[-2:]])
-    return np.asarray(pairs_at_risk_sum(both))
-
-
-def pairs_at_risk_sum(both: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return which channels overflow with the two smallest, or the two largest, of their weights (2, 2, O)."""
-    low, high = np.minimum(both[0], 0).sum(axis=0), np.maximum(both[1], 0).sum(axis=0)
-    return (_LARGEST_ACTIVATION * high > _HIGH) | (_LARGEST_ACTIVATION * low < _LOW)
+    ordered = np.sort(np.pad(weights, ((0, max(0, 2 - len(weights))), (0, 0))), axis=0)
+    smallest, largest = pairs_at_risk(ordered[:2]), pairs_at_risk(ordered[-2:])
+    return np.asarray((smallest | largest)[0])
 
 
 def _paired(weights: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -98,7 +93,7 @@ def overflowing(node: U8S8, activation: NDArray[np.uint8]) -> NDArray[np.bool_]:
     hit = np.zeros((len(activation), columns[0][0].shape[1], groups, outer), bool)
     for group, weights in enumerate(node.weights):
         risky, pairs = pairs_at_risk(weights), _paired(weights)
-        for place in np.flatnonzero(risky.any(axis=1)):
+        for place in np.flatnonzero(risky.any(axis=1)).tolist():
             outputs = np.flatnonzero(risky[place])
             first = columns[group][2 * place].astype(np.int32)[..., None]
             second = columns[group][2 * place + 1].astype(np.int32)[..., None] if 2 * place + 1 < inner else 0
@@ -147,8 +142,9 @@ class _Tally:
 
     def __init__(self, node: U8S8) -> None:
         self._node = node
-        # Depthwise kernels do not use the paired instruction in the same order; two weights may or may not meet.
-        self._known = len(node.weights) == 1 or node.weights.shape[1] > node.weights.shape[2]
+        window = node.window
+        # One channel per group goes to kernels of its own, which pair differently or not at all.
+        self._known = len(node.weights) == 1 or window is None or node.weights.shape[1] > math.prod(window.kernel)
         self._channels = np.zeros(node.weights.shape[0] * node.weights.shape[2], bool)
         self._outputs = self._overflowed = self._images = 0
 

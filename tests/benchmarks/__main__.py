@@ -18,6 +18,7 @@ from bench_calibration import memory_rows, time_rows
 from bench_latency import fusion_rows, latency_rows, size_row
 from bench_models import NETWORKS, made, network
 from bench_table import Row, table
+from bench_targets import target_rows
 
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.runtime.disturbance import machine_warnings
@@ -33,6 +34,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield from (size_row(name, files[name]) for name in ("resnet18", "squeezenet"))
     yield pruning_row()
     yield flip_row()
+    yield from target_rows(folder)
     yield from repair_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import getpass
 import os
-import platform
 import shutil
 import socket
 import subprocess
@@ -123,14 +122,6 @@ def serve(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def board(serve: Serve) -> Iterator[Board]:
     with serve("") as started:
         yield started
-
-
-@pytest.fixture
-def emulated() -> str:
-    """The name of an emulated CPU without VNNI."""
-    if shutil.which("qemu-x86_64") is None or platform.machine() != "x86_64":
-        pytest.skip("no qemu-x86_64 on this machine, or no x86-64 machine: apt-get install qemu-user")
-    return "qemu:haswell"
 
 
 def saturating_model() -> onnx.ModelProto:
