@@ -19,7 +19,13 @@ from compress_onnx.records.artifacts import (
     RecipeStep,
 )
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
-from compress_onnx.records.latency import LatencyComparison, LatencyRun
+from compress_onnx.records.latency import (
+    BenchRecord,
+    ExecutionProfile,
+    LatencyComparison,
+    LatencyRun,
+    OperatorTime,
+)
 from compress_onnx.records.outputs import (
     AccuracyChange,
     ClassResult,
@@ -38,6 +44,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AccuracyChange",
     "Artifact",
+    "BenchRecord",
     "Better",
     "CalibrationInfo",
     "ClassResult",
@@ -46,6 +53,7 @@ __all__ = [
     "ConfusionChange",
     "DatasetInfo",
     "Environment",
+    "ExecutionProfile",
     "FlipKind",
     "FlipSummary",
     "FloatNode",
@@ -57,6 +65,7 @@ __all__ = [
     "LatencyComparison",
     "LatencyRun",
     "Measure",
+    "OperatorTime",
     "OptionValue",
     "Outcome",
     "Precision",
