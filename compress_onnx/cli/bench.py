@@ -69,7 +69,8 @@ def bench(
 
 
 def _show(found: BenchRecord) -> None:
-    from compress_onnx.report.bench import names_of, settings_of, warnings_of
+    from compress_onnx.report.bench import warnings_of
+    from compress_onnx.report.bench_charts import names_of, settings_of
 
     names = names_of(found)
     for comparisons in settings_of(found):
@@ -125,4 +126,4 @@ def _speedup(comparison: LatencyComparison) -> str:
         return "–" if measure.value is None else f"{measure.value:.2f}x"
     low, high = measure.interval.low, measure.interval.high
     word = ("faster" if measure.value > 1 else "slower") if comparison.significant else "not significant"
-    return f"{measure.value:.3g}x {word}\n{low:.3f} to {high:.3f}"
+    return f"{measure.value:.3g}x {word}\n{low:.4g} to {high:.4g}"

@@ -57,11 +57,7 @@ def settings_of(record: BenchRecord) -> list[Setting]:
 
 
 def spoken_setting(comparison: LatencyComparison) -> str:
-    """Return a setting in words.
-
-    >>> spoken_setting.__name__
-    'spoken_setting'
-    """
+    """Return a setting in words: ``batch 8, 2 threads``."""
     return f"batch {comparison.batch}, {comparison.threads} thread{'' if comparison.threads == 1 else 's'}"
 
 
@@ -142,7 +138,9 @@ def speedup_chart(record: BenchRecord) -> Chart:
     names = [name if single else f"{name}, {c.batch}/{c.threads}" for name, c in rows]
     marks = [_mark(place, comparison) for place, (_, comparison) in enumerate(rows)]
     floors = [_band(place, comparison) for place, (_, comparison) in enumerate(rows)]
-    values = [value for mark in marks for value in _ends(mark)]
+    values = [value for mark in marks for value in _ends(mark)] + [
+        end for f in floors if f for end in (f["x0"], f["x1"])
+    ]
     ticks = {"tickvals": list(range(len(rows))), "ticktext": [label(name) for name in names]}
     one = {
         "type": "line",
@@ -154,7 +152,7 @@ def speedup_chart(record: BenchRecord) -> Chart:
         "line": {"color": BASELINE, "dash": "dot"},
     }
     layout = {
-        "xaxis": log_axis("times as fast as the baseline (log)", [*values, 1.0]),
+        "xaxis": _ratio_axis([*values, 1.0]),
         "yaxis": axis("", range=[len(rows) - 0.4, -0.6], **ticks),
         "shapes": [one, *(band for band in floors if band)],
         "showlegend": False,
@@ -181,6 +179,14 @@ def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
         error_x={**error, **ends},
         hovertemplate=f"%{{x:.4g}} times, {word}<extra></extra>",
     )
+
+
+def _ratio_axis(values: list[float]) -> dict[str, object]:
+    """Return an axis of ratios: logarithmic once the largest is twice the smallest, when it has more than one tick."""
+    title = "times as fast as the baseline"
+    if max(values) < 2 * min(values):
+        return axis(title)
+    return log_axis(f"{title} (log)", values)
 
 
 def _ends(mark: go.Scatter) -> tuple[float, float]:
