@@ -69,14 +69,13 @@ def bench(
 
 
 def _show(found: BenchRecord) -> None:
-    from compress_onnx.report.bench import warnings_of
-    from compress_onnx.report.bench_charts import names_of, settings_of
+    from compress_onnx.report.bench_words import names_of, noise, settings_of, warnings_of
 
     names = names_of(found)
     for comparisons in settings_of(found):
         first = comparisons[0]
         show_table(_title(first), ("model", *_COLUMNS), list(_rows(names, comparisons)))
-        put(_noise(first))
+        put(noise(first))
     for name, sentences in zip(names[1:], found.explanations, strict=True):
         if sentences:
             put(f"Why {name} is not faster: {' '.join(sentences)}")
@@ -88,13 +87,6 @@ def _title(comparison: LatencyComparison) -> str:
     threads = f"{comparison.threads} thread{'' if comparison.threads == 1 else 's'}"
     calls = len(comparison.baseline.values_ms) // comparison.rounds
     return f"batch {comparison.batch}, {threads}, {comparison.rounds} rounds (baseline: {calls:,} calls each)"
-
-
-def _noise(comparison: LatencyComparison) -> str:
-    floor = comparison.noise_floor
-    if floor is None or floor.value is None:
-        return f"Noise floor: {floor.undefined_reason if floor else 'not measured'}."
-    return f"Noise floor: two copies of the baseline differ by up to {floor.value:.1%} here."
 
 
 def _rows(names: Sequence[str], comparisons: Sequence[LatencyComparison]) -> Iterator[tuple[str, ...]]:

@@ -6,14 +6,14 @@ import dataclasses
 import shlex
 
 from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun
-from compress_onnx.report.bench_charts import bench_charts, names_of, runs_of, settings_of, spoken_setting
+from compress_onnx.report.bench_charts import bench_charts
+from compress_onnx.report.bench_words import names_of, noise, runs_of, settings_of, spoken_setting, warnings_of
 from compress_onnx.report.cells import (
     Cell,
     Table,
     absent,
     latency_cell,
     milliseconds,
-    percent,
     plain,
     size,
     speedup_cell,
@@ -57,20 +57,6 @@ def bench_view(record: BenchRecord) -> BenchView:
     )
 
 
-def warnings_of(record: BenchRecord) -> tuple[str, ...]:
-    """Return what makes the numbers doubtful, each once, with the models' names."""
-    names = names_of(record)
-    told = []
-    for setting in settings_of(record):
-        where = f" ({spoken_setting(setting[0])})" if len(record.latency) > len(setting) else ""
-        for name, comparison in zip(names[1:], setting, strict=True):
-            own = {"baseline": names[0], "candidate": name}
-            for warning in comparison.warnings:
-                who, colon, what = warning.partition(": ")
-                told.append(f"{own[who]}: {what}{where}" if colon and who in own else warning)
-    return tuple(dict.fromkeys(told))
-
-
 def _table(names: list[str], setting: tuple[LatencyComparison, ...]) -> Table:
     first = setting[0]
     speedups = [words("baseline"), *(speedup_cell(c.speedup, significant=c.significant) for c in setting)]
@@ -78,13 +64,8 @@ def _table(names: list[str], setting: tuple[LatencyComparison, ...]) -> Table:
         (words(name), *_cells(run), speedup)
         for name, run, speedup in zip(names, runs_of(setting), speedups, strict=True)
     )
-    floor = first.noise_floor
-    if floor is None or floor.value is None:
-        note = f"Noise floor: {floor.undefined_reason if floor else 'not measured'}."
-    else:
-        note = f"Noise floor: two copies of the baseline differed by up to {percent(floor.value, 1)}."
     caption = f"{spoken_setting(first)}: {first.rounds} rounds in fresh processes"
-    return Table(caption=caption[0].upper() + caption[1:], head=_HEAD, rows=rows, note=note)
+    return Table(caption=caption[0].upper() + caption[1:], head=_HEAD, rows=rows, note=noise(first))
 
 
 def _cells(run: LatencyRun) -> tuple[Cell, ...]:

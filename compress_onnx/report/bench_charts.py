@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
 from plotly import graph_objects as go
 
-from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun, Measure
+from compress_onnx.records import BenchRecord, LatencyComparison, Measure
+from compress_onnx.report.bench_words import names_of, runs_of, settings_of, spoken_setting
 from compress_onnx.report.chart import (
     BASELINE,
     CANDIDATE,
@@ -32,8 +32,6 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 _BOX_POINTS = 300
 
-Setting: TypeAlias = tuple[LatencyComparison, ...]
-
 
 def bench_charts(record: BenchRecord) -> Mapping[str, Chart]:
     """Return the charts by key: ``speedup``, ``latency``, ``throughput`` and ``distribution``."""
@@ -43,27 +41,6 @@ def bench_charts(record: BenchRecord) -> Mapping[str, Chart]:
         "speedup": speedup_chart(record),
         "distribution": distribution_chart(record),
     }
-
-
-def names_of(record: BenchRecord) -> list[str]:
-    """Return the models' file names without folder and ending, baseline first."""
-    return [PurePath(model).stem for model in record.models]
-
-
-def settings_of(record: BenchRecord) -> list[Setting]:
-    """Return the comparisons of each setting together, one per candidate."""
-    width = len(record.models) - 1
-    return [record.latency[start : start + width] for start in range(0, len(record.latency), width)]
-
-
-def spoken_setting(comparison: LatencyComparison) -> str:
-    """Return a setting in words: ``batch 8, 2 threads``."""
-    return f"batch {comparison.batch}, {comparison.threads} thread{'' if comparison.threads == 1 else 's'}"
-
-
-def runs_of(setting: Setting) -> tuple[LatencyRun, ...]:
-    """Return the runs of one setting, baseline first."""
-    return (setting[0].baseline, *(comparison.candidate for comparison in setting))
 
 
 def sweep_chart(record: BenchRecord, title: str, unit: str, measured: Any) -> Chart:

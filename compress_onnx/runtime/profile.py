@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import trim_mean
 
 from compress_onnx.records import ExecutionProfile, OperatorTime
 from compress_onnx.runtime.fusion import FLOAT_WEIGHTED, INTEGER_WEIGHTED, QDQ
@@ -82,7 +81,8 @@ def profile_of(events: Iterable[Mapping[str, Any]], *, calls: int) -> ExecutionP
 
 
 def _middle_ms(durations_us: list[int]) -> float:
-    return float(trim_mean(durations_us, 0.25) + _DROPPED_US) / _US_PER_MS
+    ordered, quarter = np.sort(durations_us), len(durations_us) // 4
+    return float(ordered[quarter : len(ordered) - quarter].mean() + _DROPPED_US) / _US_PER_MS
 
 
 def not_faster(baseline: ExecutionProfile, candidate: ExecutionProfile) -> tuple[str, ...]:

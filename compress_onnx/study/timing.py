@@ -14,7 +14,6 @@ from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
 from compress_onnx.graph import load_model, signature
 from compress_onnx.records import SCHEMA_VERSION, BenchRecord, LatencyComparison
-from compress_onnx.report.bench import render_bench
 from compress_onnx.runtime.affinity import core_numbers
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan, measure_latency
@@ -132,6 +131,8 @@ def write_bench(record: BenchRecord, folder: Path) -> Path:
     OutputError
         if the folder cannot be written.
     """
+    from compress_onnx.report.bench import render_bench
+
     write_text(folder / "bench.json", bench_json(record) + "\n")
     page = folder / "bench.html"
     write_text(page, render_bench(record))
