@@ -63,6 +63,19 @@ def numbers(text: str, name: str) -> tuple[float, ...]:
     return found
 
 
+def counts(text: str, option: config.NumberOption[int]) -> tuple[int, ...]:
+    """Return whole numbers joined by commas, each within the option's bounds and each once, in their order.
+
+    >>> counts("1,8,1,32", config.BATCH)
+    (1, 8, 32)
+    """
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"--{option.name} as whole numbers joined by commas", repr(text)) from None
+    return tuple(dict.fromkeys(option.check(number) for number in found))
+
+
 def picture_size(text: str) -> tuple[int, int]:
     """Return height and width.
 

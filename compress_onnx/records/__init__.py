@@ -20,7 +20,13 @@ from compress_onnx.records.artifacts import (
 )
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
 from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
-from compress_onnx.records.latency import LatencyComparison, LatencyRun
+from compress_onnx.records.latency import (
+    BenchRecord,
+    ExecutionProfile,
+    LatencyComparison,
+    LatencyRun,
+    OperatorTime,
+)
 from compress_onnx.records.outputs import (
     AccuracyChange,
     ClassResult,
@@ -40,6 +46,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AccuracyChange",
     "Artifact",
+    "BenchRecord",
     "Better",
     "CalibrationInfo",
     "ClassResult",
@@ -50,6 +57,7 @@ __all__ = [
     "CrossCpu",
     "DatasetInfo",
     "Environment",
+    "ExecutionProfile",
     "FlipKind",
     "FlipSummary",
     "FloatNode",
@@ -63,6 +71,7 @@ __all__ = [
     "Measure",
     "Need",
     "NodeSaturation",
+    "OperatorTime",
     "OptionValue",
     "Outcome",
     "Precision",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compress_onnx.records.artifacts import Environment
 from compress_onnx.records.base import Measure, record
 
 
@@ -50,3 +51,42 @@ class LatencyComparison:
     repeat_ms: tuple[float, ...] = ()
     noise_floor: Measure | None = None
     significant: bool | None = None
+
+
+@record
+class OperatorTime:
+    """All nodes of one operator in a profiled graph: how many, and milliseconds per call together."""
+
+    op: str
+    nodes: int
+    ms: float
+
+
+@record
+class ExecutionProfile:
+    """Where a call's time goes, by the runtime's own profile: the slowest operator first.
+
+    ``run_ms`` is the typical whole call under the profiler, which costs a few microseconds per operator itself.
+    """
+
+    calls: int
+    run_ms: float
+    nodes: int
+    operators: tuple[OperatorTime, ...]
+
+
+@record
+class BenchRecord:
+    """What ``bench`` found: models baseline first, one comparison per setting and candidate, setting by setting.
+
+    ``explanations`` say for each candidate why it is not faster, in sentences; empty where it is.
+    """
+
+    schema_version: int
+    models: tuple[str, ...]
+    environment: Environment
+    seed: int
+    latency: tuple[LatencyComparison, ...]
+    explanations: tuple[tuple[str, ...], ...]
+    command: tuple[str, ...] = ()
+    started_at: str = ""

@@ -26,6 +26,8 @@ _SLICE_CALLS = 10
 _WARMUP_CALLS = 10
 _WARMUP_NS = 100_000_000
 _FEWEST_WARMUPS = 2
+# A median of fewer would be moved by a single interruption.
+_FEWEST_CALLS = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ class _Entrant:
 
     def calls_for(self, seconds: float) -> int:
         """Return how many calls fill the time; the quickest warm-up call is the one least disturbed."""
-        return max(1, round(1e9 * seconds / max(min(self._warmup), 1)))
+        return max(_FEWEST_CALLS, round(1e9 * seconds / max(min(self._warmup), 1)))
 
     def time(self, calls: int) -> None:
         # The call before the timed ones finds the caches as the other model left them.

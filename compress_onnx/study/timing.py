@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import numpy as np
 
 from compress_onnx.config import THREADS, Stages, silent_stages
 from compress_onnx.errors import ModelError, OptionError
+from compress_onnx.files import write_text
 from compress_onnx.graph import load_model, signature
-from compress_onnx.records import LatencyComparison
+from compress_onnx.records import SCHEMA_VERSION, BenchRecord, LatencyComparison
 from compress_onnx.runtime.affinity import core_numbers
+from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan, measure_latency
+from compress_onnx.runtime.profile import not_faster, profile
 from compress_onnx.runtime.speedup import compare_latency
 
 
@@ -61,6 +65,42 @@ def time_files(
     return found
 
 
+def bench_files(paths: Sequence[Path], sweep: Sweep, *, seed: int, stages: Stages = silent_stages) -> BenchRecord:
+    """Time the files and say of each candidate that is not faster in the first setting why it is not.
+
+    Errors
+    ------
+    OptionError, ModelError
+        as :func:`time_files`.
+    """
+    found = time_files(paths, sweep, seed=seed, stages=stages)
+    return BenchRecord(
+        schema_version=SCHEMA_VERSION,
+        models=tuple(str(path) for path in paths),
+        environment=environment(),
+        seed=seed,
+        latency=tuple(found),
+        explanations=_explanations(paths, found[: len(paths) - 1], sweep),
+    )
+
+
+def _explanations(
+    paths: Sequence[Path], found: Sequence[LatencyComparison], sweep: Sweep
+) -> tuple[tuple[str, ...], ...]:
+    plan = next(sweep.plans())
+    slow = [path for path, comparison in zip(paths[1:], found, strict=True) if not is_faster(comparison)]
+    if not slow:
+        return tuple(() for _ in found)
+    images = np.zeros((plan.batch, *_common_shape(paths)), np.float32)
+    profiles = {path: profile(path, images, setting=plan.setting(), start=plan.start) for path in (paths[0], *slow)}
+    return tuple(not_faster(profiles[paths[0]], profiles[path]) if path in slow else () for path in paths[1:])
+
+
+def is_faster(comparison: LatencyComparison) -> bool:
+    """Tell whether the candidate is faster beyond doubt."""
+    return bool(comparison.significant) and (comparison.speedup.value or 0.0) > 1
+
+
 def _expect_cores(threads: int) -> None:
     cores = len(core_numbers())
     if threads > cores:
@@ -81,3 +121,24 @@ def _common_shape(paths: Sequence[Path]) -> tuple[int, ...]:
         if shape != first:
             raise ModelError(f"the baseline's input shape {first}", str(shape), where=path)
     return first or ()
+
+
+def write_bench(record: BenchRecord, folder: Path) -> Path:
+    """Write ``bench.json`` and ``bench.html`` into a folder and return the page's path.
+
+    Errors
+    ------
+    OutputError
+        if the folder cannot be written.
+    """
+    from compress_onnx.report.bench import render_bench
+
+    write_text(folder / "bench.json", bench_json(record) + "\n")
+    page = folder / "bench.html"
+    write_text(page, render_bench(record))
+    return page
+
+
+def bench_json(record: BenchRecord) -> str:
+    """Return the record as JSON on one line: it holds every timed call."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False, allow_nan=False)
