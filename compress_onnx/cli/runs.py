@@ -150,5 +150,7 @@ def _show_other_cpu(record: RunRecord) -> None:
     baseline = record.artifacts[0].name if record.artifacts else "baseline"
     table = cross_cpu_table(record.comparisons, baseline)
     if table is not None:
-        rows = [[f"{cell.text}\n{cell.detail}".rstrip() for cell in row] for row in table.rows]
+        rows = [["\n".join(filter(None, (cell.text, cell.detail, cell.word))) for cell in row] for row in table.rows]
         show_table(table.caption, [head.lower() for head in table.head], rows)
+        if table.note:
+            put(table.note)

@@ -19,6 +19,7 @@ from compress_onnx.report.cells import (
     speedup_cell,
     words,
 )
+from compress_onnx.report.summary import flip_counts
 
 KINDS_NOT_KNOWN = "the data has no labels"
 
@@ -75,20 +76,18 @@ def cross_cpu_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table
     if not crossed:
         return None
     first = crossed[0][1]
-    rows = [_answers_row(baseline, first.baseline, absent("the baseline itself"), absent("beside each candidate"))]
-    rows += [_answers_row(name, _own(cross), fraction_cell(rate), _p50(cross)) for name, cross, rate in crossed]
-    head = (
-        "Artifact",
-        "Cross-CPU flips",
-        "Negative, positive, lateral",
-        "Compression flips",
-        "Accuracy there",
-        "Change",
-        "Largest logit difference",
-        "p50 there",
-    )
+    rows = [_answers_row(baseline, first.baseline, absent("the baseline itself"))]
+    rows += [_answers_row(name, _own(cross), fraction_cell(rate)) for name, cross, rate in crossed]
+    head = ("Artifact", "Cross-CPU flips", "Kinds", "Compression flips", "Accuracy there", "Change", "Logits differ by")
+    caption = f"The same files on {first.target} ({machine(first.environment)})"
+    if not any(cross.latency for _, cross, _ in crossed):
+        note = f"No latency: {first.latency_reason}." if first.latency_reason else ""
+        return Table(caption=caption, head=head, rows=tuple(rows), note=note)
+    timed = [_base_p50(first), *(_p50(cross) for _, cross, _ in crossed)]
     return Table(
-        caption=f"The same files on {first.target} ({machine(first.environment)})", head=head, rows=tuple(rows)
+        caption=caption,
+        head=(*head, "p50 there"),
+        rows=tuple((*row, cell) for row, cell in zip(rows, timed, strict=True)),
     )
 
 
@@ -105,23 +104,25 @@ def _own(cross: CrossCpu) -> CrossAnswers:
     )
 
 
-def _answers_row(name: str, answers: CrossAnswers, compression: Cell, p50: Cell) -> tuple[Cell, ...]:
+def _answers_row(name: str, answers: CrossAnswers, compression: Cell) -> tuple[Cell, ...]:
     flips = answers.flips
     rate = fraction_cell(flips.rate)
     if flips.rate.value is not None and not flips.flips:
         rate = dataclasses.replace(rate, tone=Tone.GOOD, word="none")
-    kinds = (flips.negative, flips.positive, flips.lateral)
-    known = [f"{kind:,}" for kind in kinds if kind is not None]
+    kinds = ", ".join(f"{flip.number:,} {flip.kind}" for flip in flip_counts(flips))
     return (
         words(name),
         rate,
-        Cell(text=" / ".join(known)) if known else absent(KINDS_NOT_KNOWN),
+        words(kinds) if kinds else absent(KINDS_NOT_KNOWN),
         compression,
         fraction_cell(answers.accuracy),
         points_cell(answers.accuracy_change),
-        number_cell(answers.max_logit_difference),
-        p50,
+        number_cell(dataclasses.replace(answers.max_logit_difference, unit="")),
     )
+
+
+def _base_p50(cross: CrossCpu) -> Cell:
+    return absent(cross.latency_reason) if cross.latency is None else latency_cell(cross.latency.baseline.p50_ms)
 
 
 def _p50(cross: CrossCpu) -> Cell:

@@ -156,6 +156,25 @@ MODELS = (
     Case("compare a missing candidate", lambda p: p.compare(other=p.tmp / "no.onnx"), "got no file"),
     Case("prune a missing file", lambda p: ("prune", p.tmp / "no.onnx"), "an ONNX file, got no file"),
     Case("quantize a missing file", lambda p: p.quantize(model=p.tmp / "no.onnx"), "an ONNX file, got no file"),
+    Case("inspect on no images", lambda p: ("inspect", p.shelf.base, "--data", p.tmp / "none"), "Expected"),
+    Case("inspect on 0 images", lambda p: ("inspect", p.shelf.base, "--images", "0"), "images at least 1, got 0"),
+    Case(
+        "inspect a foreign model on images",
+        lambda p: ("inspect", p.shelf.foreign, "--data", p.shelf.data),
+        "preprocessing in the model's metadata, got none",
+    ),
+    Case("an unknown target", lambda p: p.compare("--target", "nowhere"), "Known: local, qemu-aarch64:CPU"),
+    Case(
+        "an ssh target without a host",
+        lambda p: p.compare("--target", "ssh://"),
+        r"Expected ssh://user@board\[:port\]\[/path/to/python\], got 'ssh://'",
+    ),
+    Case("a board that is not there", lambda p: p.compare("--target", "ssh://nobody@board.invalid"), "ssh"),
+    Case(
+        "an emulated ARM without a root folder",
+        lambda p: p.compare("--target", f"qemu-aarch64:cortex-a72:{p.tmp / 'none'}"),
+        "a root folder with an ARM Python, got no folder|qemu-aarch64 on this machine, got none",
+    ),
     Case("inspect a missing file", lambda p: ("inspect", p.tmp / "no.onnx"), "an ONNX file, got no file"),
     Case("bench a missing file", lambda p: ("bench", p.shelf.base, p.tmp / "no.onnx"), "an ONNX file, got no file"),
     Case(

@@ -75,12 +75,12 @@ def parts(text: str) -> tuple[str | None, str, int | None, str]:
 
 
 def _remedies(reached: str) -> MappingProxyType[str, str]:
-    by_hand = f"Try it by hand: ssh {reached} true"
+    by_hand = f"Try it by hand: ssh {reached} true."
     return MappingProxyType(
         {
             "Host key verification failed": f"Compare the board's host key with the board itself, then accept it once: "
-            f"ssh {reached} true",
-            "Permission denied": f"Give the board your public key: ssh-copy-id {reached}",
+            f"ssh {reached} true.",
+            "Permission denied": f"Give the board your public key: ssh-copy-id {reached}.",
             "not found": f"Name the board's Python: {FORM}.",
             "No such file or directory": f"Name the board's Python: {FORM}.",
             "": by_hand,
