@@ -15,10 +15,15 @@ from compress_onnx.cli.terminal import put, show_table
 
 if TYPE_CHECKING:
     from compress_onnx.graph import Weight
-    from compress_onnx.records import FusionReceipt
+    from compress_onnx.records import ExecutionProfile, FusionReceipt
 
 
-def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool.")], *, as_json: Json = False) -> None:
+def inspect(
+    model: Annotated[Path, typer.Argument(help="ONNX file, from any tool.")],
+    *,
+    profiled: Annotated[bool, typer.Option("--profile", help="Run it and show where the time of a call goes.")] = False,
+    as_json: Json = False,
+) -> None:
     """Show weights, sparsity and bit widths of an ONNX file, and which nodes run as integer kernels here.
 
     Example: compress-onnx inspect lenet5-w8a8.onnx
@@ -27,10 +32,12 @@ def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool
     from compress_onnx.graph import default_opset, load_model, weights
     from compress_onnx.runtime.explanation import batch_norms, explanation
     from compress_onnx.runtime.fusion import fusion_receipt
+    from compress_onnx.study.timing import profile_file
 
     graph = load_model(model)
     found, receipt = weights(graph), fusion_receipt(model)
     why = explanation(graph, receipt)
+    profile = profile_file(model) if profiled else None
     if as_json:
         artifact = describe(model, name=model.stem, shown_path=str(model))
         facts = {
@@ -39,6 +46,7 @@ def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool
             "fusion": dataclasses.asdict(receipt),
             "batch_norms": batch_norms(graph),
             "why_not_faster": why,
+            "profile": None if profile is None else dataclasses.asdict(profile),
         }
         put(json.dumps(facts, indent=1, allow_nan=False))
         return
@@ -46,6 +54,8 @@ def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool
     show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), [_row(weight) for weight in found])
     put(f"Opset {default_opset(graph)}, {batch_norms(graph)} BatchNorm nodes in the file.")
     _show_receipt(receipt)
+    if profile is not None:
+        _show_profile(profile)
     for sentence in why:
         put(f"Why not faster: {sentence}")
 
@@ -64,3 +74,10 @@ def _show_receipt(receipt: FusionReceipt) -> None:
     if receipt.float_nodes:
         rows = [(node.name, node.op, node.reason) for node in receipt.float_nodes]
         show_table("Nodes in floating point", ("node", "operator", "reason"), rows)
+
+
+def _show_profile(profile: ExecutionProfile) -> None:
+    whole = sum(operator.ms for operator in profile.operators)
+    rows = [(one.op, str(one.nodes), f"{one.ms:.4f}", f"{one.ms / whole:.0%}") for one in profile.operators]
+    title = f"Where a call's time goes, one image on one thread, {profile.calls} calls under the runtime's profiler"
+    show_table(title, ("operator", "nodes", "ms per call", "share"), rows)

@@ -116,27 +116,25 @@ def with_products(model: onnx.ModelProto, products: int) -> onnx.ModelProto:
     graph = model.graph
     output = graph.output[0].name
     for node in graph.node:
-        node.output[:] = ["before_products" if name == output else name for name in node.output]
-    square = np.eye(_SIZE, dtype=np.float32)
+        node.output[:] = ["slow_before" if name == output else name for name in node.output]
     nodes = [
-        helper.make_node("ReduceMean", ["before_products"], ["mean"], keepdims=1),
-        helper.make_node("Reshape", ["mean", "one_by_one"], ["scalar"]),
-        helper.make_node("Mul", ["scalar", "square"], ["product_0"]),
+        helper.make_node("ReduceMean", ["slow_before"], ["slow_mean"], keepdims=1),
+        helper.make_node("Reshape", ["slow_mean", "slow_one_by_one"], ["slow_scalar"]),
+        helper.make_node("Mul", ["slow_scalar", "slow_square"], ["slow_product_0"]),
     ]
     nodes += [
-        helper.make_node("MatMul", [f"product_{place}", "square_2"], [f"product_{place + 1}"])
+        helper.make_node("MatMul", [f"slow_product_{place}", "slow_square"], [f"slow_product_{place + 1}"])
         for place in range(products)
     ]
     nodes += [
-        helper.make_node("ReduceMean", [f"product_{products}"], ["sum"], keepdims=0),
-        helper.make_node("Mul", ["sum", "nothing"], ["zero"]),
-        helper.make_node("Add", ["before_products", "zero"], [output]),
+        helper.make_node("ReduceMean", [f"slow_product_{products}"], ["slow_sum"], keepdims=0),
+        helper.make_node("Mul", ["slow_sum", "slow_nothing"], ["slow_zero"]),
+        helper.make_node("Add", ["slow_before", "slow_zero"], [output]),
     ]
     constants = {
-        "one_by_one": np.array([1, 1], np.int64),
-        "square": square,
-        "square_2": square + 0,
-        "nothing": np.float32(0),
+        "slow_one_by_one": np.array([1, 1], np.int64),
+        "slow_square": np.eye(_SIZE, dtype=np.float32),
+        "slow_nothing": np.float32(0),
     }
     graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
     graph.node.extend(nodes)
