@@ -16,7 +16,14 @@ from compress_onnx.cli.terminal import put, show_table
 
 if TYPE_CHECKING:
     from compress_onnx.graph import Weight
-    from compress_onnx.records import Footprint, FusionReceipt, Measure, NodeSaturation, SaturationAudit
+    from compress_onnx.records import (
+        ExecutionProfile,
+        Footprint,
+        FusionReceipt,
+        Measure,
+        NodeSaturation,
+        SaturationAudit,
+    )
 
 
 def inspect(
@@ -31,6 +38,7 @@ def inspect(
     std: Std = "",
     size: Size = "",
     layout: Layout = "NCHW",
+    profiled: Annotated[bool, typer.Option("--profile", help="Run it and show where the time of a call goes.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what an ONNX file holds, weighs and becomes: weights, bytes, integer kernels, and overflow without VNNI.
@@ -42,6 +50,7 @@ def inspect(
     from compress_onnx.runtime.explanation import batch_norms, explanation
     from compress_onnx.runtime.fusion import fusion_receipt
     from compress_onnx.study.inspection import saturation_audit, weighed
+    from compress_onnx.study.timing import profile_file
 
     config.AUDIT_SIZE.check(images)
     config.SEED.check(seed)
@@ -51,6 +60,7 @@ def inspect(
     audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
     weight = weighed(model)
     why = explanation(graph, receipt)
+    profile = profile_file(model) if profiled else None
     if as_json:
         artifact = describe(model, name=model.stem, shown_path=str(model))
         facts = {
@@ -61,6 +71,7 @@ def inspect(
             "why_not_faster": why,
             "footprint": dataclasses.asdict(weight),
             "saturation": dataclasses.asdict(audited),
+            "profile": None if profile is None else dataclasses.asdict(profile),
         }
         put(json.dumps(facts, indent=1, allow_nan=False))
         return
@@ -68,6 +79,8 @@ def inspect(
     show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), [_row(weight) for weight in found])
     put(f"Opset {default_opset(graph)}, {batch_norms(graph)} BatchNorm nodes in the file.")
     _show_receipt(receipt)
+    if profile is not None:
+        _show_profile(profile)
     for sentence in why:
         put(f"Why not faster: {sentence}")
     _show_footprint(weight)
@@ -88,6 +101,13 @@ def _show_receipt(receipt: FusionReceipt) -> None:
     if receipt.float_nodes:
         rows = [(node.name, node.op, node.reason) for node in receipt.float_nodes]
         show_table("Nodes in floating point", ("node", "operator", "reason"), rows)
+
+
+def _show_profile(profile: ExecutionProfile) -> None:
+    whole = sum(operator.ms for operator in profile.operators)
+    rows = [(one.op, str(one.nodes), f"{one.ms:.4f}", f"{one.ms / whole:.0%}") for one in profile.operators]
+    title = f"Where a call's time goes, one image on one thread, {profile.calls} calls under the runtime's profiler"
+    show_table(title, ("operator", "nodes", "ms per call", "share"), rows)
 
 
 def _show_footprint(found: Footprint) -> None:

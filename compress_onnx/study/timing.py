@@ -13,7 +13,7 @@ from compress_onnx.config import THREADS, Stages, silent_stages
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
 from compress_onnx.graph import load_model, signature
-from compress_onnx.records import SCHEMA_VERSION, BenchRecord, LatencyComparison
+from compress_onnx.records import SCHEMA_VERSION, BenchRecord, ExecutionProfile, LatencyComparison
 from compress_onnx.runtime.affinity import core_numbers
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan, measure_latency
@@ -94,6 +94,19 @@ def _explanations(
     images = np.zeros((plan.batch, *_common_shape(paths)), np.float32)
     profiles = {path: profile(path, images, setting=plan.setting(), start=plan.start) for path in (paths[0], *slow)}
     return tuple(not_faster(profiles[paths[0]], profiles[path]) if path in slow else () for path in paths[1:])
+
+
+def profile_file(path: Path) -> ExecutionProfile:
+    """Return where the time of one image goes in a file, on one thread.
+
+    Errors
+    ------
+    ModelError
+        if the file is no image classifier or its input is of unknown size.
+    """
+    plan = LatencyPlan()
+    images = np.zeros((1, *_common_shape([path])), np.float32)
+    return profile(path, images, setting=plan.setting(), start=plan.start)
 
 
 def is_faster(comparison: LatencyComparison) -> bool:
