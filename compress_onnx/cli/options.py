@@ -38,8 +38,8 @@ SaliencySamples = Annotated[int, typer.Option(help=config.SALIENCY_SAMPLES.help)
 Target = Annotated[
     str,
     typer.Option(
-        help="Ask another CPU too: qemu:haswell or qemu:CPU (emulated), qemu-aarch64:CPU[:ROOT], "
-        "ssh://user@board[:port][/path/to/python], or local."
+        help="Ask another CPU too: qemu:haswell or qemu:CPU (emulated), qemu-aarch64:CPU:ROOT (a folder with an ARM "
+        "Python), ssh://user@board:port/path/to/python (port and path may be left out), or local."
     ),
 ]
 Mean = Annotated[str, typer.Option(help="Channel means of pixels scaled to 0..1, as 0.5,0.5,0.5 (foreign models).")]

@@ -151,6 +151,6 @@ def _show_other_cpu(record: RunRecord) -> None:
     table = cross_cpu_table(record.comparisons, baseline)
     if table is not None:
         rows = [["\n".join(filter(None, (cell.text, cell.detail, cell.word))) for cell in row] for row in table.rows]
-        show_table(table.caption, [head.lower() for head in table.head], rows)
+        show_table(table.caption, [head[:1].lower() + head[1:] for head in table.head], rows)
         if table.note:
             put(table.note)
