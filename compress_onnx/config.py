@@ -141,9 +141,9 @@ SEED = NumberOption(name="seed", default=0, low=0, help="Seed of every random ch
 THREADS = NumberOption(name="threads", default=1, low=1, help="Intra-op threads of ONNX Runtime.")
 BATCH = NumberOption(name="batch", default=1, low=1, help="Images per call when timing.")
 ROUNDS = NumberOption(name="rounds", default=10, low=1, help="Interleaved timing rounds.")
-# Four seconds over ten rounds: per round and model the timed calls take longer than starting and loading did.
+# Half a second per round and model: the timed calls take about twice as long as starting and loading did.
 DURATION = NumberOption(
-    name="duration", default=4.0, low=0.01, help="Timed seconds per model over all rounds, in place of --calls."
+    name="duration", default=5.0, low=0.01, help="Timed seconds per model and setting, over all rounds together."
 )
 CALLS = NumberOption(name="calls", default=50, low=1, help="Timed calls per model and round.")
 # 500 images bound the saliency stage to seconds; the record states the number.

@@ -27,7 +27,7 @@ _SLICE_CALLS = 10
 _SPINNING_S = 0.05
 # The runtime's arenas and the CPU's clock settle within a few calls; a large model shall not warm up for seconds.
 _WARMUP_CALLS = 10
-_WARMUP_NS = 100_000_000
+_WARMUP_NS = 50_000_000
 _FEWEST_WARMUPS = 2
 # A median of fewer would be moved by a single interruption.
 _FEWEST_CALLS = 5
@@ -86,10 +86,12 @@ class Heats:
 def turns(counts: Sequence[int], rng: np.random.Generator) -> Iterator[tuple[list[int], list[int]]]:
     """Yield for each slice the order of the files and how many calls each makes.
 
-    >>> [sizes for _, sizes in turns([25, 3], np.random.default_rng(0))]
-    [[13, 2], [12, 1]]
+    The file with the fewest calls says how many slices there are: each slice costs a call that does not count.
+
+    >>> [sizes for _, sizes in turns([25, 2000], np.random.default_rng(0))]
+    [[13, 1000], [12, 1000]]
     """
-    slices = min(_SLICES, max(1, max(counts) // _SLICE_CALLS))
+    slices = min(_SLICES, max(1, min(counts) // _SLICE_CALLS))
     sizes = [[len(part) for part in np.array_split(np.arange(count), slices)] for count in counts]
     for number in range(slices):
         yield rng.permutation(len(counts)).tolist(), [own[number] for own in sizes]
@@ -101,7 +103,11 @@ def started_workers(start: Start, count: int) -> Iterator[list[Worker]]:
     with contextlib.ExitStack() as stack:
         with ThreadPoolExecutor(count) as pool:
             starting = [pool.submit(stack.enter_context, start()) for _ in range(count)]
-        yield [future.result() for future in starting]
+        workers = [future.result() for future in starting]
+        yield workers
+        # All told first, so that they end side by side.
+        for worker in workers:
+            worker.dismiss()
 
 
 class _Entrant:

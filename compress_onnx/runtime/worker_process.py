@@ -113,6 +113,11 @@ class Worker:
             self._stderr.close()
             self._stderr = None
 
+    def dismiss(self) -> None:
+        """Tell the process to end, without waiting for it; :meth:`close` waits."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
     def _hello(self) -> None:
         self.facts, _ = self.ask("hello", seconds=self._start_seconds)
         if self.facts.get("protocol") != worker.PROTOCOL:

@@ -44,6 +44,9 @@ class Imagined(Worker):
         self._log.open += 1
         return self
 
+    def dismiss(self) -> None:
+        assert self._log.open > 0
+
     def close(self, *, grace_seconds: float = 0.0) -> None:
         self._log.open -= 1
 
