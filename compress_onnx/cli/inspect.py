@@ -119,7 +119,9 @@ def _show_footprint(found: Footprint) -> None:
     )
     put(f"{kilobytes(found.file_bytes)} in the file ({stored}), {coded}.")
     if found.entropy_bytes is not None:
-        put(f"Entropy of the weights: {kilobytes(found.entropy_bytes)}, what a perfect coder needs that ignores order.")
+        put(
+            f"Entropy of the weights: {kilobytes(found.entropy_bytes)}, what a perfect coder needs that ignores order and knows their histogram."
+        )
     resident = found.resident
     if resident is not None and resident.value is not None:
         put(f"Loading it makes a fresh process grow by {kilobytes(int(resident.value))}.")

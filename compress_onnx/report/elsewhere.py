@@ -32,7 +32,8 @@ def footprint_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table
     rows += [(comparison.candidate_name, comparison.footprint_candidate) for comparison in comparisons]
     head = ("Artifact", "File", "Zipped", "zstd", "Weights' entropy", "Non-zero", "In memory", "Stored by type")
     note = (
-        "Entropy: what a perfect coder needs that knows each weight tensor's histogram and uses no order. "
+        "Entropy: what a perfect coder needs that knows each weight tensor's histogram and uses no order; out of "
+        "reach for float weights, whose histogram is as long as they are. "
         "In memory: growth of a fresh process at loading."
     )
     return Table(
