@@ -48,7 +48,7 @@ _BROKEN_ARCHIVE = (
 )
 
 # What two runs of one command may differ in: when and how fast.
-_TIMES = frozenset({"run_id", "started_at", "seconds", "latency", "predicted"})
+_TIMES = frozenset({"run_id", "started_at", "seconds", "latency", "predicted", "resident", "cpu_temperature_c"})
 
 
 _PICTURES = pa.schema([("sample_id", pa.string()), ("artifact", pa.string()), ("png", pa.binary())])
@@ -122,7 +122,7 @@ def _read_json(path: Path) -> Any:
 
 
 def without_times(record: RunRecord) -> dict[str, Any]:
-    """Return a record as plain data without times and latencies: equal for equal runs."""
+    """Return a record as plain data without times, latencies and what else varies by itself: equal for equal runs."""
     stripped: dict[str, Any] = _strip(json.loads(as_json(record)))
     return stripped
 

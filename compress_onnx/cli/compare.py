@@ -25,6 +25,7 @@ from compress_onnx.cli.options import (
     Seed,
     Size,
     Std,
+    Target,
     UsedThreads,
     preprocessing_of,
 )
@@ -51,6 +52,7 @@ def compare(
     rounds: Rounds = config.ROUNDS.default,
     calls: Calls = config.CALLS.default,
     seed: Seed = config.SEED.default,
+    target: Target = "",
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -74,6 +76,7 @@ def compare(
         threads=threads,
         cache=cache,
         seed=seed,
+        target=target or None,
         preprocessing=preprocessing_of(baseline, mean=mean, std=std, size=size, layout=layout),
     )
     run = new_run(out, f"compare-{baseline.stem}")

@@ -27,9 +27,16 @@ from compress_onnx.records.base import (
     record,
     undefined,
 )
+from compress_onnx.records.cross_cpu import (
+    CrossAnswers,
+    CrossCpu,
+)
 from compress_onnx.records.latency import (
+    BenchRecord,
+    ExecutionProfile,
     LatencyComparison,
     LatencyRun,
+    OperatorTime,
 )
 from compress_onnx.records.outputs import (
     AccuracyChange,
@@ -62,6 +69,11 @@ from compress_onnx.records.saliency import (
     SystematicShift,
     TwinFidelity,
 )
+from compress_onnx.records.saturation import (
+    Need,
+    NodeSaturation,
+    SaturationAudit,
+)
 from compress_onnx.records.verdict import (
     CheckKind,
     GateCheck,
@@ -74,6 +86,7 @@ __all__ = [
     "AccuracyChange",
     "Artifact",
     "AttentionMaps",
+    "BenchRecord",
     "Better",
     "CalibrationInfo",
     "ChangedConfusion",
@@ -85,8 +98,11 @@ __all__ = [
     "ConfidenceShift",
     "ConformalSets",
     "ConfusionChange",
+    "CrossAnswers",
+    "CrossCpu",
     "DatasetInfo",
     "Environment",
+    "ExecutionProfile",
     "FlipKind",
     "FlipSummary",
     "FloatNode",
@@ -98,6 +114,9 @@ __all__ = [
     "LatencyComparison",
     "LatencyRun",
     "Measure",
+    "Need",
+    "NodeSaturation",
+    "OperatorTime",
     "OptionValue",
     "Outcome",
     "OutputDivergence",
@@ -111,6 +130,7 @@ __all__ = [
     "SaliencyGroup",
     "SaliencyScale",
     "SaliencyShift",
+    "SaturationAudit",
     "ShiftVerdict",
     "SystematicShift",
     "TemperatureRepair",

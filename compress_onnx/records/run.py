@@ -14,6 +14,7 @@ from compress_onnx.records.artifacts import (
     Preprocessing,
 )
 from compress_onnx.records.base import Measure, OptionValue, record
+from compress_onnx.records.cross_cpu import CrossCpu
 from compress_onnx.records.latency import LatencyComparison
 from compress_onnx.records.outputs import (
     AccuracyChange,
@@ -50,6 +51,7 @@ class Comparison:
     class_pattern: ClassPattern | None = None
     divergence: OutputDivergence | None = None
     uncertainty: UncertaintyShift | None = None
+    cross_cpu: CrossCpu | None = None
 
 
 @record

@@ -113,7 +113,7 @@ def _row(comparison: Comparison, artifact: Artifact | None) -> CandidateRow:
         confidence=points_cell(comparison.confidence.change_all),
         saliency=saliency_cell(comparison.saliency),
         p50=_p50(comparison.latency),
-        speedup=speedup_cell(comparison.latency.speedup) if comparison.latency else absent(LATENCY_NOT_MEASURED),
+        speedup=_speedup(comparison.latency),
         file_size=_size_cell(after.file_bytes, before.file_bytes),
         zipped_size=_size_cell(after.zip_bytes, before.zip_bytes),
     )
@@ -211,6 +211,12 @@ def _placed(place: float) -> tuple[Tone, str]:
 
 def _p50(latency: LatencyComparison | None) -> Cell:
     return latency_cell(latency.candidate.p50_ms) if latency else absent(LATENCY_NOT_MEASURED)
+
+
+def _speedup(latency: LatencyComparison | None) -> Cell:
+    if latency is None:
+        return absent(LATENCY_NOT_MEASURED)
+    return speedup_cell(latency.speedup, significant=latency.significant)
 
 
 def _size_cell(after: int, before: int) -> Cell:

@@ -19,6 +19,7 @@ from compress_onnx.records import (
     SaliencyShift,
     TwinFidelity,
 )
+from compress_onnx.report.bench_words import noise
 from compress_onnx.report.cells import (
     ABSENT_TEXT,
     Cell,
@@ -226,7 +227,8 @@ def latency_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table |
         return Note(reason="Latency was not measured in this run.")
     rows = tuple(row for name, latency in timed for row in _latency_rows(name, latency, baseline))
     head = ("Artifact", "p50", "p90", "p99", "Load", "Calls", "Threads, batch, rounds")
-    return Table(caption="Latency per call, timed in turns with the baseline", head=head, rows=rows)
+    caption = "Latency per call, timed in turns with the baseline"
+    return Table(caption=caption, head=head, rows=rows, note=noise(timed[0][1]))
 
 
 def _latency_rows(name: str, latency: LatencyComparison, baseline: str) -> tuple[tuple[Cell, ...], ...]:

@@ -9,6 +9,7 @@ from compress_onnx.records import AttentionMaps, Comparison, RunRecord
 from compress_onnx.report import provenance
 from compress_onnx.report.attention import AttentionView, attention_view
 from compress_onnx.report.cells import Cell, Table
+from compress_onnx.report.elsewhere import cross_cpu_table, footprint_table
 from compress_onnx.report.flip_cards import FlipBrowser, Maps, flip_browser
 from compress_onnx.report.samples import Columns
 from compress_onnx.report.summary import CandidateRow, SummaryRow, candidate_rows, hurt_sentence, summary_rows
@@ -78,6 +79,8 @@ class ReportView:
     rows: tuple[CandidateRow, ...]
     candidates: tuple[CandidateView, ...]
     latency: Table | Note
+    cross_cpu: Table | None
+    footprints: Table | None
     artifacts: Table
     recipes: tuple[provenance.Recipe, ...]
     facts: tuple[Table, ...]
@@ -99,6 +102,8 @@ def build_view(report_input: ReportInput) -> ReportView:
         rows=candidate_rows(record),
         candidates=tuple(_candidate(i, comparison, report_input) for i, comparison in enumerate(record.comparisons)),
         latency=latency_table(record.comparisons, baseline),
+        cross_cpu=cross_cpu_table(record.comparisons, baseline),
+        footprints=footprint_table(record.comparisons, baseline),
         artifacts=provenance.artifact_table(record.artifacts),
         recipes=provenance.recipes(record.artifacts),
         facts=provenance.facts(record),

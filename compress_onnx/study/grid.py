@@ -18,7 +18,9 @@ from compress_onnx.extension_points import attribution, attributions, datasets
 from compress_onnx.files import sha256_of, sha256_of_file, write_text
 from compress_onnx.records import RunRecord
 from compress_onnx.registry import unknown
+from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.machines import expect_same_machine
 from compress_onnx.store import RUN_FILE, load_run
 from compress_onnx.study.cell import Cell, run_cell
 from compress_onnx.study.options import NO_SALIENCY, CompareOptions
@@ -167,6 +169,11 @@ def run_grid(
     """Run the cells in order and yield each when it is done; a finished cell is not run again.
 
     Each cell has its own folder with record and report under ``folder``.
+
+    Errors
+    ------
+    MachineError
+        if a finished cell's latency was measured on another machine than this one.
     """
     progress = stages("study")
     for number, cell in enumerate(cells):
@@ -176,7 +183,10 @@ def run_grid(
             run_cell(cell, place, command=command, started_at=now(), stages=stages)
             write_report(place)
             write_text(place / CELL_FILE, cell_sha256(cell) + "\n")
-        yield Finished(name=cell_name(cell), folder=place, record=load_run(place))
+        record = load_run(place)
+        if cell.options.latency is not None:
+            expect_same_machine(environment(), record.environment, where=place)
+        yield Finished(name=cell_name(cell), folder=place, record=record)
     progress(1.0, "done")
 
 

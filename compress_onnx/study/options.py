@@ -18,7 +18,8 @@ class CompareOptions:
     ``saliency`` is a method's name, with a layer as ``grad-cam:LAYER``, or ``none``; ``saliency_target``
     is the class it explains; ``latency`` is ``None`` where nothing is timed;
     ``preprocessing`` serves models whose metadata holds none; ``pictures`` bounds how many flipped
-    samples per candidate are kept with picture and maps for the report. ``threads`` predict, ``None``
+    samples per candidate are kept with picture and maps for the report; ``target`` names another CPU
+    on which every file answers too. ``threads`` predict, ``None``
     is one per usable core; ``cache`` keeps predictions for the next comparison. Neither changes a
     prediction, so the record says what was asked for, and ``RunRecord.predicted`` what was done.
     """
@@ -32,6 +33,7 @@ class CompareOptions:
     pictures: int = config.PICTURES.default
     preprocessing: Preprocessing | None = None
     cache: bool = True
+    target: str | None = None
 
     def __post_init__(self) -> None:
         config.SALIENCY_SAMPLES.check(self.saliency_samples)
@@ -53,6 +55,7 @@ class CompareOptions:
             "threads": self.threads,
             "seed": self.seed,
             "pictures": self.pictures,
+            "target": self.target,
             "latency_threads": timed.threads if timed else None,
             "latency_batch": timed.batch if timed else None,
             "latency_rounds": timed.rounds if timed else None,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.errors import CompressOnnxError, RecordError
+from compress_onnx.errors import CompressOnnxError, MachineError, RecordError
 from compress_onnx.study import grid
 from compress_onnx.study.cell import Cell
 from compress_onnx.study.compare import Job, compare_models
@@ -155,3 +155,12 @@ def test_a_broken_record_is_not_passed_over(study: Any, tmp_path: Path) -> None:
     (tmp_path / "out" / "lenet5-digits-seed0" / "run.json").write_text("{}")
     with pytest.raises(RecordError, match="schema version"):
         study()
+
+
+def test_a_study_goes_on_only_on_the_machine_that_timed_its_cells(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    study()
+    other = dataclasses.replace(grid.environment(), cpu_model="another CPU")
+    monkeypatch.setattr(grid, "environment", lambda: other)
+    with pytest.raises(MachineError, match=r"Expected latencies of one machine, got CPU another CPU and .*seed0\)"):
+        study()
+    assert len(study(latency=False)) == 2  # where nothing is timed, nothing is mixed
