@@ -89,6 +89,10 @@ def not_faster(baseline: ExecutionProfile, candidate: ExecutionProfile) -> tuple
     """Return why a candidate is not faster than its baseline, from both profiles, in sentences."""
     if _counts(baseline) == _counts(candidate):
         return (f"It runs the same {_counted(candidate.nodes)} per call as the baseline, of the same kinds.",)
+    before, after = (nodes_in(found, _WEIGHTED.__contains__) for found in (baseline, candidate))
+    if before != after:
+        counted = f"{after} Conv, Gemm and MatMul operators run per call, in the baseline {before}"
+        return (f"It is another network, not a smaller copy: {counted}.",)
     sentences = (
         f"It runs {_counted(candidate.nodes)} per call, the baseline {baseline.nodes}.",
         _on_weighted(baseline, candidate),
@@ -102,6 +106,11 @@ def not_faster(baseline: ExecutionProfile, candidate: ExecutionProfile) -> tuple
 def time_in(found: ExecutionProfile, counts: Callable[[str], bool]) -> float:
     """Return the milliseconds per call in operators that count."""
     return sum(operator.ms for operator in found.operators if counts(operator.op))
+
+
+def nodes_in(found: ExecutionProfile, counts: Callable[[str], bool]) -> int:
+    """Return the number of operators that count."""
+    return sum(operator.nodes for operator in found.operators if counts(operator.op))
 
 
 def kernels_ms(found: ExecutionProfile) -> float:
@@ -122,7 +131,7 @@ def _on_weighted(baseline: ExecutionProfile, candidate: ExecutionProfile) -> str
 
 def _on_share(found: ExecutionProfile, counts: Callable[[str], bool], what: str) -> str:
     spent = time_in(found, counts)
-    nodes = sum(operator.nodes for operator in found.operators if counts(operator.op))
+    nodes = nodes_in(found, counts)
     whole = kernels_ms(found)
     if not nodes or spent < _WORTH_SAYING * whole:
         return ""

@@ -82,6 +82,13 @@ def test_gains_that_are_lost_elsewhere_are_named() -> None:
     assert not any("microseconds" in sentence for sentence in told)
 
 
+def test_another_network_is_called_that() -> None:
+    (told,) = not_faster(made(**SMALL), made(QLinearConv=(26, 0.4), QGemm=(1, 0.1)))
+    assert told == (
+        "It is another network, not a smaller copy: 27 Conv, Gemm and MatMul operators run per call, in the baseline 5."
+    )
+
+
 def test_the_same_graph_has_one_reason() -> None:
     assert not_faster(made(**SMALL), made(**SMALL)) == (
         "It runs the same 6 operators per call as the baseline, of the same kinds.",

@@ -39,7 +39,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def profile(path: Path, images: NDArray[np.float32], **_: Any) -> ExecutionProfile:
         seen["profiled"].append(path.stem)
-        operators = (OperatorTime(op="Conv", nodes=int(float(path.stem)), ms=1.0),)
+        operators = (OperatorTime(op="Relu", nodes=int(float(path.stem)), ms=1.0),)
         return ExecutionProfile(calls=1, run_ms=1.0, nodes=operators[0].nodes, operators=operators)
 
     monkeypatch.setattr(timing, "measure_latency", measure)
