@@ -132,15 +132,31 @@ CPU = ChoiceOption(
     choices=("auto", "x86-64-vnni", "x86-64-avx2", "aarch64"),
     help="CPU the file will run on; auto asks a probe of this one.",
 )
+# Enough to see what overflows often; a channel that overflows once in a thousand images flips next to nothing.
+AUDIT_SIZE = NumberOption(
+    name="images", default=64, low=1, help="Images on which int16 overflows are counted, with --data."
+)
 SEED = NumberOption(name="seed", default=0, low=0, help="Seed of every random choice.")
 # One thread, one image: what an edge box does with a camera.
 THREADS = NumberOption(name="threads", default=1, low=1, help="Intra-op threads of ONNX Runtime.")
 BATCH = NumberOption(name="batch", default=1, low=1, help="Images per call when timing.")
 ROUNDS = NumberOption(name="rounds", default=10, low=1, help="Interleaved timing rounds.")
+# Half a second per round and model: the timed calls take about twice as long as starting and loading did.
+DURATION = NumberOption(
+    name="duration", default=5.0, low=0.01, help="Timed seconds per model and setting, over all rounds together."
+)
 CALLS = NumberOption(name="calls", default=50, low=1, help="Timed calls per model and round.")
-# 500 images bound the saliency stage to seconds; the record states the number.
+# 1,000 images bound the saliency stage of small networks to seconds, place a candidate within a point between noise and
+# random weights, and leave some twenty for each of GTSRB's 43 classes; memory does not grow with the number.
 SALIENCY_SAMPLES = NumberOption(
-    name="saliency-samples", default=500, low=1, help="Evaluation images whose saliency maps are compared."
+    name="saliency-samples", default=1000, low=1, help="Evaluation images whose saliency maps are compared."
+)
+# The baseline's prediction needs no labels, and both models are asked for the same class.
+SALIENCY_TARGET = ChoiceOption(
+    name="saliency-target",
+    default="baseline",
+    choices=("baseline", "label"),
+    help="Class that saliency explains: the baseline's prediction (baseline) or the true class (label).",
 )
 # 300 flips with three small pictures each stay below a few megabytes in the report.
 PICTURES = NumberOption(

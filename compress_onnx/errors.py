@@ -61,9 +61,21 @@ class RecordError(CompressOnnxError):
     """A record on disk is missing, of another schema version, or not what its schema says."""
 
 
+class MachineError(CompressOnnxError):
+    """Latencies of two different machines cannot be compared."""
+
+
+class TargetError(CompressOnnxError):
+    """The machine or emulator that should run the model cannot be reached, or did not do its work."""
+
+
 class PolicyError(CompressOnnxError):
     """A gate's policy file cannot be obeyed as written."""
 
 
 class PluginError(CompressOnnxError):
     """A plug-in could not be loaded."""
+
+
+class WorkerError(CompressOnnxError):
+    """The process that runs a model for this one could not start, died, fell silent, or answered nonsense."""

@@ -21,7 +21,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from compress_onnx.errors import PluginError
+from compress_onnx.errors import OptionError, PluginError
 from compress_onnx.registry import Registry
 
 if TYPE_CHECKING:
@@ -67,7 +67,12 @@ class Attribution(Protocol):
     """Attribute the target logits of a torch module to its inputs.
 
     ``inputs`` (N, C, H, W) float32 tensor, ``targets`` (N,) int64 tensor; returns a tensor of the
-    inputs' shape.
+    inputs' shape, or maps (N, h, w) of any size, which are then scaled up to the picture. Random
+    numbers come from torch's own generator, which is seeded before every call.
+
+    A method with a true ``on_session`` is given a module that runs the ONNX file itself and has no
+    gradient. A method that looks at one layer has ``at(layer)``, which returns the method for the
+    layer of that name; see :func:`attribution`.
     """
 
     def __call__(self, module: Any, inputs: Any, targets: Any, /) -> Any: ...  # noqa: D102
@@ -154,3 +159,24 @@ def attributions() -> Registry[Attribution]:
 def executors() -> Registry[ExecutorMaker]:
     """Ways to run a study's cells."""
     return _registry("executor", "compress_onnx.executors")
+
+
+def attribution(wanted: str) -> Attribution:
+    """Return the saliency method of a name, or of a name and a layer as ``grad-cam:/features/Conv``.
+
+    Errors
+    ------
+    UnknownNameError
+        if there is no method of this name.
+    OptionError
+        if a layer is given to a method that looks at none.
+    """
+    name, separator, layer = wanted.partition(":")
+    method = attributions()[name]
+    if not separator:
+        return method
+    at: Callable[[str], Attribution] | None = getattr(method, "at", None)
+    if at is None or not layer:
+        got = f"{wanted!r}, and {name} looks at no single layer" if at is None else f"{wanted!r}"
+        raise OptionError("METHOD, or METHOD:LAYER for a method that looks at one layer", got)
+    return at(layer)

@@ -1,8 +1,9 @@
 """Records and arrays to disk and back: validated on reading, whole or not at all on writing.
 
 A run's folder holds ``run.json`` (the :class:`~compress_onnx.records.RunRecord`),
-``predictions/<artifact>.npz``, ``samples.parquet`` (one row per sample and candidate) and
-``pictures.parquet`` (PNG bytes of the samples that the report shows).
+``predictions/<artifact>.npz``, ``attention/<artifact>.npz`` (mean saliency maps and two examples),
+``samples.parquet`` (one row per sample and candidate) and ``pictures.parquet`` (PNG bytes of the samples that
+the report shows).
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,9 +23,10 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from compress_onnx.errors import RecordError
-from compress_onnx.files import write_text, written_whole
-from compress_onnx.records import SCHEMA_VERSION, Predictions, RunRecord, StudyRecord
+from compress_onnx.files import BROKEN_ARCHIVE, write_text, written_whole
+from compress_onnx.records import SCHEMA_VERSION, AttentionMaps, Predictions, RunRecord, StudyRecord
 
+ATTENTION_FOLDER = "attention"
 RUN_FILE = "run.json"
 STUDY_FILE = "study.json"
 SAMPLES_FILE = "samples.parquet"
@@ -35,21 +35,10 @@ REPORT_FILE = "report.html"
 
 R = TypeVar("R", RunRecord, StudyRecord)
 
-# What reading an archive with flipped bits raises: zipfile takes them for other versions, methods and ciphers.
-_BROKEN_ARCHIVE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 # What two runs of one command may differ in: when and how fast.
-_TIMES = frozenset({"run_id", "started_at", "seconds", "latency", "predicted"})
+_TIMES = frozenset(
+    {"run_id", "started_at", "seconds", "latency", "predicted", "resident", "cpu_temperature_c", "timed_on"}
+)
 
 
 _PICTURES = pa.schema([("sample_id", pa.string()), ("artifact", pa.string()), ("png", pa.binary())])
@@ -144,7 +133,7 @@ def _read_json(path: Path) -> Any:
 
 
 def without_times(record: RunRecord | StudyRecord) -> dict[str, Any]:
-    """Return a record as plain data without times and latencies: equal for equal runs."""
+    """Return a record as plain data without times, latencies and what else varies by itself: equal for equal runs."""
     stripped: dict[str, Any] = _strip(json.loads(as_json(record)))
     return stripped
 
@@ -190,7 +179,7 @@ def load_predictions(path: Path) -> Predictions:
                 cpu=str(archive["cpu"]),
             )
         _expect_fitting(found)
-    except _BROKEN_ARCHIVE as error:
+    except BROKEN_ARCHIVE as error:
         got = str(error) or type(error).__name__
         raise RecordError("predictions in .npz", got, where=path, remedy="Make the run again.") from error
     return found
@@ -213,6 +202,46 @@ def _expect_fitting(found: Predictions) -> None:
         or not labels.shape == (rows,) == found.logits.shape[:1]
     ):
         message = f"ids, labels and logits of shapes {found.sample_ids.shape}, {labels.shape} and {found.logits.shape}"
+        raise ValueError(message)
+
+
+def save_attention(maps: AttentionMaps, folder: Path, name: str) -> None:
+    """Write one candidate's mean maps and examples as ``attention/<name>.npz``."""
+    arrays = {field.name: getattr(maps, field.name) for field in dataclasses.fields(maps)}
+    with written_whole(folder / ATTENTION_FOLDER / f"{name}.npz") as part, part.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def load_attention(folder: Path, name: str) -> AttentionMaps | None:
+    """Read one candidate's mean maps and examples, ``None`` if they are not there.
+
+    Errors
+    ------
+    RecordError
+        if the file is no such archive, or an array is missing or of the wrong shape.
+    """
+    path = folder / ATTENTION_FOLDER / f"{name}.npz"
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            found = AttentionMaps(**{field.name: archive[field.name] for field in dataclasses.fields(AttentionMaps)})
+        _expect_maps(found)
+    except BROKEN_ARCHIVE as error:
+        got = str(error) or type(error).__name__
+        raise RecordError("saliency maps in .npz", got, where=path, remedy="Make the run again.") from error
+    return found
+
+
+def _expect_maps(found: AttentionMaps) -> None:
+    """Raise ``ValueError`` unless the arrays have the documented types, and shapes that fit each other."""
+    means = (found.mean_baseline, found.mean_candidate, found.mean_difference, found.significant)
+    examples = (found.example_baseline, found.example_candidate)
+    kinds = "".join(array.dtype.kind for array in (*means, found.example_ids, found.example_pixels, *examples))
+    count = len(found.example_ids)
+    shapes = {array.shape for array in means}, {array.shape for array in (*examples, found.example_pixels[..., 0])}
+    if kinds != "fffbUuff" or len(shapes[0]) != 1 or len(shapes[1]) != 1 or found.example_deviation.shape != (count,):
+        message = f"arrays of kinds {kinds} and shapes {sorted(map(str, shapes[0] | shapes[1]))}"
         raise ValueError(message)
 
 

@@ -1,85 +1,121 @@
-"""``compress-onnx bench``: latency of several files in one interleaved run."""
+"""``compress-onnx bench``: latency of several files, in turns and in fresh processes."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.options import Batch, Calls, Json, Rounds, Seed, Threads
-from compress_onnx.cli.runs import plan_of
+from compress_onnx.cli.options import Json, Rounds, Seed, counts
 from compress_onnx.cli.terminal import progress_bars, put, say, show_table
 
 if TYPE_CHECKING:
-    from compress_onnx.records import LatencyComparison, Measure
+    from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun, Measure
+
+_MB = 1e6
+_COLUMNS = ("p50 ms", "p90 ms", "p99 ms", "images/s", "load ms", "first ms", "peak MB", "speed-up (95 %)")
 
 
 def bench(
     models: Annotated[list[Path], typer.Argument(help="ONNX files, baseline first.")],
     *,
-    threads: Threads = config.THREADS.default,
-    batch: Batch = config.BATCH.default,
+    threads: Annotated[str, typer.Option(help=f"{config.THREADS.help} Several as 1,2.")] = str(config.THREADS.default),
+    batch: Annotated[str, typer.Option(help=f"{config.BATCH.help} Several as 1,8,32.")] = str(config.BATCH.default),
     rounds: Rounds = config.ROUNDS.default,
-    calls: Calls = config.CALLS.default,
+    duration: Annotated[float, typer.Option(help=config.DURATION.help)] = config.DURATION.default,
+    calls: Annotated[int | None, typer.Option(help=f"{config.CALLS.help} In place of --duration.")] = None,
+    spinning: Annotated[bool, typer.Option(help="Let idle threads wait busily, as ONNX Runtime does.")] = True,
     seed: Seed = config.SEED.default,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.json and bench.html.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Time ONNX models against each other: interleaved rounds in random order, raw values kept.
+    """Time ONNX models against each other: fresh processes, interleaved rounds in random order, raw values kept.
 
-    Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --rounds 20
+    A second copy of the baseline runs along: what the two differ by is this machine's noise.
+
+    Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --batch 1,8,32 --out reports/bench
     """
-    from compress_onnx.runtime.cpu import environment
-    from compress_onnx.study.timing import time_files
+    from compress_onnx.cli.runs import command_words, new_run
+    from compress_onnx.runtime.latency import LatencyPlan
+    from compress_onnx.study.timing import Sweep, bench_files, bench_json, write_bench
 
     config.SEED.check(seed)
-    plan = plan_of(threads=threads, batch=batch, rounds=rounds, calls=calls)
-    with progress_bars() as stages:
-        found = time_files(models, plan, seed=seed, progress=stages("latency"))
-    if as_json:
-        facts = {
-            "models": [str(path) for path in models],
-            "environment": dataclasses.asdict(environment()),
-            "latency": [dataclasses.asdict(comparison) for comparison in found],
-        }
-        put(json.dumps(facts, allow_nan=False))
-        return
-    show_table(
-        f"batch {batch}, {threads} thread(s), {rounds} rounds of {calls} calls",
-        ("model", "p50 ms", "p90 ms", "p99 ms", "load ms", "speed-up (95 %)"),
-        _rows(models, found),
+    plan = LatencyPlan(rounds=rounds, spinning=spinning)
+    plan = dataclasses.replace(plan, duration_s=duration) if calls is None else dataclasses.replace(plan, calls=calls)
+    sweep = Sweep(
+        threads=counts(threads, config.THREADS),
+        batches=counts(batch, config.BATCH),
+        plan=plan,
     )
-    for warning in dict.fromkeys(warning for comparison in found for warning in comparison.warnings):
-        say(f"Warning: {warning}")
+    started = datetime.now().astimezone()
+    if out is not None:
+        new_run(out, "bench")  # fails now if the folder cannot be written, not after a minute
+    with progress_bars() as stages:
+        found = bench_files(models, sweep, seed=seed, stages=stages)
+    found = dataclasses.replace(
+        found, command=("compress-onnx", *command_words.get()), started_at=started.isoformat(timespec="seconds")
+    )
+    if out is not None:
+        say(f"Page: {write_bench(found, out)}")
+    if as_json:
+        put(bench_json(found))
+        return
+    _show(found)
 
 
-def _rows(models: Sequence[Path], found: Sequence[LatencyComparison]) -> list[tuple[str, ...]]:
-    runs = [found[0].baseline, *(comparison.candidate for comparison in found)]
-    speedups = ["", *(_speedup(comparison.speedup) for comparison in found)]
-    return [
-        (
-            path.name,
-            _number(run.p50_ms),
-            _number(run.p90_ms),
-            _number(run.p99_ms),
-            f"{run.load_ms:.1f}",
-            speedup,
-        )
-        for path, run, speedup in zip(models, runs, speedups, strict=True)
-    ]
+def _show(found: BenchRecord) -> None:
+    from compress_onnx.report.bench_words import names_of, noise, settings_of, warnings_of
+
+    names = names_of(found)
+    for comparisons in settings_of(found):
+        first = comparisons[0]
+        show_table(_title(first), ("model", *_COLUMNS), list(_rows(names, comparisons)))
+        put(noise(first))
+    for name, sentences in zip(names[1:], found.explanations, strict=True):
+        if sentences:
+            put(f"Why {name} is not faster: {' '.join(sentences)}")
+    for warning in warnings_of(found):
+        say(f"Warning: {warning}.")
 
 
-def _number(measure: Measure) -> str:
-    return "–" if measure.value is None else f"{measure.value:.4g}"
+def _title(comparison: LatencyComparison) -> str:
+    threads = f"{comparison.threads} thread{'' if comparison.threads == 1 else 's'}"
+    calls = len(comparison.baseline.values_ms) // comparison.rounds
+    return f"batch {comparison.batch}, {threads}, {comparison.rounds} rounds (baseline: {calls:,} calls each)"
 
 
-def _speedup(measure: Measure) -> str:
+def _rows(names: Sequence[str], comparisons: Sequence[LatencyComparison]) -> Iterator[tuple[str, ...]]:
+    yield (names[0], *_cells(comparisons[0].baseline), "")
+    for name, comparison in zip(names[1:], comparisons, strict=True):
+        yield (name, *_cells(comparison.candidate), _speedup(comparison))
+
+
+def _cells(run: LatencyRun) -> Iterator[str]:
+    yield from (_number(run.p50_ms), _spanned(run.p90_ms), _number(run.p99_ms))
+    yield "–" if run.throughput is None else _number(run.throughput, "{:,.0f}")
+    yield f"{run.load_ms:.1f}"
+    yield "–" if run.first_ms is None else f"{run.first_ms:.3g}"
+    yield "–" if run.peak_bytes is None else f"{run.peak_bytes / _MB:.0f}"
+
+
+def _number(measure: Measure, form: str = "{:.4g}") -> str:
+    return "–" if measure.value is None else form.format(measure.value)
+
+
+def _spanned(measure: Measure) -> str:
+    interval = measure.interval
+    return _number(measure) + (f"\n{interval.low:.4g} to {interval.high:.4g}" if interval else "")
+
+
+def _speedup(comparison: LatencyComparison) -> str:
+    measure = comparison.speedup
     if measure.value is None or measure.interval is None:
         return "–" if measure.value is None else f"{measure.value:.2f}x"
     low, high = measure.interval.low, measure.interval.high
-    doubt = " not significant" if low <= 1 <= high else ""
-    return f"{measure.value:.2f}x [{low:.2f}, {high:.2f}]{doubt}"
+    word = ("faster" if measure.value > 1 else "slower") if comparison.significant else "not significant"
+    return f"{measure.value:.3g}x {word}\n{low:.4g} to {high:.4g}"

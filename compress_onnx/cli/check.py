@@ -21,6 +21,7 @@ from compress_onnx.cli.options import (
     Seed,
     Size,
     Std,
+    Target,
     UsedThreads,
     preprocessing_of,
 )
@@ -44,6 +45,7 @@ def check(
     threads: UsedThreads = None,
     cache: Cache = True,
     seed: Seed = config.SEED.default,
+    target: Target = "",
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -67,6 +69,7 @@ def check(
         threads=threads,
         cache=cache,
         seed=seed,
+        target=target or None,
         preprocessing=preprocessing_of(baseline, mean=mean, std=std, size=size, layout=layout),
     )
     run = new_run(out, f"check-{baseline.stem}")

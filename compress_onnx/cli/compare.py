@@ -21,9 +21,11 @@ from compress_onnx.cli.options import (
     Rounds,
     Saliency,
     SaliencySamples,
+    SaliencyTarget,
     Seed,
     Size,
     Std,
+    Target,
     UsedThreads,
     preprocessing_of,
 )
@@ -42,6 +44,7 @@ def compare(
     data: Data,
     saliency: Saliency = AUTO,
     saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default,
+    saliency_target: SaliencyTarget = config.SALIENCY_TARGET.default,
     latency: Annotated[bool, typer.Option(help="Time the models too.")] = True,
     threads: UsedThreads = None,
     cache: Cache = True,
@@ -49,6 +52,7 @@ def compare(
     rounds: Rounds = config.ROUNDS.default,
     calls: Calls = config.CALLS.default,
     seed: Seed = config.SEED.default,
+    target: Target = "",
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -65,12 +69,14 @@ def compare(
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,
+        saliency_target=saliency_target,
         latency=plan_of(threads=threads or config.THREADS.default, batch=batch, rounds=rounds, calls=calls)
         if latency
         else None,
         threads=threads,
         cache=cache,
         seed=seed,
+        target=target or None,
         preprocessing=preprocessing_of(baseline, mean=mean, std=std, size=size, layout=layout),
     )
     run = new_run(out, f"compare-{baseline.stem}")

@@ -9,28 +9,58 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.artifacts import made
-from compress_onnx.cli.options import Json
+from compress_onnx import config
+from compress_onnx.cli.artifacts import kilobytes, made
+from compress_onnx.cli.options import Json, Layout, Mean, Seed, Size, Std, preprocessing_of
 from compress_onnx.cli.terminal import put, show_table
 
 if TYPE_CHECKING:
     from compress_onnx.graph import Weight
-    from compress_onnx.records import FusionReceipt
+    from compress_onnx.records import (
+        ExecutionProfile,
+        Footprint,
+        FusionReceipt,
+        Measure,
+        NodeSaturation,
+        SaturationAudit,
+    )
 
 
-def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool.")], *, as_json: Json = False) -> None:
-    """Show weights, sparsity and bit widths of an ONNX file, and which nodes run as integer kernels here.
+def inspect(
+    model: Annotated[Path, typer.Argument(help="ONNX file, from any tool.")],
+    *,
+    data: Annotated[
+        str, typer.Option("--data", help="Images on which to count int16 overflows, such as gtsrb:train.")
+    ] = "",
+    images: Annotated[int, typer.Option(help=config.AUDIT_SIZE.help)] = config.AUDIT_SIZE.default,
+    seed: Seed = config.SEED.default,
+    mean: Mean = "",
+    std: Std = "",
+    size: Size = "",
+    layout: Layout = "NCHW",
+    profiled: Annotated[bool, typer.Option("--profile", help="Run it and show where the time of a call goes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what an ONNX file holds, weighs and becomes: weights, bytes, integer kernels, and overflow without VNNI.
 
-    Example: compress-onnx inspect lenet5-w8a8.onnx
+    Example: compress-onnx inspect lenet5-w8a8.onnx --data gtsrb:train
     """
     from compress_onnx.compress.footprint import describe
     from compress_onnx.graph import default_opset, load_model, weights
     from compress_onnx.runtime.explanation import batch_norms, explanation
     from compress_onnx.runtime.fusion import fusion_receipt
+    from compress_onnx.study.inspection import saturation_audit, weighed
+    from compress_onnx.study.timing import profile_file
 
+    config.AUDIT_SIZE.check(images)
+    config.SEED.check(seed)
     graph = load_model(model)
     found, receipt = weights(graph), fusion_receipt(model)
+    known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
+    audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
+    weight = weighed(model)
     why = explanation(graph, receipt)
+    profile = profile_file(model) if profiled else None
     if as_json:
         artifact = describe(model, name=model.stem, shown_path=str(model))
         facts = {
@@ -39,6 +69,9 @@ def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool
             "fusion": dataclasses.asdict(receipt),
             "batch_norms": batch_norms(graph),
             "why_not_faster": why,
+            "footprint": dataclasses.asdict(weight),
+            "saturation": dataclasses.asdict(audited),
+            "profile": None if profile is None else dataclasses.asdict(profile),
         }
         put(json.dumps(facts, indent=1, allow_nan=False))
         return
@@ -46,8 +79,12 @@ def inspect(model: Annotated[Path, typer.Argument(help="ONNX file, from any tool
     show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), [_row(weight) for weight in found])
     put(f"Opset {default_opset(graph)}, {batch_norms(graph)} BatchNorm nodes in the file.")
     _show_receipt(receipt)
+    if profile is not None:
+        _show_profile(profile)
     for sentence in why:
         put(f"Why not faster: {sentence}")
+    _show_footprint(weight)
+    _show_audit(audited)
 
 
 def _row(weight: Weight) -> tuple[str, ...]:
@@ -64,3 +101,47 @@ def _show_receipt(receipt: FusionReceipt) -> None:
     if receipt.float_nodes:
         rows = [(node.name, node.op, node.reason) for node in receipt.float_nodes]
         show_table("Nodes in floating point", ("node", "operator", "reason"), rows)
+
+
+def _show_profile(profile: ExecutionProfile) -> None:
+    whole = sum(operator.ms for operator in profile.operators)
+    rows = [(one.op, str(one.nodes), f"{one.ms:.4f}", f"{one.ms / whole:.0%}") for one in profile.operators]
+    title = f"Where a call's time goes, one image on one thread, {profile.calls} calls under the runtime's profiler"
+    show_table(title, ("operator", "nodes", "ms per call", "share"), rows)
+
+
+def _show_footprint(found: Footprint) -> None:
+    stored = ", ".join(f"{kind} {kilobytes(number)}" for kind, number in found.initializer_bytes.items())
+    coded = " and ".join(
+        f"{kilobytes(number)} {name}"
+        for number, name in ((found.zip_bytes, "zipped"), (found.zstd_bytes, "by zstd"))
+        if number is not None
+    )
+    put(f"{kilobytes(found.file_bytes)} in the file ({stored}), {coded}.")
+    if found.entropy_bytes is not None:
+        put(
+            f"Entropy of the weights: {kilobytes(found.entropy_bytes)}, what a perfect coder needs that ignores order and knows their histogram."
+        )
+    resident = found.resident
+    if resident is not None and resident.value is not None:
+        put(f"Loading it makes a fresh process grow by {kilobytes(int(resident.value))}.")
+
+
+def _show_audit(found: SaturationAudit) -> None:
+    if found.nodes:
+        head = ("node", "operator", "channels", "can overflow", "did overflow", "outputs", "images")
+        show_table("Overflow of int16 on a CPU without VNNI", head, [_audit_row(node) for node in found.nodes])
+    put(f"Reduced range needed without VNNI (quantize --cpu x86-64-avx2): {found.reduced_range}; {found.reason}.")
+
+
+def _audit_row(node: NodeSaturation) -> tuple[str, ...]:
+    at_risk = f"{node.channels_at_risk}" if node.pairs_known else f"{node.channels_at_risk} (any two weights)"
+    seen = "–" if node.channels_overflowing is None else str(node.channels_overflowing)
+    shares = (_share(node.outputs_overflowing), _share(node.images_overflowing))
+    return node.name, node.op, str(node.channels), at_risk, seen, *shares
+
+
+def _share(measure: Measure | None) -> str:
+    if measure is None or measure.value is None:
+        return "–"
+    return "< 0.01%" if 0 < measure.value < 1e-4 else f"{measure.value:.2%}"

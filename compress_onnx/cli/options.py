@@ -40,9 +40,21 @@ CalibrationSize = Annotated[int, typer.Option(help=config.CALIBRATION_SIZE.help)
 Method = Annotated[str, typer.Option(help=f"{config.METHOD.help} One of {', '.join(config.METHOD.choices)}.")]
 Cpu = Annotated[str, typer.Option(help=f"{config.CPU.help} One of {', '.join(config.CPU.choices)}.")]
 Saliency = Annotated[
-    str, typer.Option(help="Attribution method, none, or auto: gradient where the torch extra is installed.")
+    str,
+    typer.Option(
+        help="Attribution method (grad-cam:LAYER for a layer by its ONNX name), none, or auto: "
+        "gradient where the torch extra is installed."
+    ),
 ]
+SaliencyTarget = Annotated[str, typer.Option(help=config.SALIENCY_TARGET.help)]
 SaliencySamples = Annotated[int, typer.Option(help=config.SALIENCY_SAMPLES.help)]
+Target = Annotated[
+    str,
+    typer.Option(
+        help="Ask another CPU too: qemu:haswell or qemu:CPU (emulated), qemu-aarch64:CPU:ROOT (a folder with an ARM "
+        "Python), ssh://user@board:port/path/to/python (port and path may be left out), or local."
+    ),
+]
 Mean = Annotated[str, typer.Option(help="Channel means of pixels scaled to 0..1, as 0.5,0.5,0.5 (foreign models).")]
 Std = Annotated[str, typer.Option(help="Channel standard deviations, likewise.")]
 Size = Annotated[str, typer.Option(help="Picture size as 32 or 224x320 (height x width); the model's by default.")]
@@ -62,6 +74,19 @@ def numbers(text: str, name: str) -> tuple[float, ...]:
     if not found or not all(math.isfinite(number) for number in found):
         raise OptionError(f"--{name} as numbers joined by commas", repr(text))
     return found
+
+
+def counts(text: str, option: config.NumberOption[int]) -> tuple[int, ...]:
+    """Return whole numbers joined by commas, each within the option's bounds and each once, in their order.
+
+    >>> counts("1,8,1,32", config.BATCH)
+    (1, 8, 32)
+    """
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"--{option.name} as whole numbers joined by commas", repr(text)) from None
+    return tuple(dict.fromkeys(option.check(number) for number in found))
 
 
 def picture_size(text: str) -> tuple[int, int]:

@@ -90,10 +90,12 @@ def saliency_method(wanted: str) -> str:
     ------
     UnknownNameError
         if no method has that name.
+    OptionError
+        if a layer is given to a method that looks at none.
     MissingExtraError
         if a method was asked for by name and the extra is missing.
     """
-    from compress_onnx.extension_points import attributions
+    from compress_onnx.extension_points import attribution
     from compress_onnx.extras import missing_packages, require_extra
 
     if wanted == AUTO and missing_packages("torch"):
@@ -103,7 +105,7 @@ def saliency_method(wanted: str) -> str:
         return "gradient"
     if wanted != "none":
         require_extra("torch", command=f"--saliency {wanted}")
-        attributions()[wanted]
+        attribution(wanted)
     return wanted
 
 
@@ -141,3 +143,16 @@ def show_summary(record: RunRecord) -> None:
     data = f"{record.dataset.name} ({record.dataset.split}, {record.dataset.n} images)"
     title = f"{data}, baseline accuracy {found[0].accuracy_baseline}; changes with 95 % intervals"
     show_table(title, ("candidate", "accuracy", "flips", "worst class", "saliency", "latency", "size"), rows)
+    _show_other_cpu(record)
+
+
+def _show_other_cpu(record: RunRecord) -> None:
+    from compress_onnx.report.elsewhere import cross_cpu_table
+
+    baseline = record.artifacts[0].name if record.artifacts else "baseline"
+    table = cross_cpu_table(record.comparisons, baseline)
+    if table is not None:
+        rows = [["\n".join(filter(None, (cell.text, cell.detail, cell.word))) for cell in row] for row in table.rows]
+        show_table(table.caption, [head[:1].lower() + head[1:] for head in table.head], rows)
+        if table.note:
+            put(table.note)

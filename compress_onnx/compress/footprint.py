@@ -1,16 +1,21 @@
-"""What an artifact weighs: bytes on disk and zipped, weights and zeros."""
+"""What an artifact weighs: bytes on disk, zipped and by zstd, by type, and at best; weights and zeros."""
 
 from __future__ import annotations
 
 import zlib
 from pathlib import Path
 
+import pyarrow as pa
+
+from compress_onnx.compress.entropy import entropy_bytes, initializer_bytes
 from compress_onnx.files import sha256_of_file
 from compress_onnx.graph import default_opset, load_model, precision, read_embedded, weights
 from compress_onnx.records import Artifact, Footprint, RecipeStep
 
 # zip's usual level: what a release archive or an over-the-air update would carry.
 _ZIP_LEVEL = 6
+# zstd's own default.
+_ZSTD_LEVEL = 3
 
 
 def zip_bytes(path: Path) -> int:
@@ -19,6 +24,12 @@ def zip_bytes(path: Path) -> int:
     with path.open("rb") as stream:
         size = sum(len(coder.compress(block)) for block in iter(lambda: stream.read(1 << 20), b""))
     return size + len(coder.flush())
+
+
+def zstd_bytes(path: Path) -> int:
+    """Return the size of the file after zstd, as one frame."""
+    packed = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(path.read_bytes(), asbytes=True)
+    return len(packed)
 
 
 def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None) -> Artifact:
@@ -50,6 +61,9 @@ def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep
         nonzero_weights=nonzero,
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
+        zstd_bytes=zstd_bytes(path),
+        initializer_bytes=initializer_bytes(model),
+        entropy_bytes=entropy_bytes(model),
     )
 
 
@@ -60,4 +74,7 @@ def footprint(artifact: Artifact) -> Footprint:
         zip_bytes=artifact.zip_bytes,
         weights=artifact.weights,
         nonzero_weights=artifact.nonzero_weights,
+        zstd_bytes=artifact.zstd_bytes,
+        initializer_bytes=dict(artifact.initializer_bytes),
+        entropy_bytes=artifact.entropy_bytes,
     )

@@ -22,7 +22,7 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     """Return every measure of a comparison by dotted name.
 
     Names follow the record's fields, however deep: ``flips.rate``, ``accuracy.change``,
-    ``saliency.over_all.mean_absolute_deviation``, ``latency.speedup``; elements of a tuple stand
+    ``saliency.over_all.mean_absolute_deviation``, ``latency.speedup``, ``cross_cpu.flips.rate``; elements of a tuple stand
     by their own name, ``classes.<class>.change``, plug-in metrics by theirs, ``extra.<name>``
     (see :func:`~compress_onnx.gate.names.segment`). What was not measured is undefined with its
     reason, so that a rule on it is in doubt, not wrong.

@@ -8,42 +8,62 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics.means import bootstrap_mean
 from compress_onnx.metrics.measures import FRACTION
-from compress_onnx.metrics.probabilities import row_blocks
+from compress_onnx.metrics.resampling import bootstrap_means
 from compress_onnx.metrics.saliency_similarity import (
-    SSIM_WINDOW,
     Maps,
-    mean_absolute_deviation,
+    cosine,
+    diagonal_px,
+    normalised,
+    scaled_measures,
     spearman,
-    ssim,
     top_k_overlap,
 )
-from compress_onnx.records import Better, Measure, SaliencyGroup, undefined
+from compress_onnx.records import Better, Measure, SaliencyGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 CORRELATION = "correlation"
 SIMILARITY = "similarity index"
-CONSTANT = "every map pair of this group has a constant map"
-TOO_SMALL = f"the maps are smaller than {SSIM_WINDOW}x{SSIM_WINDOW} pixels"
+COSINE = "cosine"
+DIAGONALS = "diagonals"
+PIXELS = "px"
+# By measure: its unit and where the better maps lie.
+MEASURES = {
+    "mean_absolute_deviation": (FRACTION, Better.LOWER),
+    "spearman": (CORRELATION, Better.HIGHER),
+    "top_k_overlap": (FRACTION, Better.HIGHER),
+    "ssim": (SIMILARITY, Better.HIGHER),
+    "cosine": (COSINE, Better.HIGHER),
+    "centre_shift": (DIAGONALS, Better.LOWER),
+    "centre_shift_px": (PIXELS, Better.LOWER),
+}
+# Pixels compared at once: their intermediate arrays stay within a core's cache, which is twice as fast.
+_BLOCK = 2**15
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapSimilarities:
-    """Per-sample similarities of N map pairs, each (N,) float64; NaN where one does not exist."""
+    """Per-sample similarities of N map pairs, each (N,) float64, finite."""
 
     mean_absolute_deviation: NDArray[np.float64]
     spearman: NDArray[np.float64]
     top_k_overlap: NDArray[np.float64]
     ssim: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    centre_shift: NDArray[np.float64]
+    centre_shift_px: NDArray[np.float64]
+
+    def columns(self, names: Sequence[str] = tuple(MEASURES)) -> NDArray[np.float64]:
+        """Return the measures side by side, (N, M)."""
+        return np.stack([getattr(self, name) for name in names], axis=1)
 
 
 def map_similarities(baseline_maps: Maps, candidate_maps: Maps) -> MapSimilarities:
-    """Compare (N, H, W) maps pair by pair, in blocks of a few MiB.
+    """Compare (N, H, W) maps pair by pair, at least one pair.
 
     Errors
     ------
@@ -55,36 +75,44 @@ def map_similarities(baseline_maps: Maps, candidate_maps: Maps) -> MapSimilariti
     [1.0]
     """
     _check(baseline_maps, candidate_maps)
-    return MapSimilarities(
-        mean_absolute_deviation=_in_blocks(mean_absolute_deviation, baseline_maps, candidate_maps),
-        spearman=_in_blocks(spearman, baseline_maps, candidate_maps),
-        top_k_overlap=_in_blocks(top_k_overlap, baseline_maps, candidate_maps),
-        ssim=_in_blocks(ssim, baseline_maps, candidate_maps),
-    )
+    rows = max(1, _BLOCK // baseline_maps[0:1].size)
+    parts = [
+        _compared(baseline_maps[start : start + rows], candidate_maps[start : start + rows])
+        for start in range(0, len(baseline_maps), rows)
+    ]
+    return joined(parts)
+
+
+def joined(parts: Sequence[MapSimilarities]) -> MapSimilarities:
+    """Return the similarities of several batches, one behind the other; at least one batch.
+
+    >>> maps = np.arange(64.0).reshape(1, 8, 8)
+    >>> len(joined([map_similarities(maps, maps)] * 3).ssim)
+    3
+    """
+    return MapSimilarities(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in MEASURES})
 
 
 def summarised(
     similarities: MapSimilarities, mask: NDArray[np.bool_], rng: np.random.Generator
 ) -> SaliencyGroup | None:
-    """Return the means over the samples in ``mask`` (N,) with bootstrap intervals; ``None`` if it is empty.
-
-    Samples without a value are left out: a measure's ``n`` counts those that have one, the group's
-    ``n`` all of them.
+    """Return the means over the samples in ``mask`` (N,) with BCa bootstrap intervals; ``None`` if it is empty.
 
     >>> maps = np.arange(64.0).reshape(1, 8, 8)
     >>> summarised(map_similarities(maps, maps), np.array([True]), np.random.default_rng(0)).ssim.value
     1.0
     """
-    if not mask.any():
+    n = int(np.count_nonzero(mask))
+    if n == 0:
         return None
-    values = similarities
-    return SaliencyGroup(
-        n=int(np.count_nonzero(mask)),
-        mean_absolute_deviation=_mean(values.mean_absolute_deviation[mask], rng, FRACTION, better=Better.LOWER),
-        spearman=_mean(values.spearman[mask], rng, CORRELATION),
-        top_k_overlap=_mean(values.top_k_overlap[mask], rng, FRACTION),
-        ssim=_mean(values.ssim[mask], rng, SIMILARITY, nothing=TOO_SMALL),
-    )
+    columns = similarities.columns()[mask]
+    intervals = bootstrap_means(columns, rng)
+    means = columns.mean(axis=0)
+    found = {
+        name: Measure(value=float(means[place]), unit=unit, better=better, n=n, interval=intervals[place])
+        for place, (name, (unit, better)) in enumerate(MEASURES.items())
+    }
+    return SaliencyGroup(n=n, **found)
 
 
 def saliency_group(
@@ -105,8 +133,19 @@ def saliency_group(
     return summarised(chosen, np.ones(int(np.count_nonzero(mask)), dtype=np.bool_), rng)
 
 
+def _compared(a: Maps, b: Maps) -> MapSimilarities:
+    scaled = scaled_measures(normalised(a), normalised(b))
+    return MapSimilarities(
+        **scaled,
+        centre_shift=scaled["centre_shift_px"] / diagonal_px(*a.shape[1:]),
+        spearman=spearman(a, b),
+        top_k_overlap=top_k_overlap(a, b),
+        cosine=cosine(a, b),
+    )
+
+
 def _check(baseline_maps: Maps, candidate_maps: Maps) -> None:
-    if baseline_maps.ndim != 3 or baseline_maps.shape != candidate_maps.shape or baseline_maps[0:1].size == 0:
+    if baseline_maps.ndim != 3 or baseline_maps.shape != candidate_maps.shape or 0 in baseline_maps.shape:
         raise DataError(
             "saliency maps of one shape (samples, height, width) from both models",
             f"{baseline_maps.shape} and {candidate_maps.shape}",
@@ -114,26 +153,3 @@ def _check(baseline_maps: Maps, candidate_maps: Maps) -> None:
         )
     if not (np.isfinite(baseline_maps).all() and np.isfinite(candidate_maps).all()):
         raise DataError("finite saliency maps", "NaN or infinity", remedy="Check the models' weights and scales.")
-
-
-def _in_blocks(
-    similarity: Callable[[Maps, Maps], NDArray[np.float64]], baseline_maps: Maps, candidate_maps: Maps
-) -> NDArray[np.float64]:
-    blocks = row_blocks(baseline_maps.shape)
-    return np.concatenate([similarity(baseline_maps[rows], candidate_maps[rows]) for rows in blocks])
-
-
-def _mean(
-    values: NDArray[np.float64],
-    rng: np.random.Generator,
-    unit: str,
-    *,
-    better: Better = Better.HIGHER,
-    nothing: str = CONSTANT,
-) -> Measure:
-    known = values[~np.isnan(values)]
-    if len(known) == 0:
-        return undefined(nothing, unit=unit, better=better)
-    return Measure(
-        value=float(known.mean()), unit=unit, better=better, n=len(known), interval=bootstrap_mean(known, rng)
-    )

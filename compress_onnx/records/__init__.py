@@ -18,8 +18,26 @@ from compress_onnx.records.artifacts import (
     Preprocessing,
     RecipeStep,
 )
-from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
-from compress_onnx.records.latency import LatencyComparison, LatencyRun
+from compress_onnx.records.base import (
+    SCHEMA_VERSION,
+    Better,
+    Interval,
+    Measure,
+    OptionValue,
+    record,
+    undefined,
+)
+from compress_onnx.records.cross_cpu import (
+    CrossAnswers,
+    CrossCpu,
+)
+from compress_onnx.records.latency import (
+    BenchRecord,
+    ExecutionProfile,
+    LatencyComparison,
+    LatencyRun,
+    OperatorTime,
+)
 from compress_onnx.records.outputs import (
     AccuracyChange,
     ChangedConfusion,
@@ -36,15 +54,40 @@ from compress_onnx.records.outputs import (
     TemperatureRepair,
     UncertaintyShift,
 )
-from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
-from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records.run import (
+    Comparison,
+    PredictionRun,
+    RunRecord,
+)
+from compress_onnx.records.saliency import (
+    AttentionMaps,
+    ClassAttention,
+    SaliencyGroup,
+    SaliencyScale,
+    SaliencyShift,
+    ShiftVerdict,
+    SystematicShift,
+    TwinFidelity,
+)
+from compress_onnx.records.saturation import (
+    Need,
+    NodeSaturation,
+    SaturationAudit,
+)
 from compress_onnx.records.study import CandidateSummary, CellFailure, CellSummary, LatencySummary, StudyRecord
-from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
+from compress_onnx.records.verdict import (
+    CheckKind,
+    GateCheck,
+    Outcome,
+    Verdict,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
     "AccuracyChange",
     "Artifact",
+    "AttentionMaps",
+    "BenchRecord",
     "Better",
     "CalibrationInfo",
     "CandidateSummary",
@@ -52,14 +95,18 @@ __all__ = [
     "CellSummary",
     "ChangedConfusion",
     "CheckKind",
+    "ClassAttention",
     "ClassPattern",
     "ClassResult",
     "Comparison",
     "ConfidenceShift",
     "ConformalSets",
     "ConfusionChange",
+    "CrossAnswers",
+    "CrossCpu",
     "DatasetInfo",
     "Environment",
+    "ExecutionProfile",
     "FlipKind",
     "FlipSummary",
     "FloatNode",
@@ -72,6 +119,9 @@ __all__ = [
     "LatencyRun",
     "LatencySummary",
     "Measure",
+    "Need",
+    "NodeSaturation",
+    "OperatorTime",
     "OptionValue",
     "Outcome",
     "OutputDivergence",
@@ -83,8 +133,12 @@ __all__ = [
     "ReliabilityBin",
     "RunRecord",
     "SaliencyGroup",
+    "SaliencyScale",
     "SaliencyShift",
+    "SaturationAudit",
+    "ShiftVerdict",
     "StudyRecord",
+    "SystematicShift",
     "TemperatureRepair",
     "TwinFidelity",
     "UncertaintyShift",

@@ -14,6 +14,7 @@ from compress_onnx.records.artifacts import (
     Preprocessing,
 )
 from compress_onnx.records.base import Measure, OptionValue, record
+from compress_onnx.records.cross_cpu import CrossCpu
 from compress_onnx.records.latency import LatencyComparison
 from compress_onnx.records.outputs import (
     AccuracyChange,
@@ -50,6 +51,7 @@ class Comparison:
     class_pattern: ClassPattern | None = None
     divergence: OutputDivergence | None = None
     uncertainty: UncertaintyShift | None = None
+    cross_cpu: CrossCpu | None = None
 
 
 @record
@@ -68,7 +70,10 @@ class PredictionRun:
 
 @record
 class RunRecord:
-    """One command's whole outcome: ``run.json``."""
+    """One command's whole outcome: ``run.json``.
+
+    ``timed_on`` is where latencies and resident memory were measured, ``None`` where ``environment`` is.
+    """
 
     schema_version: int
     run_id: str
@@ -83,3 +88,4 @@ class RunRecord:
     comparisons: tuple[Comparison, ...]
     verdict: Verdict | None
     predicted: tuple[PredictionRun, ...] = ()
+    timed_on: Environment | None = None

@@ -217,11 +217,16 @@ def points_cell(measure: Measure) -> Cell:
     return Cell(text=f"{signed(100 * measure.value)} points", detail=detail, tone=tone, word=word_of(tone))
 
 
-def speedup_cell(measure: Measure) -> Cell:
-    """Return a ratio of latencies (baseline over candidate), *not significant* if its interval holds 1."""
+def speedup_cell(measure: Measure, *, significant: bool | None = None) -> Cell:
+    """Return a ratio of latencies (baseline over candidate).
+
+    *Not significant* if its interval holds 1, or if ``significant`` denies that it is more than noise.
+    """
     if measure.value is None:
         return absent(measure.undefined_reason)
     tone = tone_of(dataclasses.replace(measure, better=Better.HIGHER), zero=1.0)
+    if significant is False and tone != Tone.PLAIN:
+        tone = Tone.UNCLEAR
     return Cell(
         text=f"{plain(measure.value)}{TIMES}",
         detail=span(measure.interval),

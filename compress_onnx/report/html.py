@@ -7,10 +7,12 @@ import functools
 import importlib.resources
 import json
 import zlib
+from collections.abc import Mapping, Sequence
 
 import jinja2
 from markupsafe import Markup
 
+from compress_onnx.report.chart import Chart
 from compress_onnx.report.charts import build_charts
 from compress_onnx.report.view import ReportInput, build_view
 
@@ -23,20 +25,25 @@ def render(report_input: ReportInput) -> str:
     Nothing in it is fetched: a content security policy forbids it, plotly's library is inside,
     deflated (a fifth of the bytes), and every text of the record is escaped.
     """
-    charts = build_charts(report_input)
-    figures = {key: chart.figure for key, chart in charts.items() if chart.figure is not None}
     view = build_view(report_input)
+    scripts = ("report.js", "flips.js")
+    flips = script_json(view.flips.data)
+    return page("report.html.j2", view=view, charts=build_charts(report_input), scripts=scripts, flips_json=flips)
+
+
+def page(template: str, *, charts: Mapping[str, Chart], scripts: Sequence[str], **content: object) -> str:
+    """Return a template filled with its content, the charts' figures, style, scripts and plotly's library."""
+    figures = {key: chart.figure for key, chart in charts.items() if chart.figure is not None}
     return (
         _environment()
-        .get_template("report.html.j2")
+        .get_template(template)
         .render(
-            view=view,
             charts=charts,
             figures_json=script_json(figures),
-            flips_json=script_json(view.flips.data),
             style=_asset("report.css"),
-            scripts=[_asset("report.js"), _asset("flips.js")],
+            scripts=[_asset(name) for name in scripts],
             plotly=_plotly(),
+            **content,
         )
     )
 

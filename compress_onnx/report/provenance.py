@@ -6,7 +6,15 @@ import dataclasses
 import shlex
 from collections.abc import Iterable
 
-from compress_onnx.records import SCHEMA_VERSION, Artifact, OptionValue, RecipeStep, RunRecord, SaliencyShift
+from compress_onnx.records import (
+    SCHEMA_VERSION,
+    Artifact,
+    Environment,
+    OptionValue,
+    RecipeStep,
+    RunRecord,
+    SaliencyShift,
+)
 from compress_onnx.report.cells import Cell, Table, code, count, percent, size, words
 
 
@@ -106,12 +114,25 @@ def _environment(record: RunRecord) -> list[tuple[str, str]]:
         ("CPU features", ", ".join(environment.cpu_features) or "none"),
         ("int16 saturation", "yes" if environment.cpu_saturates else "no"),
         ("Cores", str(environment.cores)),
+        ("CPU quota", "none" if environment.cpu_quota is None else f"{environment.cpu_quota:g} cores"),
+        ("Governor", environment.cpu_governor or _unknown(environment, "cpu_governor")),
+        ("Temperature at the start", _temperature(environment)),
         ("System", environment.system),
         ("Python", environment.python),
         ("Run", record.run_id),
         ("Started", record.started_at),
         ("Record schema", str(record.schema_version)),
     ]
+
+
+def _temperature(environment: Environment) -> str:
+    if environment.cpu_temperature_c is None:
+        return _unknown(environment, "cpu_temperature_c")
+    return f"{environment.cpu_temperature_c:.0f} °C"
+
+
+def _unknown(environment: Environment, name: str) -> str:
+    return f"not known: {environment.unknown.get(name, 'not recorded')}"
 
 
 def _data(record: RunRecord) -> list[tuple[str, str]]:
@@ -152,6 +173,10 @@ def _version_warnings(record: RunRecord) -> Iterable[str]:
 
 def _saliency_warnings(shift: SaliencyShift | None) -> Iterable[str]:
     if shift is None:
+        return
+    if shift.undefined_reason:
+        # Why there are no maps says more than that no twin was accepted.
+        yield f"not measured. {shift.undefined_reason}"
         return
     for side, fidelity in (("baseline", shift.fidelity_baseline), ("candidate", shift.fidelity_candidate)):
         if not fidelity.accepted:

@@ -12,6 +12,7 @@ from compress_onnx.records import (
     LatencyComparison,
     RunRecord,
     SaliencyShift,
+    ShiftVerdict,
 )
 from compress_onnx.report.cells import (
     Cell,
@@ -112,7 +113,7 @@ def _row(comparison: Comparison, artifact: Artifact | None) -> CandidateRow:
         confidence=points_cell(comparison.confidence.change_all),
         saliency=saliency_cell(comparison.saliency),
         p50=_p50(comparison.latency),
-        speedup=speedup_cell(comparison.latency.speedup) if comparison.latency else absent(LATENCY_NOT_MEASURED),
+        speedup=_speedup(comparison.latency),
         file_size=_size_cell(after.file_bytes, before.file_bytes),
         zipped_size=_size_cell(after.zip_bytes, before.zip_bytes),
     )
@@ -186,12 +187,16 @@ def saliency_cell(shift: SaliencyShift | None) -> Cell:
     if measure.value is None:
         return absent(measure.undefined_reason)
     place = saliency_place(shift)
+    position = shift.scale_position
+    interval = f" ({span(position.interval, scale=100, digits=1)})" if position and position.interval else ""
     if place is None:
         return Cell(text=plain(measure.value, 4), detail="no floor-to-ceiling scale")
     tone, word = _placed(place)
+    if shift.systematic is not None and shift.systematic.verdict is ShiftVerdict.SYSTEMATIC:
+        word = f"{word}, systematic"
     return Cell(
         text=plain(measure.value, 4),
-        detail=f"{percent(place, 0)} of floor to ceiling",
+        detail=f"{percent(place, 1)}{interval} of floor to ceiling",
         tone=tone,
         word=word,
         bar=min(max(place, 0.0), 1.0),
@@ -206,6 +211,12 @@ def _placed(place: float) -> tuple[Tone, str]:
 
 def _p50(latency: LatencyComparison | None) -> Cell:
     return latency_cell(latency.candidate.p50_ms) if latency else absent(LATENCY_NOT_MEASURED)
+
+
+def _speedup(latency: LatencyComparison | None) -> Cell:
+    if latency is None:
+        return absent(LATENCY_NOT_MEASURED)
+    return speedup_cell(latency.speedup, significant=latency.significant)
 
 
 def _size_cell(after: int, before: int) -> Cell:

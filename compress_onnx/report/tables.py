@@ -19,6 +19,7 @@ from compress_onnx.records import (
     SaliencyShift,
     TwinFidelity,
 )
+from compress_onnx.report.bench_words import noise
 from compress_onnx.report.cells import (
     ABSENT_TEXT,
     Cell,
@@ -146,26 +147,39 @@ def saliency_table(shift: SaliencyShift | None) -> Table | Note:
     """Return how similar the maps are, over all, same and flipped predictions."""
     if shift is None:
         return Note(reason="Saliency was not measured in this run.")
-    groups = (("all", shift.over_all), ("same class", shift.over_same), ("flipped", shift.over_flipped))
-    rows = tuple(_saliency_row(name, group) for name, group in groups if group is not None)
-    if not rows:
+    groups = (
+        ("all", shift.over_all, None),
+        ("same class", shift.over_same, shift.over_same_undefined_reason),
+        ("flipped", shift.over_flipped, shift.over_flipped_undefined_reason),
+    )
+    if shift.over_all is None:
         return Note(reason=shift.undefined_reason or "No saliency map was compared.")
-    head = ("Predictions", "Images", "Mean absolute deviation", "Rank correlation", "Top-k overlap", "SSIM")
+    head = (
+        *("Predictions", "Images", "Mean absolute deviation", "Rank correlation", "Top-k overlap", "SSIM"),
+        *("Cosine", "Shift of the centre, px"),
+    )
     anchors = f"Noise floor {_anchor(shift.noise_floor)}, randomised ceiling {_anchor(shift.randomised_ceiling)}."
     fidelity = f"Twin of the baseline: {_fidelity(shift.fidelity_baseline)}; of the candidate: "
     note = f"{anchors} Method {shift.method}, target {shift.target}, {shift.n:,} images. {fidelity}"
     return Table(
         caption="Similarity of saliency maps",
         head=head,
-        rows=rows,
+        rows=tuple(_saliency_row(*group) for group in groups),
         note=f"{note}{_fidelity(shift.fidelity_candidate)}.",
     )
 
 
-def _saliency_row(name: str, group: SaliencyGroup) -> tuple[Cell, ...]:
+def _saliency_row(name: str, group: SaliencyGroup | None, reason: str | None) -> tuple[Cell, ...]:
+    if group is None:
+        return (words(name), count(0), *[absent(reason)] * 6)
     measures = (group.mean_absolute_deviation, group.spearman, group.top_k_overlap, group.ssim)
-    # The scale of these four is 0 to 1 or -1 to 1: plain numbers, whatever unit they carry.
-    return (words(name), count(group.n), *(number_cell(dataclasses.replace(m, unit="")) for m in measures))
+    further = (group.cosine, group.centre_shift_px)
+    # The head says the unit: plain numbers.
+    return (
+        words(name),
+        count(group.n),
+        *(number_cell(dataclasses.replace(m, unit="")) if m else absent(None) for m in (*measures, *further)),
+    )
 
 
 def _anchor(value: float | None) -> str:
@@ -213,7 +227,8 @@ def latency_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table |
         return Note(reason="Latency was not measured in this run.")
     rows = tuple(row for name, latency in timed for row in _latency_rows(name, latency, baseline))
     head = ("Artifact", "p50", "p90", "p99", "Load", "Calls", "Threads, batch, rounds")
-    return Table(caption="Latency per call, timed in turns with the baseline", head=head, rows=rows)
+    caption = "Latency per call, timed in turns with the baseline"
+    return Table(caption=caption, head=head, rows=rows, note=noise(timed[0][1]))
 
 
 def _latency_rows(name: str, latency: LatencyComparison, baseline: str) -> tuple[tuple[Cell, ...], ...]:

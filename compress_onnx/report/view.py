@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from compress_onnx.records import Comparison, RunRecord
+from compress_onnx.records import AttentionMaps, Comparison, RunRecord
 from compress_onnx.report import provenance
+from compress_onnx.report.attention import AttentionView, attention_view
 from compress_onnx.report.cells import Cell, Table
+from compress_onnx.report.elsewhere import cross_cpu_table, footprint_table
 from compress_onnx.report.flip_cards import FlipBrowser, Maps, flip_browser
 from compress_onnx.report.samples import Columns
 from compress_onnx.report.summary import CandidateRow, SummaryRow, candidate_rows, hurt_sentence, summary_rows
@@ -37,13 +39,15 @@ class ReportInput:
     -1 unlabelled), baseline_class and candidate_class (int64), baseline_confidence,
     candidate_confidence, baseline_margin and candidate_margin (float32), flip_kind (str),
     saliency_deviation (float32, NaN where not computed). ``pictures`` maps a sample to PNG bytes,
-    ``maps`` a sample and an artifact's name to the PNG bytes of its saliency map.
+    ``maps`` a sample and an artifact's name to the PNG bytes of its saliency map, ``attention`` a
+    candidate's name to its mean maps and examples.
     """
 
     record: RunRecord
     samples: Columns | None = None
     pictures: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     maps: Maps = dataclasses.field(default_factory=dict)
+    attention: Mapping[str, AttentionMaps] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,7 @@ class CandidateView:
     confidence: Table
     confidence_change: Table
     saliency: Table | Note
+    attention: AttentionView | None
     fusion: Table | Note
     fusion_share: Cell
     extra: Table | None
@@ -74,6 +79,8 @@ class ReportView:
     rows: tuple[CandidateRow, ...]
     candidates: tuple[CandidateView, ...]
     latency: Table | Note
+    cross_cpu: Table | None
+    footprints: Table | None
     artifacts: Table
     recipes: tuple[provenance.Recipe, ...]
     facts: tuple[Table, ...]
@@ -86,7 +93,6 @@ def build_view(report_input: ReportInput) -> ReportView:
     """Return the page's content; what the input lacks is named on the page, the rest is shown."""
     record = report_input.record
     baseline = record.artifacts[0].name if record.artifacts else "baseline"
-    names = record.dataset.class_names
     return ReportView(
         title=f"{baseline} on {record.dataset.name}",
         subtitle=_subtitle(record),
@@ -94,8 +100,10 @@ def build_view(report_input: ReportInput) -> ReportView:
         verdict=verdict_view(record.verdict),
         hurt=hurt_sentence(record),
         rows=candidate_rows(record),
-        candidates=tuple(_candidate(i, comparison, names) for i, comparison in enumerate(record.comparisons)),
+        candidates=tuple(_candidate(i, comparison, report_input) for i, comparison in enumerate(record.comparisons)),
         latency=latency_table(record.comparisons, baseline),
+        cross_cpu=cross_cpu_table(record.comparisons, baseline),
+        footprints=footprint_table(record.comparisons, baseline),
         artifacts=provenance.artifact_table(record.artifacts),
         recipes=provenance.recipes(record.artifacts),
         facts=provenance.facts(record),
@@ -112,7 +120,8 @@ def _subtitle(record: RunRecord) -> str:
     return f"{candidates} against the baseline on {data.n:,} images ({data.split}), {record.environment.cpu_model}"
 
 
-def _candidate(index: int, comparison: Comparison, names: tuple[str, ...]) -> CandidateView:
+def _candidate(index: int, comparison: Comparison, report_input: ReportInput) -> CandidateView:
+    names = report_input.record.dataset.class_names
     return CandidateView(
         index=index,
         name=comparison.candidate_name,
@@ -121,6 +130,7 @@ def _candidate(index: int, comparison: Comparison, names: tuple[str, ...]) -> Ca
         confidence=confidence_table(comparison.confidence),
         confidence_change=confidence_change_table(comparison.confidence),
         saliency=saliency_table(comparison.saliency),
+        attention=attention_view(comparison.saliency, report_input.attention.get(comparison.candidate_name)),
         fusion=fusion_table(comparison.fusion),
         fusion_share=fusion_facts(comparison.fusion),
         extra=extra_table(comparison),

@@ -1,23 +1,22 @@
-"""What this CPU can do: asked by a probe that runs, and described for people by py-cpuinfo."""
+"""What this CPU can do: asked by a probe that runs, and described for people by its passport."""
 
 from __future__ import annotations
 
 import functools
-import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.config import CPU
 from compress_onnx.errors import OptionError
 from compress_onnx.records import Environment
+from compress_onnx.runtime.passport import read_passport
 from compress_onnx.runtime.session import open_session, runtime_failures
 
-_PACKAGES = ("compress-onnx", "numpy", "onnx", "onnxruntime", "torch")
 # Integer dot products and the vector widths below them; keys are the spellings of Linux and py-cpuinfo.
 _FEATURES = {
     "amx_int8": "amx_int8",
@@ -29,7 +28,6 @@ _FEATURES = {
     "asimddp": "dotprod",
     "i8mm": "i8mm",
 }
-_PROC_CPUINFO = Path("/proc/cpuinfo")
 _CHANNELS = 64
 _TRUE_ANSWER = 200
 
@@ -42,13 +40,28 @@ def saturates() -> bool:
     scale that makes the true answer 200: without VNNI, pairs of products stop at 32,767 and the
     answer is 101. The probe is right under emulation too, where the flag list is the host's.
     """
-    session = open_session(_probe())
+    session = open_session(saturation_probe())
     with runtime_failures("saturation probe"):
-        (answer,) = session.run(None, {"x": np.full((1, _CHANNELS, 1, 1), 255, np.uint8)})
-    return bool((np.asarray(answer) < _TRUE_ANSWER).any())
+        (answer,) = session.run(None, {"x": probe_input()})
+    return is_saturated(np.asarray(answer))
 
 
-def _probe() -> bytes:
+def probe_input() -> NDArray[np.uint8]:
+    """Return what the probe is fed, (1, 64, 1, 1) uint8, as its input ``x``."""
+    return np.full((1, _CHANNELS, 1, 1), 255, np.uint8)
+
+
+def is_saturated(answer: NDArray[np.generic]) -> bool:
+    """Tell from the probe's answer whether the CPU that gave it saturates.
+
+    >>> is_saturated(np.full((1, 64, 1, 1), 101, np.uint8)), is_saturated(np.full((1, 64, 1, 1), 200, np.uint8))
+    (True, False)
+    """
+    return bool((answer.astype(np.int64) < _TRUE_ANSWER).any())
+
+
+def saturation_probe() -> bytes:
+    """Return the probe's serialised model; see :func:`saturates`."""
     true_sum = _CHANNELS * 255 * 127
     constants = {
         "one": np.float32(1),
@@ -79,13 +92,29 @@ def cpu_target() -> str:
     OptionError
         if the machine is neither x86-64 nor 64-bit ARM.
     """
-    machine = platform.machine().lower()
-    if machine in {"aarch64", "arm64"}:
+    return target_of(platform.machine(), saturates)
+
+
+def target_of(machine: str, saturating: Callable[[], bool]) -> str:
+    """Return the name of a CPU class, one of ``config.CPU``, asking ``saturating`` on x86-64 only.
+
+    ``machine`` is what ``platform.machine`` says there.
+
+    Errors
+    ------
+    OptionError
+        if the machine is neither x86-64 nor 64-bit ARM.
+
+    >>> target_of("x86_64", lambda: True), target_of("arm64", lambda: False)
+    ('x86-64-avx2', 'aarch64')
+    """
+    name = machine.lower()
+    if name in {"aarch64", "arm64"}:
         return "aarch64"
-    if machine in {"x86_64", "amd64"}:
-        return "x86-64-avx2" if saturates() else "x86-64-vnni"
+    if name in {"x86_64", "amd64"}:
+        return "x86-64-avx2" if saturating() else "x86-64-vnni"
     raise OptionError(
-        "an x86-64 or AArch64 CPU", repr(machine), remedy=f"Name the target with --cpu {'|'.join(CPU.choices[1:])}."
+        "an x86-64 or AArch64 CPU", repr(name), remedy=f"Name the target with --cpu {'|'.join(CPU.choices[1:])}."
     )
 
 
@@ -104,7 +133,7 @@ def cpu_features() -> tuple[str, ...]:
     return named_features(_cpu_info().get("flags", ()))
 
 
-def named_features(flags: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+def named_features(flags: Iterable[str]) -> tuple[str, ...]:
     """Return the features that matter to integer kernels under one name each, sorted.
 
     >>> named_features(["sse", "avx512vnni", "avx512_vnni", "asimddp"])
@@ -116,62 +145,47 @@ def named_features(flags: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 @functools.cache
 def _cpu_info() -> dict[str, Any]:
     # py-cpuinfo takes about a second, most of it in a child process; Linux on x86-64 says both in a file.
-    found = _said_by_linux(_PROC_CPUINFO)
-    if {"brand_raw", "flags"} <= found.keys():
-        return found
+    facts = read_passport()
+    if facts["machine"] == "x86_64" and facts["flags"]:
+        return {"brand_raw": facts["cpu_model"], "flags": facts["flags"]}
     import cpuinfo
 
     return dict(cpuinfo.get_cpu_info())
 
 
-def _said_by_linux(path: Path) -> dict[str, Any]:
-    """Return name and flags of the first core, as far as the kernel's file holds them."""
-    try:
-        first = path.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
-    except OSError:
-        return {}
-    pairs = [line.partition(":") for line in first.splitlines()]
-    entries = {key.strip(): value.strip() for key, _, value in pairs}
-    found: dict[str, Any] = {}
-    if entries.get("model name"):
-        found["brand_raw"] = entries["model name"]
-    if entries.get("flags"):
-        found["flags"] = entries["flags"].split()
-    return found
-
-
-def usable_cores() -> int:
-    """Return how many logical cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @functools.cache
 def environment() -> Environment:
-    """Return versions, system and CPU of this process; the host's name is no part of it."""
-    return Environment(
-        python=platform.python_version(),
-        system=platform.platform(),
-        packages=installed_versions(_PACKAGES),
-        cpu_model=cpu_model(),
-        cpu_features=cpu_features(),
-        cpu_saturates=saturates(),
-        cpu_target=cpu_target(),
-        cores=usable_cores(),
-    )
+    """Return versions, system and the CPU's passport, of this process; the host's name is no part of it."""
+    facts = read_passport()
+    known = {"cpu_model": cpu_model(), "flags": _cpu_info().get("flags") or facts["flags"]}
+    return environment_of({**facts, **known}, saturating=saturates())
 
 
-def installed_versions(names: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions of those packages that are installed, without importing them.
+def environment_of(facts: Mapping[str, Any], *, saturating: bool) -> Environment:
+    """Return the record of where numbers were measured.
 
-    >>> installed_versions(("no-such-package",))
-    {}
+    ``facts`` are those of :func:`~compress_onnx.runtime.passport.read_passport` there,
+    ``saturating`` is what the probe showed there.
+
+    Errors
+    ------
+    OptionError
+        if the machine is neither x86-64 nor 64-bit ARM.
     """
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    unknown = dict(facts["unknown"])
+    if "flags" in unknown:
+        unknown["cpu_features"] = unknown.pop("flags")
+    return Environment(
+        python=facts["python"],
+        system=facts["system"],
+        packages=dict(facts["packages"]),
+        cpu_model=facts["cpu_model"],
+        cpu_features=named_features(facts["flags"]),
+        cpu_saturates=saturating,
+        cpu_target=target_of(facts["machine"], lambda: saturating),
+        cores=facts["cores"],
+        cpu_quota=facts["cpu_quota"],
+        cpu_governor=facts["cpu_governor"],
+        cpu_temperature_c=facts["cpu_temperature_c"],
+        unknown=unknown,
+    )

@@ -16,7 +16,7 @@ from compress_onnx.records import FloatNode, FusionReceipt
 from compress_onnx.runtime.session import open_session
 
 # The families that carry a classifier's arithmetic: Conv, Gemm and MatMul, as ORT's optimiser names them.
-_INTEGER_WEIGHTED = frozenset(
+INTEGER_WEIGHTED = frozenset(
     {
         "ConvInteger",
         "DynamicQuantizeMatMul",
@@ -28,7 +28,7 @@ _INTEGER_WEIGHTED = frozenset(
         "QLinearMatMul",
     }
 )
-_FLOAT_WEIGHTED = frozenset(
+FLOAT_WEIGHTED = frozenset(
     {
         "Conv",
         "ConvTranspose",
@@ -43,7 +43,7 @@ _FLOAT_WEIGHTED = frozenset(
         "TransposeMatMul",
     }
 )
-_QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
+QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
 # Moves or clamps values without computing new ones: Q/DQ on the far side still belongs to the node.
 _PASSED_THROUGH = frozenset(
     {"Clip", "Flatten", "Identity", "Relu", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Transpose"}
@@ -91,8 +91,8 @@ def receipt_of(graph: onnx.GraphProto, *, machine: str) -> FusionReceipt:
     and MatMul nodes; 0 where there are none.
     """
     links = _Links(graph)
-    integer = sum(node.op_type in _INTEGER_WEIGHTED for node in graph.node)
-    floating = sum(node.op_type in _FLOAT_WEIGHTED for node in graph.node)
+    integer = sum(node.op_type in INTEGER_WEIGHTED for node in graph.node)
+    floating = sum(node.op_type in FLOAT_WEIGHTED for node in graph.node)
     return FusionReceipt(
         quantised_nodes=sum(_is_integer_kernel(node) for node in graph.node),
         float_nodes=tuple(
@@ -158,7 +158,7 @@ class _Links:
 
 
 def _is_integer_kernel(node: NodeProto) -> bool:
-    return node.op_type in _INTEGER_WEIGHTED or node.op_type.startswith("QLinear")
+    return node.op_type in INTEGER_WEIGHTED or node.op_type.startswith("QLinear")
 
 
 def _is(node: NodeProto | None, op_type: str) -> bool:
@@ -166,9 +166,9 @@ def _is(node: NodeProto | None, op_type: str) -> bool:
 
 
 def _stayed_float(node: NodeProto, links: _Links) -> bool:
-    if node.op_type in _FLOAT_WEIGHTED:
+    if node.op_type in FLOAT_WEIGHTED:
         return True
-    if node.op_type in _QDQ | _PASSED_THROUGH or _is_integer_kernel(node):
+    if node.op_type in QDQ | _PASSED_THROUGH or _is_integer_kernel(node):
         return False
     fed = any(_is(links.source(name), "DequantizeLinear") for name in node.input)
     return fed and any(_is(reader, "QuantizeLinear") for reader in links.readers(node.output[0]))
@@ -181,14 +181,14 @@ def _reason(node: NodeProto, links: _Links, machine: str) -> str:
     dequantised = [source for source in sources if source is not None and source.op_type == "DequantizeLinear"]
     requantised = [reader for reader in readers if reader is not None and reader.op_type == "QuantizeLinear"]
     # A weight is S8 by right; what counts is the type of the activations.
-    fed = dequantised[:1] if node.op_type in _FLOAT_WEIGHTED else dequantised
+    fed = dequantised[:1] if node.op_type in FLOAT_WEIGHTED else dequantised
     types = {links.element_type(qdq) for qdq in fed + requantised}
     if node.op_type == "MatMulNBits" or any(links.element_type(source) in _FOUR_BIT_TYPES for source in dequantised):
         return FOUR_BIT_WEIGHT
     if not _is(sources[0], "DequantizeLinear"):
         return NO_INPUT_QDQ
     if not all(_is(source, "DequantizeLinear") for source in sources):
-        return NO_WEIGHT_QDQ if node.op_type in _FLOAT_WEIGHTED else NO_INPUT_QDQ
+        return NO_WEIGHT_QDQ if node.op_type in FLOAT_WEIGHTED else NO_INPUT_QDQ
     if len(requantised) < max(len(readers), 1):
         return NO_OUTPUT_QDQ
     if TensorProto.INT8 in types and machine.lower() in {"x86_64", "amd64"}:

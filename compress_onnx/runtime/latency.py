@@ -1,95 +1,73 @@
-"""Latency of several files in one interleaved run: raw milliseconds per call, warm-up kept apart."""
+"""Latency of several files in one interleaved run: fresh processes each round, raw milliseconds per call."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gc
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx.config import BATCH, CALLS, ROUNDS, THREADS, Progress, silent
-from compress_onnx.errors import DataError, OptionError
+from compress_onnx.config import BATCH, CALLS, DURATION, ROUNDS, THREADS, Progress, silent
+from compress_onnx.errors import DataError
 from compress_onnx.records import LatencyRun
-from compress_onnx.runtime.quantiles import quantile_measure, tail_measure
-from compress_onnx.runtime.session import fixed_batch, image_input, open_session, runtime_failures
-
-Clock = Callable[[], int]
-"""Tells a time in nanoseconds that never goes back."""
+from compress_onnx.runtime.affinity import core_numbers, worker_cores
+from compress_onnx.runtime.disturbance import machine_warnings, throttling, throttling_warnings
+from compress_onnx.runtime.quantiles import quantile_measure, tail_measure, throughput
+from compress_onnx.runtime.rounds import Heat, Heats, Setting, Start
+from compress_onnx.runtime.worker_process import Worker, local_command
 
 _NS_PER_MS = 1e6
+
+
+def start_here() -> Worker:
+    """Return a worker of this environment on this machine, not started yet."""
+    return Worker(local_command(), name="worker on this machine")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyPlan:
     """How latency is measured: ``rounds`` x ``calls`` timed calls of ``batch`` images per model.
 
-    ``warmup`` calls go before the first round, and one before each round, when the caches still
-    hold another model. ``spinning`` is ORT's busy waiting between operators. ``clock`` tells
-    nanoseconds.
+    Each round starts a fresh process per model, so that what a process keeps for its life (where its
+    memory lies) is drawn again. ``duration_s``, timed seconds per model over all rounds, takes the place of
+    ``calls`` where it is given. ``spinning`` is ORT's busy waiting between operators. ``start`` makes the workers.
     """
 
     threads: int = THREADS.default
     batch: int = BATCH.default
     rounds: int = ROUNDS.default
     calls: int = CALLS.default
-    # The runtime's arenas and the CPU's clock settle within a few calls.
-    warmup: int = 10
+    duration_s: float | None = None
     spinning: bool = True
-    clock: Clock = time.perf_counter_ns
+    start: Start = start_here
 
     def checked(self) -> LatencyPlan:
         """Return the plan if its numbers lie within their bounds, else raise ``OptionError``."""
         for option, value in ((THREADS, self.threads), (BATCH, self.batch), (ROUNDS, self.rounds), (CALLS, self.calls)):
             option.check(value)
+        if self.duration_s is not None:
+            DURATION.check(self.duration_s)
         return self
+
+    def setting(self) -> Setting:
+        """Return how the workers run on this machine."""
+        cores = worker_cores(self.threads, core_numbers())
+        return Setting(threads=self.threads, spinning=self.spinning, cores=cores)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Contender:
-    """A loaded model and what it is fed; the place to put a worker process in between."""
+class Timings:
+    """One run per file, and ``repeat``: the baseline's file once more in processes of its own (A/A).
 
-    session: ort.InferenceSession
-    feed: dict[str, NDArray[np.float32]]
-    load_ms: float
-    where: Path
+    ``cores`` are those that the workers were kept on, empty where they were not.
+    """
 
-    def timed(self, calls: int, *, clock: Clock) -> tuple[float, ...]:
-        """Return milliseconds of each of ``calls`` calls."""
-        with runtime_failures(self.where):
-            return timed_calls(self.session, self.feed, calls=calls, clock=clock)
-
-
-def timed_calls(
-    session: ort.InferenceSession, feed: dict[str, NDArray[np.float32]], *, calls: int, clock: Clock
-) -> tuple[float, ...]:
-    """Return the milliseconds of ``calls`` calls of ``session.run``, one timed region each."""
-    # Bound before the region: neither the lookup nor the list of outputs is the model's time.
-    run, outputs = session.run, [output.name for output in session.get_outputs()]
-    spent = []
-    with _no_collection():
-        for _ in range(calls):
-            begin = clock()
-            run(outputs, feed)
-            spent.append(clock() - begin)
-    return tuple(nanoseconds / _NS_PER_MS for nanoseconds in spent)
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep Python's garbage collector out of the timed regions, as ``timeit`` does."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    runs: tuple[LatencyRun, ...]
+    repeat: LatencyRun
+    cores: tuple[int, ...]
+    warnings: tuple[str, ...]
 
 
 def measure_latency(
@@ -99,11 +77,11 @@ def measure_latency(
     plan: LatencyPlan,
     rng: np.random.Generator,
     progress: Progress = silent,
-) -> tuple[LatencyRun, ...]:
+) -> Timings:
     """Time every file on the first ``plan.batch`` images, in rounds of random order; baseline first.
 
     ``inputs`` (N, C, H, W) or (N, H, W, C) float32, repeated where N is below the batch. The runs
-    come in the order of ``paths``; their values are in the order of rounds, ``plan.calls`` each.
+    come in the order of ``paths``; their values are in the order of rounds, equally many each.
 
     Errors
     ------
@@ -111,22 +89,36 @@ def measure_latency(
         if the plan is out of bounds or a file takes another batch only.
     ModelError
         if a file cannot be loaded or run.
+    WorkerError
+        if a worker process fails.
     DataError
         if there are no images.
     """
     images = timing_batch(inputs, plan.checked().batch)
-    contenders = [_load(path, images, plan) for path in paths]
-    warmups = [list(contender.timed(plan.warmup, clock=plan.clock)) for contender in contenders]
-    values: list[list[float]] = [[] for _ in contenders]
-    for done, order in enumerate(round_orders(len(contenders), plan.rounds, rng), start=1):
-        for place in order:
-            warmups[place] += contenders[place].timed(1, clock=plan.clock)
-            values[place] += contenders[place].timed(plan.calls, clock=plan.clock)
-        progress(done / plan.rounds, f"timing round {done} of {plan.rounds}")
-    return tuple(
-        latency_run(timed, warmup_ms=warmup, load_ms=contender.load_ms)
-        for timed, warmup, contender in zip(values, warmups, contenders, strict=True)
+    setting = plan.setting()
+    heats = Heats(paths=(*paths, paths[0]), images=images, setting=setting, start=plan.start)
+    warnings, before = machine_warnings(plan.threads), throttling()
+    found = _rounds(heats, plan, rng, progress)
+    runs = [latency_run(own, batch=plan.batch) for own in zip(*found, strict=True)]
+    return Timings(
+        runs=tuple(runs[:-1]),
+        repeat=runs[-1],
+        cores=setting.cores,
+        warnings=(*warnings, *throttling_warnings(before, throttling())),
     )
+
+
+def _rounds(heats: Heats, plan: LatencyPlan, rng: np.random.Generator, progress: Progress) -> list[tuple[Heat, ...]]:
+    calls: Sequence[int] | float = [plan.calls] * len(heats.paths)
+    if plan.duration_s is not None:
+        calls = plan.duration_s / plan.rounds
+    found = []
+    for done in range(1, plan.rounds + 1):
+        found.append(heats.run(calls, rng))
+        # The first round's warm-up decides, and every later round makes as many calls.
+        calls = [len(heat.values_ns) for heat in found[0]]
+        progress(done / plan.rounds, f"timing round {done} of {plan.rounds}")
+    return found
 
 
 def timing_batch(inputs: NDArray[np.float32], batch: int) -> NDArray[np.float32]:
@@ -140,39 +132,30 @@ def timing_batch(inputs: NDArray[np.float32], batch: int) -> NDArray[np.float32]
     return np.ascontiguousarray(inputs[np.arange(batch) % len(inputs)], np.float32)
 
 
-def round_orders(models: int, rounds: int, rng: np.random.Generator) -> list[list[int]]:
-    """Return in which order the models are timed, round by round.
+def latency_run(heats: Sequence[Heat], *, batch: int) -> LatencyRun:
+    """Return a record of one model's rounds with its p50, p90 and, from 662 calls, p99.
 
-    >>> sorted(round_orders(3, 1, np.random.default_rng(0))[0])
-    [0, 1, 2]
+    Load, first call and memory are medians over the rounds' processes.
     """
-    return [rng.permutation(models).tolist() for _ in range(rounds)]
-
-
-def latency_run(values_ms: Sequence[float], *, warmup_ms: Sequence[float], load_ms: float) -> LatencyRun:
-    """Return a record of raw milliseconds with their p50, p90 and, from 662 values, p99."""
-    timed = np.asarray(values_ms, np.float64)
+    values = [value / _NS_PER_MS for heat in heats for value in heat.values_ns]
+    timed = np.asarray(values, np.float64)
+    p50 = quantile_measure(timed, 0.5)
     return LatencyRun(
-        values_ms=tuple(values_ms),
-        warmup_ms=tuple(warmup_ms),
-        load_ms=load_ms,
-        p50_ms=quantile_measure(timed, 0.5),
+        values_ms=tuple(values),
+        warmup_ms=tuple(value / _NS_PER_MS for heat in heats for value in heat.warmup_ns),
+        load_ms=float(np.median([heat.load_ns for heat in heats])) / _NS_PER_MS,
+        p50_ms=p50,
         p90_ms=quantile_measure(timed, 0.9),
         p99_ms=tail_measure(timed, 0.99),
+        loads_ms=tuple(heat.load_ns / _NS_PER_MS for heat in heats),
+        firsts_ms=tuple(heat.first_ns / _NS_PER_MS for heat in heats),
+        first_ms=float(np.median([heat.first_ns for heat in heats])) / _NS_PER_MS,
+        resident_bytes=_typical([heat.resident_bytes for heat in heats]),
+        peak_bytes=_typical([heat.peak_bytes for heat in heats]),
+        throughput=throughput(p50, batch),
     )
 
 
-def _load(path: Path, images: NDArray[np.float32], plan: LatencyPlan) -> _Contender:
-    begin = plan.clock()
-    session = open_session(path, threads=plan.threads, spinning=plan.spinning)
-    load_ms = (plan.clock() - begin) / _NS_PER_MS
-    name = image_input(session, where=path).name
-    batch = fixed_batch(session)
-    if batch not in {None, plan.batch}:
-        raise OptionError(
-            f"a batch of {batch}, the only one this file takes",
-            f"--batch {plan.batch}",
-            where=path,
-            remedy=f"Give --batch {batch}, or export the model with a dynamic batch.",
-        )
-    return _Contender(session=session, feed={name: images}, load_ms=load_ms, where=path)
+def _typical(values: Sequence[int | None]) -> int | None:
+    told = [value for value in values if value is not None]
+    return int(np.median(told)) if told else None

@@ -17,7 +17,8 @@ from compress_onnx.errors import DataError, ModelError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.records import Predictions
 from compress_onnx.runtime.batching import batch_for, spans
-from compress_onnx.runtime.cpu import cpu_label, usable_cores
+from compress_onnx.runtime.cpu import cpu_label
+from compress_onnx.runtime.passport import usable_cores
 from compress_onnx.runtime.session import fixed_batch, image_input, open_session, runtime_failures
 
 # From so many images on, a probe of 32 is worth its time.
@@ -99,7 +100,7 @@ def answers(path: Path, samples: Samples, *, threads: int | None = None, progres
     calls = spans(len(samples), batch)
     with ThreadPoolExecutor(min(workers, max(len(calls), 1))) as pool:
         parts = list(
-            _told(pool.map(lambda call: run(fed(*call)), calls), total=len(samples), progress=progress, name=path.name)
+            told(pool.map(lambda call: run(fed(*call)), calls), total=len(samples), progress=progress, name=path.name)
         )
     return Answers(logits=np.concatenate(parts) if parts else _nothing(session), batch=batch, threads=workers)
 
@@ -178,9 +179,10 @@ def _not_logits(got: str, where: object) -> ModelError:
     )
 
 
-def _told(
+def told(
     parts: Iterable[NDArray[np.float32]], *, total: int, progress: Progress, name: str
 ) -> Iterator[NDArray[np.float32]]:
+    """Yield the batches and tell the progress after each."""
     done = 0
     for part in parts:
         yield part

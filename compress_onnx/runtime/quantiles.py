@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -63,6 +64,25 @@ def tail_measure(values_ms: NDArray[np.float64], quantile: float) -> Measure:
         return quantile_measure(values_ms, quantile)
     reason = f"p{100 * quantile:g} needs at least {needed} timed calls, there are {n}"
     return undefined(reason, unit="ms", better=Better.LOWER, n=n)
+
+
+def throughput(p50_ms: Measure, batch: int) -> Measure:
+    """Return images per second at the typical latency of a batch, with the interval of that latency.
+
+    >>> throughput(quantile_measure(np.array([4.0]), 0.5), 8).value
+    2000.0
+    """
+    if not p50_ms.value:
+        return undefined(
+            p50_ms.undefined_reason or "a call takes no time that can be told", unit="1/s", better=Better.HIGHER
+        )
+    rate = 1000 * batch
+    interval = p50_ms.interval
+    if interval is not None and interval.low > 0:
+        interval = dataclasses.replace(interval, low=rate / interval.high, high=rate / interval.low)
+    else:
+        interval = None
+    return Measure(value=rate / p50_ms.value, unit="1/s", better=Better.HIGHER, n=p50_ms.n, interval=interval)
 
 
 def fewest_samples(quantile: float, confidence: float = _TAIL_CONFIDENCE) -> int:

@@ -1,53 +1,54 @@
-"""What two interleaved latency runs say about each other: the speed-up, and what makes it doubtful."""
+"""What interleaved latency runs say about each other: the speed-up, and whether it is more than this machine's noise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from compress_onnx.metrics.intervals import LEVEL
-from compress_onnx.records import Better, Interval, LatencyComparison, LatencyRun, Measure
-from compress_onnx.runtime.cpu import usable_cores
-from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.records import Better, Interval, LatencyComparison, LatencyRun, Measure, undefined
+from compress_onnx.runtime.disturbance import spread_warnings
+from compress_onnx.runtime.latency import LatencyPlan, Timings
 
 _RESAMPLES = 10_000
 # Six rounds all on one side of 1 are as likely as 2 in 64; with fewer no 95 % statement is possible.
 _FEWEST_ROUNDS = 6
-# pyperf warns from a tenth on.
-_UNSTABLE = 0.1
+# A clock can be too coarse for a very small model: its tick is the least a call can take.
+_TICK_MS = 1e-6
 
 
-def compare_latency(
-    baseline: LatencyRun,
-    candidate: LatencyRun,
-    *,
-    plan: LatencyPlan,
-    rng: np.random.Generator,
-    warnings: Sequence[str],
-) -> LatencyComparison:
-    """Put two runs of one :func:`~compress_onnx.runtime.latency.measure_latency` side by side.
-
-    ``warnings`` are those of the machine before measuring (:func:`machine_warnings`); the runs'
-    own are added.
-    """
-    medians = [round_medians(np.asarray(run.values_ms), plan.rounds) for run in (baseline, candidate)]
-    own = [
-        *spread_warnings("baseline", baseline.values_ms),
-        *spread_warnings("candidate", candidate.values_ms),
-        *_too_few_rounds(plan.rounds),
-    ]
+def compare_latency(timings: Timings, place: int, *, plan: LatencyPlan, rng: np.random.Generator) -> LatencyComparison:
+    """Put the run at ``place`` beside the baseline, the first of ``timings``, and beside the machine's noise."""
+    baseline, candidate = timings.runs[0], timings.runs[place]
+    before, after, again = (run_medians(run, plan.rounds) for run in (baseline, candidate, timings.repeat))
+    speedup = paired_speedup(before, after, rng=rng)
+    floor = noise_floor(before, again, rng=rng)
     return LatencyComparison(
         threads=plan.threads,
         batch=plan.batch,
         rounds=plan.rounds,
         baseline=baseline,
         candidate=candidate,
-        speedup=paired_speedup(*medians, rng=rng),
-        warnings=(*warnings, *own),
+        speedup=speedup,
+        warnings=(
+            *timings.warnings,
+            *spread_warnings("baseline", baseline.values_ms),
+            *spread_warnings("candidate", candidate.values_ms),
+            *_too_few_rounds(plan.rounds),
+        ),
+        spinning=plan.spinning,
+        cores=timings.cores,
+        repeat_ms=tuple(again.tolist()),
+        noise_floor=floor,
+        significant=is_significant(speedup, floor),
     )
+
+
+def run_medians(run: LatencyRun, rounds: int) -> NDArray[np.float64]:
+    """Return the median of each round of a run, (rounds,)."""
+    return round_medians(np.asarray(run.values_ms), rounds)
 
 
 def round_medians(values_ms: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
@@ -66,15 +67,14 @@ def paired_speedup(
 
     exp(median(log(baseline / candidate))) over the rounds, (R,) each, so that swapping the two
     inverts the result; the interval is the percentile bootstrap over rounds (Efron 1979), left out
-    below 6 rounds. Above 1 the candidate is faster.
+    below 6 rounds. Where every round has processes of its own, what differs between two processes of
+    one file is inside the interval. Above 1 the candidate is faster.
 
     >>> measure = paired_speedup(np.full(10, 3.0), np.full(10, 1.5), rng=np.random.default_rng(0))
     >>> round(measure.value, 9), measure.n
     (2.0, 10)
     """
-    # A clock can be too coarse for a very small model: its tick is the least a call can take.
-    tick = 1e-6
-    logs = np.log(np.maximum(baseline_ms, tick)) - np.log(np.maximum(candidate_ms, tick))
+    logs = np.log(np.maximum(baseline_ms, _TICK_MS)) - np.log(np.maximum(candidate_ms, _TICK_MS))
     rounds = len(logs)
     interval = None
     if rounds >= _FEWEST_ROUNDS:
@@ -88,40 +88,34 @@ def paired_speedup(
     )
 
 
-def machine_warnings(threads: int) -> tuple[str, ...]:
-    """Return what speaks against measuring on this machine now; ask before measuring."""
-    return crowding_warnings(threads, cores=usable_cores(), load=psutil.getloadavg()[0])
+def noise_floor(
+    baseline_ms: NDArray[np.float64], repeat_ms: NDArray[np.float64], *, rng: np.random.Generator
+) -> Measure:
+    """Return how far apart two copies of one file may seem on this machine, as a ratio less one.
 
+    The far end of the interval of :func:`paired_speedup` between the baseline and itself (A/A), in logarithms.
 
-def crowding_warnings(threads: int, *, cores: int, load: float) -> tuple[str, ...]:
-    """Return why threads have to wait for cores, if they have to; ``load`` is the 1-minute average.
-
-    >>> crowding_warnings(1, cores=4, load=0.5)
-    ()
-    >>> crowding_warnings(8, cores=4, load=0.5)
-    ('8 threads on 4 usable cores: threads wait for one another',)
+    >>> ours, again = np.array([2.0] * 8), np.array([2.0, 2.1] * 4)
+    >>> round(noise_floor(ours, again, rng=np.random.default_rng(0)).value, 3)
+    0.05
     """
-    found = []
-    if threads > cores:
-        found.append(f"{threads} threads on {cores} usable cores: threads wait for one another")
-    if load > cores:
-        found.append(f"load average {load:.1f} on {cores} usable cores: other work disturbs the timing")
-    return tuple(found)
+    between = paired_speedup(baseline_ms, repeat_ms, rng=rng).interval
+    if between is None:
+        reason = f"the noise floor needs at least {_FEWEST_ROUNDS} rounds, there are {len(baseline_ms)}"
+        return undefined(reason, unit="fraction", better=Better.LOWER, n=len(baseline_ms))
+    far = max(abs(math.log(between.low)), abs(math.log(between.high)))
+    return Measure(value=math.expm1(far), unit="fraction", better=Better.LOWER, n=len(baseline_ms))
 
 
-def spread_warnings(name: str, values_ms: Sequence[float]) -> tuple[str, ...]:
-    """Return a warning if the standard deviation reaches a tenth of the mean.
+def is_significant(speedup: Measure, floor: Measure) -> bool | None:
+    """Tell whether a speed-up is more than chance and more than noise, ``None`` where that is open.
 
-    >>> spread_warnings("baseline", [1.0, 1.0, 1.0])
-    ()
-    >>> spread_warnings("baseline", [1.0, 2.0])
-    ('baseline: standard deviation is 47 % of the mean: timing is unstable',)
+    Chance: its interval excludes 1. Noise: it lies farther from 1 than two copies of one file may.
     """
-    mean = float(np.mean(values_ms)) if len(values_ms) else 0.0
-    deviation = float(np.std(values_ms, ddof=1)) if len(values_ms) > 1 else 0.0
-    if mean <= 0 or deviation < _UNSTABLE * mean:
-        return ()
-    return (f"{name}: standard deviation is {100 * deviation / mean:.0f} % of the mean: timing is unstable",)
+    if speedup.value is None or speedup.interval is None or floor.value is None:
+        return None
+    excludes = not speedup.interval.low <= 1 <= speedup.interval.high
+    return excludes and abs(math.log(speedup.value)) > math.log1p(floor.value)
 
 
 def _too_few_rounds(rounds: int) -> tuple[str, ...]:

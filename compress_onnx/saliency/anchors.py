@@ -1,13 +1,15 @@
 """The two ends of the deviation scale: what changes nothing, and what leaves nothing.
 
 A deviation means little by itself. The floor is the baseline against itself under half a grey level
-of input noise, which no one can see; the ceiling is the baseline against a copy with re-drawn
-weights, which has learned nothing (Adebayo et al. 2018, arXiv:1810.03292).
+of input noise, which no one can see; the ceiling is the baseline against copies with re-drawn
+weights, which have learned nothing (Adebayo et al. 2018, arXiv:1810.03292). Both are taken per sample and by every
+measure, under the method that explains the candidates.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -17,11 +19,17 @@ from torch import nn
 
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
-from compress_onnx.metrics.saliency_similarity import mean_absolute_deviation
+from compress_onnx.metrics.saliency_group import MapSimilarities, joined, map_similarities
+from compress_onnx.metrics.saliency_scale import Anchors
+from compress_onnx.metrics.saliency_similarity import flat
+from compress_onnx.saliency.batching import Pace
+from compress_onnx.saliency.spilled import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask
 
 # Half a grey level of 0 to 255, in pixels divided by 255.
 HALF_GREY_LEVEL = 0.5 / 255
+# Copies with re-drawn weights over all samples: one alone may by luck look where the baseline looks, or nowhere.
+COPIES = 8
 
 
 def noise_amplitude(std: Iterable[float]) -> NDArray[np.float32]:
@@ -65,43 +73,67 @@ def _weights(module: nn.Module) -> Iterator[nn.Parameter]:
     return (parameter for parameter in module.parameters() if parameter.ndim >= 2)
 
 
-def noise_floor(
-    twin: nn.Module,
-    task: SaliencyTask,
-    maps: NDArray[np.float32],
-    *,
-    rng: np.random.Generator,
-    progress: Progress = silent,
-) -> float:
-    """Return the mean deviation of the baseline's ``maps`` (N, H, W) under input noise, over counted samples."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExplainedBaseline:
+    """The baseline's maps of all samples, and its per-sample similarities to the anchors."""
 
-    def with_noise(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return noisy(inputs, task.noise_amplitude, rng, channel_axis=task.channel_axis)
-
-    return _mean_deviation(task, maps, task.maps(twin, progress, altered=with_noise))
+    maps: SpilledMaps
+    anchors: Anchors
+    flat: int
 
 
-def randomised_ceiling(
-    twin: nn.Module,
-    task: SaliencyTask,
-    maps: NDArray[np.float32],
-    *,
-    rng: np.random.Generator,
-    progress: Progress = silent,
-) -> float | None:
-    """Return the mean deviation of the baseline's ``maps`` (N, H, W) from a re-drawn copy's, over counted samples.
+def explained_with_anchors(
+    twin: nn.Module, task: SaliencyTask, *, rng: np.random.Generator, progress: Progress = silent
+) -> ExplainedBaseline:
+    """Explain the samples, at least one, under the twin as it is, under noise, and with re-drawn weights.
 
-    ``None`` where the copy's numbers overflow, so that it has no maps.
+    One pass over the inputs. The ceiling is ``None`` with a reason where a copy's numbers overflow.
+
+    Errors
+    ------
+    ModelError
+        if a map of the twin itself is NaN or infinite.
     """
-    try:
-        return _mean_deviation(task, maps, task.maps(redrawn(twin, rng), progress))
-    except ModelError:
-        return None
+    maps, flat_maps = SpilledMaps(), 0
+    floor: list[MapSimilarities] = []
+    noise_rng, weight_rng = rng.spawn(2)
+    ceiling = _Ceiling(twin, task, weight_rng)
+    pace = Pace(progress, len(task), f"{task.method} maps and anchors")
+    for rows, batch in task.inputs(twin):
+        here = task.explain(twin, batch, rows)
+        maps.append(here)
+        flat_maps += int(flat(here).sum())
+        noise = noisy(batch, task.noise_amplitude, noise_rng, channel_axis=task.channel_axis)
+        floor.append(map_similarities(here, task.explain(twin, noise, rows)))
+        ceiling.add(rows, batch, here)
+        pace.done(rows.stop)
+    anchors = Anchors(floor=joined(floor), ceiling=ceiling.similarities(), missing=ceiling.missing)
+    return ExplainedBaseline(maps=maps, anchors=anchors, flat=flat_maps)
 
 
-def _mean_deviation(
-    task: SaliencyTask, maps: NDArray[np.float32], others: Iterable[tuple[slice, NDArray[np.float32]]]
-) -> float:
-    """Return the mean over the samples that the summaries count, so that anchors and summaries compare; one at least."""
-    deviations = np.concatenate([mean_absolute_deviation(maps[rows], other) for rows, other in others])
-    return float(deviations[task.counts].mean())
+class _Ceiling:
+    """The similarities to copies with re-drawn weights, a new copy every so many batches."""
+
+    def __init__(self, twin: nn.Module, task: SaliencyTask, rng: np.random.Generator) -> None:
+        self._twin, self._task, self._rng = twin, task, rng
+        self._samples_per_copy = -(-len(task) // COPIES)
+        self._copy = twin
+        self._next = 0
+        self._found: list[MapSimilarities] = []
+        self.missing: str | None = None
+
+    def add(self, rows: slice, batch: NDArray[np.float32], maps: NDArray[np.float32]) -> None:
+        """Explain a batch under the copy whose turn it is; nothing more after one that overflowed."""
+        if self.missing is not None:
+            return
+        if rows.start >= self._next:
+            self._copy = redrawn(self._twin, self._rng)
+            self._next = rows.start + self._samples_per_copy
+        try:
+            self._found.append(map_similarities(maps, self._task.explain(self._copy, batch, rows)))
+        except ModelError as error:
+            self.missing = f"The copy with re-drawn weights has no maps: {error}"
+
+    def similarities(self) -> MapSimilarities | None:
+        """Return those of all samples, or ``None`` where they are not all there."""
+        return joined(self._found) if self.missing is None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import onnx
@@ -13,7 +14,7 @@ from torch import fx, nn
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.records import TwinFidelity
-from compress_onnx.saliency.batching import filled, slices
+from compress_onnx.saliency.batching import Pace, as_images, slices
 from compress_onnx.saliency.twin import build_twin
 
 # One prediction in 200. Rounding at the last bit of an integer kernel flips far fewer (none of 12,630
@@ -68,14 +69,32 @@ def agreement(twin: NDArray[np.float32], runtime: NDArray[np.float32]) -> TwinFi
     )
 
 
+def together(first: TwinFidelity, second: TwinFidelity) -> TwinFidelity:
+    """Return the fidelity over two sets of samples; one of them may be empty, not both.
+
+    >>> half = TwinFidelity(n=1, top1_agreement=0.0, max_abs_logit_diff=0.5, accepted=False)
+    >>> together(half, TwinFidelity(n=3, top1_agreement=1.0, max_abs_logit_diff=0.1, accepted=True)).top1_agreement
+    0.75
+    """
+    n = first.n + second.n
+    same = (first.n * first.top1_agreement + second.n * second.top1_agreement) / n
+    return TwinFidelity(
+        n=n,
+        top1_agreement=same,
+        max_abs_logit_diff=max(first.max_abs_logit_diff, second.max_abs_logit_diff),
+        accepted=same >= ACCEPTED_AGREEMENT,
+    )
+
+
 def twin_logits(twin: nn.Module, inputs: NDArray[np.float32], *, progress: Progress = silent) -> NDArray[np.float32]:
     """Return the twin's logits (N, classes) float32 for ``inputs`` (N, C, H, W), N at least 1."""
     found = []
+    pace = Pace(progress, len(inputs), "checking the twin")
     for part in slices(len(inputs), twin):
         with torch.no_grad():
-            logits = twin(torch.from_numpy(filled(inputs[part], twin)))
+            logits = twin(as_images(inputs[part], twin))
         found.append(logits.numpy()[: part.stop - part.start])
-        progress(part.stop / len(inputs), "checking the twin")
+        pace.done(part.stop)
     return np.concatenate(found)
 
 
@@ -90,15 +109,21 @@ class CheckedTwin:
 
 def faithful_twin(
     model: onnx.ModelProto,
-    inputs: NDArray[np.float32],
+    inputs: Callable[[nn.Module], Iterable[tuple[slice, NDArray[np.float32]]]],
     runtime_logits: NDArray[np.float32],
     *,
     progress: Progress = silent,
 ) -> CheckedTwin:
-    """Build a model's twin and keep it only if :func:`fidelity` accepts it; never raises for the model."""
+    """Build a model's twin and keep it only if :func:`fidelity` accepts it; never raises for the model.
+
+    ``inputs`` yields rows and batches of inputs for the twin: no more than one batch is in memory.
+    """
     try:
         twin = build_twin(model)
-        found = fidelity(twin, inputs, runtime_logits, progress=progress)
+        found, pace = UNTESTED, Pace(progress, len(runtime_logits), "checking the twin")
+        for rows, batch in inputs(twin):
+            found = together(found, fidelity(twin, batch, runtime_logits[rows]))
+            pace.done(rows.stop)
     except ModelError as error:
         return CheckedTwin(twin=None, fidelity=UNTESTED, reason=str(error))
     if found.accepted:

@@ -2,13 +2,13 @@
 
 The baseline is explained once (:func:`explain_baseline`); every candidate is then held against it
 (:meth:`BaselineSaliency.against`). Where a twin cannot be built or does not agree with ONNX
-Runtime, the record says why and the comparison goes on.
+Runtime, the record says why and the comparison goes on. Inputs pass in batches and the baseline's
+maps lie in a temporary file: memory grows neither with the samples nor with the candidates.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -16,96 +16,160 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.config import Progress, silent
-from compress_onnx.errors import ModelError
-from compress_onnx.metrics.saliency_group import MapSimilarities, map_similarities, summarised
-from compress_onnx.metrics.saliency_similarity import normalised
-from compress_onnx.records import SaliencyShift, TwinFidelity
-from compress_onnx.saliency.anchors import noise_floor, randomised_ceiling
+from compress_onnx.errors import ModelError, UnknownNameError
+from compress_onnx.metrics.saliency_group import summarised
+from compress_onnx.metrics.saliency_mean_shift import MeanMaps, untested
+from compress_onnx.metrics.saliency_scale import nowhere, scale_positions
+from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.saliency.anchors import ExplainedBaseline, explained_with_anchors
+from compress_onnx.saliency.attribution import Predict
 from compress_onnx.saliency.batching import between
 from compress_onnx.saliency.fidelity import UNTESTED, faithful_twin
+from compress_onnx.saliency.pairing import Compared, MapPairs, compared, explained_pairs
 from compress_onnx.saliency.task import SaliencyTask
 
-Maps = NDArray[np.float32]
+NO_SAMPLES = "No samples were chosen."
+NO_FLIP = "no explained sample has another class"
+NO_MATCH = "every explained sample has another class"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """A model to hold against the baseline.
+
+    ``logits`` are ONNX Runtime's on the inputs that the task checks, ``flipped`` (N,) marks changed
+    predictions, ``predict`` gives the session's logits for a method that runs on it. The maps of the rows ``keep`` (K,) int64 are handed out, and those of ``others``, samples
+    that are only shown: they count in no figure.
+    """
+
+    model: onnx.ModelProto
+    logits: NDArray[np.float32]
+    flipped: NDArray[np.bool_]
+    keep: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    others: SaliencyTask | None = None
+    predict: Predict | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SaliencyOutcome:
     """A candidate's saliency: the record, and what the report shows beside it.
 
-    ``deviation`` (N,) float64 per sample, in the order of the inputs; ``kept_baseline`` and
-    ``kept_candidate`` (K, H, W) float32 are the maps of the kept samples, scaled to 0 to 1. All
-    three are ``None`` where the record is undefined.
+    ``deviation`` (N,) float64 per sample, in the order of the inputs; ``kept`` are the map pairs of
+    the kept samples, ``others`` those of the samples that are only shown. ``examples`` (E,) are the
+    rows of the sample with the median and with the largest deviation, ``example_maps`` their maps;
+    ``means`` the mean maps. All are ``None`` where the record is undefined.
     """
 
     shift: SaliencyShift
     deviation: NDArray[np.float64] | None = None
-    kept_baseline: Maps | None = None
-    kept_candidate: Maps | None = None
+    kept: MapPairs | None = None
+    others: MapPairs | None = None
+    examples: NDArray[np.int64] | None = None
+    example_maps: MapPairs | None = None
+    means: MeanMaps | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BaselineSaliency:
-    """The baseline explained: maps (N, H, W) and the two anchors, or ``None`` and the reason."""
+    """The baseline explained: twin, maps and the two anchors, or ``None`` and the reason."""
 
     task: SaliencyTask
     fidelity: TwinFidelity
-    maps: Maps | None = None
-    noise_floor: float | None = None
-    randomised_ceiling: float | None = None
+    twin: nn.Module | None = None
+    explained: ExplainedBaseline | None = None
+    floor: SaliencyGroup | None = None
+    ceiling: SaliencyGroup | None = None
     undefined_reason: str | None = None
 
     def against(
-        self,
-        candidate: onnx.ModelProto,
-        logits: NDArray[np.float32],
-        *,
-        flipped: NDArray[np.bool_],
-        rng: np.random.Generator,
-        progress: Progress = silent,
+        self, candidate: Candidate, *, rng: np.random.Generator, progress: Progress = silent
     ) -> SaliencyOutcome:
-        """Return how far a candidate's maps lie from the baseline's.
+        """Return how far a candidate's maps lie from the baseline's; ``rng`` draws bootstraps and signs.
 
-        ``logits`` (N, classes) are ONNX Runtime's for the candidate on the task's inputs;
-        ``flipped`` (N,) marks changed predictions; ``rng`` draws the bootstraps. Maps are compared
-        batch by batch: only per-sample numbers and the kept maps stay.
+        Maps are compared batch by batch: only per-sample numbers, sums and the kept maps stay.
         """
-        if self.maps is None:
-            return self._undefined(UNTESTED, self.undefined_reason)
-        counts = self.task.counts
-        checked = faithful_twin(candidate, self.task.inputs, logits, progress=between(progress, 0.0, 0.4))
+        if self.twin is None or self.explained is None:
+            return self.undefined(UNTESTED, self.undefined_reason or NO_SAMPLES)
+        checked = faithful_twin(
+            candidate.model, self.task.checks, candidate.logits, progress=between(progress, 0.0, 0.3)
+        )
         if checked.twin is None:
-            return self._undefined(checked.fidelity, f"Candidate: {checked.reason}")
+            return self.undefined(checked.fidelity, f"Candidate: {checked.reason}")
+        sign_rng, draw_rng = rng.spawn(2)
         try:
-            values, kept = _compared(self.task, self.maps, checked.twin, between(progress, 0.4, 1.0))
-        except ModelError as error:
-            return self._undefined(checked.fidelity, f"Candidate: {error}")
+            module = self.task.explained(checked.twin, candidate.predict)
+            found = compared(self.task, self.explained, module, rng=sign_rng, progress=between(progress, 0.3, 0.9))
+            others = explained_pairs(candidate.others, self.twin, module)
+        except (ModelError, UnknownNameError) as error:
+            return self.undefined(checked.fidelity, f"Candidate: {error}")
+        shift = self._measured(self._record(checked.fidelity), found, candidate.flipped, draw_rng)
+        progress(1.0, f"{self.task.method} maps summarised")
+        return self._outcome(shift, found, candidate, others)
+
+    def undefined(self, fidelity: TwinFidelity, reason: str) -> SaliencyOutcome:
+        """Return the outcome for a candidate without saliency, with the reason."""
+        position, scale = nowhere(reason)
         return SaliencyOutcome(
             shift=dataclasses.replace(
-                self._record(checked.fidelity),
-                over_all=summarised(values, counts, rng),
-                over_same=summarised(values, counts & ~flipped, rng),
-                over_flipped=summarised(values, counts & flipped, rng),
-            ),
-            deviation=values.mean_absolute_deviation,
-            kept_baseline=_scaled(self.maps[self.task.keep]),
-            kept_candidate=_scaled(kept),
+                self._record(fidelity),
+                undefined_reason=reason,
+                scale_position=position,
+                scale=scale,
+                systematic=untested(reason, n=0),
+            )
         )
 
-    def _undefined(self, candidate: TwinFidelity, reason: str | None) -> SaliencyOutcome:
-        return SaliencyOutcome(shift=dataclasses.replace(self._record(candidate), undefined_reason=reason))
+    def _measured(
+        self, record: SaliencyShift, found: Compared, flipped: NDArray[np.bool_], rng: np.random.Generator
+    ) -> SaliencyShift:
+        values, every = found.similarities, np.ones(len(self.task), dtype=np.bool_)
+        position, scale = scale_positions(values, found.baseline.anchors, every, rng)
+        same, changed = summarised(values, ~flipped, rng), summarised(values, flipped, rng)
+        return dataclasses.replace(
+            record,
+            over_all=summarised(values, every, rng),
+            over_same=same,
+            over_flipped=changed,
+            over_same_undefined_reason=NO_MATCH if same is None else None,
+            over_flipped_undefined_reason=NO_FLIP if changed is None else None,
+            scale_position=position,
+            scale=scale,
+            systematic=found.systematic(self.task, rng),
+            flat_candidate=found.flat,
+        )
+
+    @staticmethod
+    def _outcome(
+        shift: SaliencyShift, found: Compared, candidate: Candidate, others: MapPairs | None
+    ) -> SaliencyOutcome:
+        examples = telling_examples(found.similarities.mean_absolute_deviation)
+        return SaliencyOutcome(
+            shift=shift,
+            deviation=found.similarities.mean_absolute_deviation,
+            kept=found.pairs(candidate.keep),
+            others=others,
+            examples=examples,
+            example_maps=found.pairs(examples),
+            means=found.mean_shift.maps(),
+        )
 
     def _record(self, candidate: TwinFidelity) -> SaliencyShift:
+        explained = self.explained
         return SaliencyShift(
             method=self.task.method,
             target=self.task.target,
-            n=int(self.task.counts.sum()),
+            n=len(self.task),
             fidelity_baseline=self.fidelity,
             fidelity_candidate=candidate,
             over_all=None,
             over_same=None,
             over_flipped=None,
-            noise_floor=self.noise_floor,
-            randomised_ceiling=self.randomised_ceiling,
+            noise_floor=_deviation(self.floor),
+            randomised_ceiling=_deviation(self.ceiling),
+            floor=self.floor,
+            ceiling=self.ceiling,
+            ceiling_undefined_reason=None if explained is None else explained.anchors.missing,
+            flat_baseline=0 if explained is None else explained.flat,
         )
 
 
@@ -119,7 +183,7 @@ def explain_baseline(
 ) -> BaselineSaliency:
     """Explain the baseline once, for any number of candidates.
 
-    ``logits`` (N, classes) are ONNX Runtime's for the baseline on the task's inputs; ``rng`` draws
+    ``logits`` are ONNX Runtime's for the baseline on the inputs that the task checks; ``rng`` draws
     the floor's noise and the ceiling's weights. No samples: undefined, with that reason.
 
     Errors
@@ -127,48 +191,41 @@ def explain_baseline(
     DataError
         if inputs, targets and logits do not belong together.
     UnknownNameError
-        if there is no attribution of the task's name.
+        if there is no attribution of the task's name, or the baseline lacks the layer it names.
     """
     task.check(logits)
-    if not task.counts.any():
-        return BaselineSaliency(task=task, fidelity=UNTESTED, undefined_reason="No samples were chosen.")
-    checked = faithful_twin(baseline, task.inputs, logits, progress=between(progress, 0.0, 0.2))
+    if len(task) == 0:
+        return BaselineSaliency(task=task, fidelity=UNTESTED, undefined_reason=NO_SAMPLES)
+    checked = faithful_twin(baseline, task.checks, logits, progress=between(progress, 0.0, 0.1))
     if checked.twin is None:
         return BaselineSaliency(task=task, fidelity=checked.fidelity, undefined_reason=f"Baseline: {checked.reason}")
+    anchor_rng, draw_rng = rng.spawn(2)
     try:
-        maps, floor, ceiling = _explained(checked.twin, task, rng, between(progress, 0.2, 1.0))
+        module = task.explained(checked.twin, task.predict)
+        explained = explained_with_anchors(module, task, rng=anchor_rng, progress=between(progress, 0.1, 1.0))
     except ModelError as error:
         return BaselineSaliency(task=task, fidelity=checked.fidelity, undefined_reason=f"Baseline: {error}")
+    every, anchors = np.ones(len(task), dtype=np.bool_), explained.anchors
     return BaselineSaliency(
-        task=task, fidelity=checked.fidelity, maps=maps, noise_floor=floor, randomised_ceiling=ceiling
+        task=task,
+        fidelity=checked.fidelity,
+        twin=module,
+        explained=explained,
+        floor=summarised(anchors.floor, every, draw_rng),
+        ceiling=None if anchors.ceiling is None else summarised(anchors.ceiling, every, draw_rng),
     )
 
 
-def _explained(
-    twin: nn.Module, task: SaliencyTask, rng: np.random.Generator, progress: Progress
-) -> tuple[Maps, float, float | None]:
-    """Return the baseline's maps (N, H, W), noise floor and randomised ceiling."""
-    maps = np.concatenate([batch for _, batch in task.maps(twin, between(progress, 0.0, 0.33))])
-    floor = noise_floor(twin, task, maps, rng=rng, progress=between(progress, 0.33, 0.67))
-    ceiling = randomised_ceiling(twin, task, maps, rng=rng, progress=between(progress, 0.67, 1.0))
-    return maps, floor, ceiling
+def telling_examples(deviation: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the rows of the median and of the largest deviation (the first of equals); one row of one sample.
+
+    >>> telling_examples(np.array([0.1, 0.5, 0.2])).tolist()
+    [2, 1]
+    """
+    order = np.argsort(deviation, kind="stable")
+    rows = [order[(len(order) - 1) // 2], np.argmax(deviation)]
+    return np.array(list(dict.fromkeys(int(row) for row in rows)), dtype=np.int64)
 
 
-def _compared(task: SaliencyTask, baseline: Maps, twin: nn.Module, progress: Progress) -> tuple[MapSimilarities, Maps]:
-    """Return the similarities of all N map pairs and the candidate's kept maps (K, H, W)."""
-    kept = np.zeros((len(task.keep), *baseline.shape[1:]), dtype=np.float32)
-    parts = []
-    for rows, maps in task.maps(twin, progress):
-        parts.append(map_similarities(baseline[rows], maps))
-        here = (task.keep >= rows.start) & (task.keep < rows.stop)
-        kept[here] = maps[task.keep[here] - rows.start]
-    return _joined(parts), kept
-
-
-def _joined(parts: Sequence[MapSimilarities]) -> MapSimilarities:
-    names = [field.name for field in dataclasses.fields(MapSimilarities)]
-    return MapSimilarities(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
-
-
-def _scaled(maps: Maps) -> Maps:
-    return normalised(maps).astype(np.float32)
+def _deviation(anchor: SaliencyGroup | None) -> float | None:
+    return None if anchor is None else anchor.mean_absolute_deviation.value

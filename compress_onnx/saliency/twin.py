@@ -20,8 +20,9 @@ from compress_onnx.errors import ModelError, UnsupportedOperatorError
 from compress_onnx.graph import signature
 from compress_onnx.saliency.operators import CONVERTERS
 from compress_onnx.saliency.operators.constant import Constant, computed, stored, type_name
+from compress_onnx.saliency.operators.integer import written_out
 from compress_onnx.saliency.operators.node import Node, unknown_operator
-from compress_onnx.saliency.operators.quantisation import fuse_pairs
+from compress_onnx.saliency.operators.pairs import fuse_pairs
 
 _OWN_DOMAIN = {"", "ai.onnx"}
 # What a twin already has under a name of its own.
@@ -48,9 +49,11 @@ def build_twin(model: onnx.ModelProto) -> fx.GraphModule:
     assembly = _Assembly(whole)
     assembly.feed(found.input_name)
     for proto in _needed(whole.graph.node, found.output_name):
-        assembly.add(proto)
+        for part in written_out(proto):
+            assembly.add(part)
     twin = assembly.finish(found.output_name)
     twin.meta["fixed_batch"] = found.fixed_batch
+    twin.meta["classes"] = found.classes
     return twin
 
 
@@ -58,6 +61,25 @@ def fixed_batch(twin: nn.Module) -> int | None:
     """Return the only batch size the twin's file takes, ``None`` where any goes."""
     found: int | None = getattr(twin, "meta", {}).get("fixed_batch")
     return found
+
+
+def classes(twin: nn.Module) -> int | None:
+    """Return the number of the twin's logits, ``None`` where its file does not say."""
+    found: int | None = getattr(twin, "meta", {}).get("classes")
+    return found
+
+
+def layers(module: nn.Module) -> dict[str, nn.Module]:
+    """Return a twin's modules by the names of their ONNX nodes, in the order they run; nodes without name left out.
+
+    A module that is no twin, nor holds one, has its own names.
+    """
+    for part in module.modules():
+        names: dict[str, str] | None = getattr(part, "meta", {}).get("layers")
+        if names is not None:
+            found = dict(part.named_modules())
+            return {node: found[name] for node, name in names.items() if name in found}
+    return {name: part for name, part in module.named_modules() if name}
 
 
 def _needed(nodes: Iterable[onnx.NodeProto], output: str) -> list[onnx.NodeProto]:
@@ -80,6 +102,7 @@ class _Assembly:
         self._opsets = {entry.domain: entry.version for entry in model.opset_import}
         self._used = {name for node in model.graph.node for name in node.input if name}
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._layers: dict[str, str] = {}
 
     def feed(self, name: str) -> None:
         """Enter the model's input."""
@@ -110,6 +133,7 @@ class _Assembly:
         self._graph.output(result)
         twin = fx.GraphModule(self._root, self._graph, class_name="Twin")
         fuse_pairs(twin)
+        twin.meta["layers"] = self._layers
         return twin.eval().requires_grad_(requires_grad=False)
 
     def _value(self, name: str) -> Constant | fx.Node:
@@ -129,6 +153,8 @@ class _Assembly:
     ) -> fx.Node:
         name = self._free_name(proto.name or f"{proto.op_type}_{proto.output[0]}")
         self._root.add_module(name, module)
+        if proto.name:
+            self._layers.setdefault(proto.name, name)
         return self._graph.call_module(name, tuple(self._argument(value) for value in operands))
 
     def _argument(self, value: Constant | fx.Node | None) -> fx.Node | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,126 +13,193 @@ from compress_onnx.config import Stages
 from compress_onnx.data.images import ImageSet
 from compress_onnx.graph import load_model
 from compress_onnx.metrics import LogitPair
-from compress_onnx.records import Predictions, SaliencyShift
+from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
 from compress_onnx.study.contestants import Contestant
+from compress_onnx.study.explained import deployed_file, explained_targets
 from compress_onnx.study.options import NO_SALIENCY, CompareOptions
 
 if TYPE_CHECKING:
-    from compress_onnx.saliency.shift import BaselineSaliency
+    from compress_onnx.saliency.shift import BaselineSaliency, SaliencyOutcome
     from compress_onnx.saliency.task import SaliencyTask
 
+# So many samples tell a twin that agrees on 99.5 % from one that does not, however few are explained.
+CHECKED = 512
 Maps = dict[tuple[int, str], NDArray[np.float32]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Explained:
-    """The explained samples: their ``images``, their ``rows`` (M,) in the whole set, ascending.
-
-    ``counted`` (M,) marks those that statistics count, ``shown`` (M,) those that the report shows.
-    Flips that are only shown do not count: they would overstate the shift.
-    """
-
-    images: ImageSet
-    rows: NDArray[np.int64]
-    counted: NDArray[np.bool_]
-    shown: NDArray[np.bool_]
+OTHER_INPUTS = (
+    "Candidate: it is fed other inputs than the baseline (size, mean, std or layout differ), and maps of different "
+    "inputs are not comparable."
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attention:
-    """The baseline explained on some samples, ready for any candidate."""
+    """The baseline explained on the samples ``rows`` (M,) of all images, ascending, ready for any candidate.
+
+    Twins are held against ONNX Runtime on the samples ``checked`` (K,), ascending. ``targets`` (N,) is
+    the class explained of every image, one of the ``rows`` or not.
+    """
 
     baseline: BaselineSaliency
     contestant: Contestant
-    explained: Explained
-    seed: int
+    images: ImageSet
+    rows: NDArray[np.int64]
+    checked: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    options: CompareOptions
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AttentionShift:
-    """A candidate's saliency: the record, deviation (N,) with NaN where not computed, and shown maps."""
+    """A candidate's saliency: the record, deviation (N,) with NaN where not computed, and shown maps.
+
+    ``maps`` are those of the samples to show, ``study`` the mean maps and two examples; it is
+    ``None`` where the record is undefined.
+    """
 
     shift: SaliencyShift | None
     deviation: NDArray[np.float32]
     maps: Maps
+    study: AttentionMaps | None = None
 
 
-def explained_samples(images: ImageSet, sample: int, shown: Sequence[NDArray[np.int64]], *, seed: int) -> Explained:
-    """Choose the samples to explain: a seeded random ``sample`` of the images, and the rows to be shown."""
-    n = len(images)
-    counted = np.zeros(n, dtype=np.bool_)
-    counted[np.random.default_rng(seed).permutation(n)[:sample]] = True
-    seen = np.zeros(n, dtype=np.bool_)
-    for rows in shown:
-        seen[rows] = True
-    chosen = np.flatnonzero(counted | seen)
-    return Explained(
-        images=images.subset(chosen, split="saliency"), rows=chosen, counted=counted[chosen], shown=seen[chosen]
-    )
+def explained_rows(n: int, sample: int, *, seed: int) -> NDArray[np.int64]:
+    """Choose the samples that statistics count: a seeded random ``sample`` of n, ascending.
+
+    >>> explained_rows(3, 5, seed=0).tolist()
+    [0, 1, 2]
+    """
+    return np.sort(np.random.default_rng(seed).permutation(n)[:sample])
 
 
 def baseline_attention(
-    contestant: Contestant,
-    predictions: Predictions,
-    explained: Explained,
-    *,
-    options: CompareOptions,
-    stages: Stages,
+    contestant: Contestant, predictions: Predictions, images: ImageSet, *, options: CompareOptions, stages: Stages
 ) -> Attention | None:
-    """Explain the baseline's own predictions, ``None`` where no saliency is wanted."""
+    """Explain the baseline's own predictions or the labels, ``None`` where no saliency is wanted."""
     if options.saliency == NO_SALIENCY:
         return None
     from compress_onnx.saliency.shift import explain_baseline
 
-    logits = predictions.logits[explained.rows]
-    task = _task(contestant, explained, targets=logits.argmax(axis=1), method=options.saliency)
+    rows = explained_rows(len(images), options.saliency_samples, seed=options.seed)
+    checked = explained_rows(len(images), max(options.saliency_samples, CHECKED), seed=options.seed)
+    targets = explained_targets(predictions, options.saliency_target)
+    task = dataclasses.replace(
+        _task(contestant, images, rows, targets, options),
+        predict=deployed_file(contestant.path, threads=options.threads),
+        checked_on=functools.partial(images.subset(checked, split="fidelity").batches, contestant.preprocessing),
+    )
     baseline = explain_baseline(
         load_model(contestant.path),
-        logits,
+        predictions.logits[checked],
         task,
         rng=np.random.default_rng(options.seed),
         progress=stages(f"saliency {contestant.name}"),
     )
-    return Attention(baseline=baseline, contestant=contestant, explained=explained, seed=options.seed)
-
-
-def _task(contestant: Contestant, explained: Explained, *, targets: NDArray[np.int64], method: str) -> SaliencyTask:
-    from compress_onnx.saliency.anchors import noise_amplitude
-    from compress_onnx.saliency.task import SaliencyTask
-
-    preprocessing = contestant.preprocessing
-    return SaliencyTask(
-        inputs=np.concatenate(list(explained.images.batches(preprocessing))),
+    return Attention(
+        baseline=baseline,
+        contestant=contestant,
+        images=images,
+        rows=rows,
+        checked=checked,
         targets=targets,
-        target="baseline",
-        method=method,
-        noise_amplitude=noise_amplitude(preprocessing.std),
-        keep=np.flatnonzero(explained.shown),
-        counted=explained.counted,
-        channel_axis=1 if preprocessing.layout == "NCHW" else 3,
+        options=options,
     )
 
 
 def attention_against(
-    attention: Attention | None, candidate: Contestant, predictions: Predictions, pair: LogitPair, *, stages: Stages
+    attention: Attention | None,
+    candidate: Contestant,
+    pair: LogitPair,
+    *,
+    shown: NDArray[np.int64],
+    stages: Stages,
 ) -> AttentionShift:
-    """Return how a candidate's attention moved; nothing where it was not asked for or inputs differ."""
-    deviation = np.full(pair.n, np.nan, dtype=np.float32)
-    if attention is None or candidate.preprocessing != attention.contestant.preprocessing:
-        return AttentionShift(shift=None, deviation=deviation, maps={})
-    rows = attention.explained.rows
+    """Return how a candidate's attention moved, with the maps of the ``shown`` rows (K,).
+
+    Rows that are only shown count in no figure: flips would overstate the shift. Nothing is
+    returned where saliency was not asked for; a candidate fed with other inputs gets the reason.
+    """
+    nothing = np.full(pair.n, np.nan, dtype=np.float32)
+    if attention is None:
+        return AttentionShift(shift=None, deviation=nothing, maps={})
+    from compress_onnx.saliency.fidelity import UNTESTED
+    from compress_onnx.saliency.shift import Candidate
+
+    if candidate.preprocessing != attention.contestant.preprocessing:
+        undefined = attention.baseline.undefined(UNTESTED, OTHER_INPUTS)
+        return AttentionShift(shift=undefined.shift, deviation=nothing, maps={})
+    rows = attention.rows
+    others = np.setdiff1d(shown, rows)
+    kept = np.intersect1d(shown, rows)
     outcome = attention.baseline.against(
-        load_model(candidate.path),
-        predictions.logits[rows],
-        flipped=pair.flipped[rows],
-        rng=np.random.default_rng(attention.seed),
+        Candidate(
+            model=load_model(candidate.path),
+            logits=pair.candidate[attention.checked].astype(np.float32, copy=False),
+            flipped=pair.flipped[rows],
+            keep=np.searchsorted(rows, kept),
+            others=_task(attention.contestant, attention.images, others, attention.targets, attention.options),
+            predict=deployed_file(candidate.path, threads=attention.options.threads),
+        ),
+        rng=np.random.default_rng(attention.options.seed),
         progress=stages(f"saliency {candidate.name}"),
     )
+    return _shift(attention, candidate.name, outcome, kept=kept, others=others)
+
+
+def _shift(
+    attention: Attention, name: str, outcome: SaliencyOutcome, *, kept: NDArray[np.int64], others: NDArray[np.int64]
+) -> AttentionShift:
+    deviation = np.full(len(attention.images), np.nan, dtype=np.float32)
     maps: Maps = {}
     if outcome.deviation is not None:
-        deviation[rows] = outcome.deviation
-    if outcome.kept_baseline is not None and outcome.kept_candidate is not None:
-        kept = rows[attention.explained.shown].tolist()
-        maps |= {(row, attention.contestant.name): of for row, of in zip(kept, outcome.kept_baseline, strict=True)}
-        maps |= {(row, candidate.name): of for row, of in zip(kept, outcome.kept_candidate, strict=True)}
-    return AttentionShift(shift=outcome.shift, deviation=deviation, maps=maps)
+        deviation[attention.rows] = outcome.deviation
+    for rows, pairs in ((kept, outcome.kept), (others, outcome.others)):
+        if pairs is not None:
+            deviation[rows] = pairs.deviation
+            names = (attention.contestant.name, name)
+            for of, sides in zip(names, (pairs.baseline, pairs.candidate), strict=True):
+                maps |= {(row, of): side for row, side in zip(rows.tolist(), sides, strict=True)}
+    return AttentionShift(shift=outcome.shift, deviation=deviation, maps=maps, study=_study(attention, outcome))
+
+
+def _study(attention: Attention, outcome: SaliencyOutcome) -> AttentionMaps | None:
+    means, rows, pairs = outcome.means, outcome.examples, outcome.example_maps
+    if means is None or rows is None or pairs is None:
+        return None
+    images, preprocessing = attention.images, attention.contestant.preprocessing
+    chosen = attention.rows[rows]
+    return AttentionMaps(
+        mean_baseline=means.baseline,
+        mean_candidate=means.candidate,
+        mean_difference=means.difference,
+        significant=means.significant,
+        example_ids=images.sample_ids[chosen],
+        example_pixels=np.concatenate([images.pixels(row, row + 1, preprocessing) for row in chosen.tolist()]),
+        example_baseline=pairs.baseline,
+        example_candidate=pairs.candidate,
+        example_deviation=pairs.deviation.astype(np.float32),
+    )
+
+
+def _task(
+    contestant: Contestant,
+    images: ImageSet,
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    options: CompareOptions,
+) -> SaliencyTask:
+    """Return the task of explaining some of the images (M,), sorted by label or, without labels, by target."""
+    from compress_onnx.saliency.anchors import noise_amplitude
+    from compress_onnx.saliency.task import SaliencyTask
+
+    preprocessing = contestant.preprocessing
+    chosen = images.subset(rows, split="saliency")
+    return SaliencyTask(
+        batches=functools.partial(chosen.batches, preprocessing),
+        targets=targets[rows],
+        target=options.saliency_target,
+        method=options.saliency,
+        noise_amplitude=noise_amplitude(preprocessing.std),
+        classes=chosen.labels,
+        class_names=images.info.class_names,
+        channel_axis=1 if preprocessing.layout == "NCHW" else 3,
+    )

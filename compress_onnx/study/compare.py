@@ -26,6 +26,7 @@ from compress_onnx.records import (
     CalibrationInfo,
     Comparison,
     DatasetInfo,
+    Footprint,
     FusionReceipt,
     LatencyComparison,
     Measure,
@@ -37,17 +38,20 @@ from compress_onnx.records import (
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.fusion import fusion_receipt
 from compress_onnx.runtime.latency import measure_latency
-from compress_onnx.runtime.speedup import compare_latency, machine_warnings
+from compress_onnx.runtime.resident import resident_after_load
+from compress_onnx.runtime.speedup import compare_latency
 from compress_onnx.store import (
     load_predictions,
     pictures_written,
     samples_written,
+    save_attention,
     save_predictions,
     save_run,
 )
 from compress_onnx.study.answers import answer_of
-from compress_onnx.study.attention import attention_against, baseline_attention, explained_samples
+from compress_onnx.study.attention import attention_against, baseline_attention
 from compress_onnx.study.contestants import Contestant, Entry, class_names_for, contestants
+from compress_onnx.study.elsewhere import crossed, other_cpu
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.pictures import shown_pictures, shown_rows
 from compress_onnx.study.plugin_measures import plugin_measure
@@ -84,6 +88,8 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     """
     if len(job.entries) < 2:
         raise OptionError("a baseline and at least one candidate", f"{len(job.entries)} model")
+    # Asked first: a board that cannot be reached is known before an hour of work.
+    other = other_cpu(job.images, job.options)
     parties = contestants(job.entries, job.images, fallback=job.options.preprocessing, folder=job.folder)
     # One candidate at a time: what is kept of it is its part of the record and the rows it shows.
     forms = [party.preprocessing for party in parties]
@@ -92,7 +98,11 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         answered = _answered(run)
         found = _findings(run, answered)
         timings = _timed(parties, job, stages)
-    comparisons = tuple(_with_latency(*of) for of in zip(found, timings, strict=True))
+        crossings = crossed(other, parties, lambda party: _answer_in(folder, party), stages=stages)
+    comparisons = tuple(
+        dataclasses.replace(of, latency=latency, cross_cpu=crossing)
+        for of, latency, crossing in zip(found, timings, crossings, strict=True)
+    )
     record = RunRecord(
         schema_version=SCHEMA_VERSION,
         run_id=f"{job.started_at:%Y%m%d-%H%M%S}-{parties[0].name}",
@@ -155,23 +165,28 @@ def _predictions_file(folder: Path, party: Contestant) -> Path:
     return folder / "predictions" / f"{party.name}.npz"
 
 
+def _answer_in(folder: Path, party: Contestant) -> Predictions:
+    return load_predictions(_predictions_file(folder, party))
+
+
 def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
     """Compare each candidate with the baseline and write its samples and pictures."""
     baseline, images, options, stages = run.parties[0], run.job.images, run.job.options, run.stages
     form, found = baseline.preprocessing, []
     key = content_key(images.info.sha256) if options.cache else None
     content = kept_hashes(key, run.images.content_hashes, n=len(images))
-    explained = explained_samples(images, options.saliency_samples, answered.shown, seed=options.seed)
-    attention = baseline_attention(baseline, answered.baseline, explained, options=options, stages=stages)
+    sized = run.images.sized(form)
+    attention = baseline_attention(baseline, answered.baseline, sized, options=options, stages=stages)
     with samples_written(run.folder) as write_samples, pictures_written(run.folder) as write_pictures:
         for party, shown in zip(run.parties[1:], answered.shown, strict=True):
-            predictions = load_predictions(_predictions_file(run.folder, party))
-            pair = _pair(answered.baseline, predictions, images)
-            moved = attention_against(attention, party, predictions, pair, stages=stages)
+            pair = _pair(answered.baseline, _answer_in(run.folder, party), images)
+            moved = attention_against(attention, party, pair, shown=shown, stages=stages)
+            if moved.study is not None:
+                save_attention(moved.study, run.folder, party.name)
             columns = sample_columns(party.name, images.sample_ids, pair, deviation=moved.deviation)
             write_samples(columns | {"content_sha256": content})
-            write_pictures(shown_pictures(shown, run.images.sized(form), moved.maps, preprocessing=form))
-            found.append(_comparison(party, baseline, pair, moved.shift))
+            write_pictures(shown_pictures(shown, sized, moved.maps, preprocessing=form))
+            found.append(_comparison(party, baseline, pair, moved.shift, run.job))
     return found
 
 
@@ -188,7 +203,7 @@ def _pair(before: Predictions, after: Predictions, images: ImageSet) -> LogitPai
 
 
 def _comparison(
-    candidate: Contestant, baseline: Contestant, pair: LogitPair, shift: SaliencyShift | None
+    candidate: Contestant, baseline: Contestant, pair: LogitPair, shift: SaliencyShift | None, job: Job
 ) -> Comparison:
     outputs = compare_outputs(pair)
     # The fields of OutputComparison are fields of Comparison.
@@ -199,12 +214,19 @@ def _comparison(
         candidate_name=candidate.name,
         saliency=shift,
         latency=None,
-        footprint_baseline=footprint(baseline.artifact),
-        footprint_candidate=footprint(candidate.artifact),
+        footprint_baseline=_footprint(baseline, job),
+        footprint_candidate=_footprint(candidate, job),
         fusion=fusion_receipt(candidate.path),
         extra=_plugin_measures(pair),
         **measured,
     )
+
+
+def _footprint(party: Contestant, job: Job) -> Footprint:
+    found, plan = footprint(party.artifact), job.options.latency
+    if plan is None:
+        return found
+    return dataclasses.replace(found, resident=resident_after_load(party.path, threads=plan.threads))
 
 
 def _plugin_measures(pair: LogitPair) -> dict[str, Measure]:
@@ -218,8 +240,7 @@ def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[Late
     if plan is None or len(timed) < 2:
         return [None] * (len(parties) - 1)
     inputs = next(job.images.batches(parties[0].preprocessing, plan.batch))
-    warnings = machine_warnings(plan.threads)
-    runs = measure_latency(
+    timings = measure_latency(
         [party.path for party in timed],
         inputs,
         plan=plan,
@@ -228,14 +249,9 @@ def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[Late
     )
     rng = np.random.default_rng(job.options.seed)
     found = {
-        party.name: compare_latency(runs[0], run, plan=plan, rng=rng, warnings=warnings)
-        for party, run in zip(timed[1:], runs[1:], strict=True)
+        party.name: compare_latency(timings, place, plan=plan, rng=rng) for place, party in enumerate(timed) if place
     }
     return [found.get(party.name) for party in parties[1:]]
-
-
-def _with_latency(comparison: Comparison, latency: LatencyComparison | None) -> Comparison:
-    return dataclasses.replace(comparison, latency=latency)
 
 
 def _with_warnings(parties: Sequence[Contestant], comparisons: Iterable[Comparison]) -> tuple[Artifact, ...]:

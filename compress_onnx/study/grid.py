@@ -12,12 +12,13 @@ from pathlib import Path
 
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.records import SCHEMA_VERSION, CellFailure, LatencyComparison, RunRecord, StudyRecord
+from compress_onnx.records import SCHEMA_VERSION, CellFailure, RunRecord, StudyRecord
 from compress_onnx.runtime.cpu import environment
+from compress_onnx.runtime.machines import expect_same_machine
 from compress_onnx.store import load_run, save_run, save_study
 from compress_onnx.study.execute.driver import Answer, Driver
 from compress_onnx.study.execute.parcels import bundle, unpacked
-from compress_onnx.study.execute.tasks import CellTask, Done, Failed, Terms, TimingTask
+from compress_onnx.study.execute.tasks import CellTask, Done, Failed, Terms, Timed, TimingTask
 from compress_onnx.study.pictures import write_report
 from compress_onnx.study.places import Place, State, locked, manifest_files, model_files, places_of
 from compress_onnx.study.spec import Spec
@@ -54,6 +55,8 @@ def run_study(spec: Spec, folder: Path, setting: Setting) -> StudyRecord:
         if cells failed; the others are finished and stand in the summary.
     OutputError
         if the folder cannot be written, or another study is filling it.
+    MachineError
+        if cells are left to be timed on this machine and others were timed on another one.
     """
     packages = environment().packages
     places = places_of(spec.cells(), folder, packages=packages)
@@ -102,8 +105,17 @@ def _finish(places: Sequence[Place], setting: Setting) -> Failures:
     with _closing(setting.open_executor()) as executor:
         if timed:
             getattr(executor, "expect_timing", lambda: None)()
+        if timed and _shares(executor):
+            _expect_this_machine(place for place in places if states[place.name] is State.FINISHED)
         failures = _run_cells(executor, missing, setting)
         return failures | _time_cells(executor, [place for place in timed if place.name not in failures], setting)
+
+
+def _expect_this_machine(timed: Iterable[Place]) -> None:
+    """Refuse to time the rest here if others were timed elsewhere; workers of a cluster are named in the records."""
+    for place in timed:
+        record = load_run(place.folder)
+        expect_same_machine(environment(), record.timed_on or record.environment, where=place.folder)
 
 
 @contextlib.contextmanager
@@ -149,7 +161,8 @@ def _time_cells(executor: Executor, places: Sequence[Place], setting: Setting) -
         return {}
 
     def install(place: Place, done: Done) -> None:
-        save_run(_with_latency(load_run(place.folder), done.latency), place.folder)
+        assert done.timed is not None  # noqa: S101  # what a timing task answers
+        save_run(with_timing(load_run(place.folder), done.timed), place.folder)
         write_report(place.folder)
         place.mark(place.folder, State.FINISHED)
 
@@ -178,11 +191,19 @@ def _timing_task(place: Place, *, shared: bool) -> TimingTask:
     )
 
 
-def _with_latency(record: RunRecord, latency: Iterable[LatencyComparison]) -> RunRecord:
-    pairs = zip(record.comparisons, latency, strict=True)
-    return dataclasses.replace(
-        record, comparisons=tuple(dataclasses.replace(found, latency=timed) for found, timed in pairs)
+def with_timing(record: RunRecord, timed: Timed) -> RunRecord:
+    """Return a cell's record with what timing its files found."""
+    first, *others = timed.resident
+    comparisons = tuple(
+        dataclasses.replace(
+            found,
+            latency=latency,
+            footprint_baseline=dataclasses.replace(found.footprint_baseline, resident=first),
+            footprint_candidate=dataclasses.replace(found.footprint_candidate, resident=own),
+        )
+        for found, latency, own in zip(record.comparisons, timed.latency, others, strict=True)
     )
+    return dataclasses.replace(record, comparisons=comparisons, timed_on=timed.machine)
 
 
 class _Told:

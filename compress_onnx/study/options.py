@@ -15,24 +15,29 @@ NO_SALIENCY = "none"
 class CompareOptions:
     """Options of ``compare``; see :mod:`compress_onnx.config` for bounds and reasons.
 
-    ``saliency`` is a method's name or ``none``; ``latency`` is ``None`` where nothing is timed;
+    ``saliency`` is a method's name, with a layer as ``grad-cam:LAYER``, or ``none``; ``saliency_target``
+    is the class it explains; ``latency`` is ``None`` where nothing is timed;
     ``preprocessing`` serves models whose metadata holds none; ``pictures`` bounds how many flipped
-    samples per candidate are kept with picture and maps for the report. ``threads`` predict, ``None``
+    samples per candidate are kept with picture and maps for the report; ``target`` names another CPU
+    on which every file answers too. ``threads`` predict, ``None``
     is one per usable core; ``cache`` keeps predictions for the next comparison. Neither changes a
     prediction, so the record says what was asked for, and ``RunRecord.predicted`` what was done.
     """
 
     saliency: str = NO_SALIENCY
     saliency_samples: int = config.SALIENCY_SAMPLES.default
+    saliency_target: str = config.SALIENCY_TARGET.default
     latency: LatencyPlan | None = None
     threads: int | None = None
     seed: int = config.SEED.default
     pictures: int = config.PICTURES.default
     preprocessing: Preprocessing | None = None
     cache: bool = True
+    target: str | None = None
 
     def __post_init__(self) -> None:
         config.SALIENCY_SAMPLES.check(self.saliency_samples)
+        config.SALIENCY_TARGET.check(self.saliency_target)
         if self.threads is not None:
             config.THREADS.check(self.threads)
         config.SEED.check(self.seed)
@@ -46,9 +51,11 @@ class CompareOptions:
         return {
             "saliency": self.saliency,
             "saliency_samples": self.saliency_samples,
+            "saliency_target": self.saliency_target,
             "threads": self.threads,
             "seed": self.seed,
             "pictures": self.pictures,
+            "target": self.target,
             "latency_threads": timed.threads if timed else None,
             "latency_batch": timed.batch if timed else None,
             "latency_rounds": timed.rounds if timed else None,

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from compress_onnx.data.images import ImageSet
 from compress_onnx.files import write_text
 from compress_onnx.metrics import LogitPair
-from compress_onnx.records import Preprocessing
+from compress_onnx.records import AttentionMaps, Preprocessing, RunRecord
 from compress_onnx.report.html import render
 from compress_onnx.report.pictures import map_png, png
 from compress_onnx.report.view import ReportInput
-from compress_onnx.store import REPORT_FILE, load_pictures, load_run, load_samples, run_file
+from compress_onnx.store import REPORT_FILE, load_attention, load_pictures, load_run, load_samples, run_file
 
 Maps = Mapping[tuple[int, str], NDArray[np.float32]]
 """Attribution maps (H, W) by sample's row and artifact's name."""
@@ -48,6 +48,11 @@ def shown_pictures(
     return found
 
 
+def _attention(record: RunRecord, folder: Path) -> dict[str, AttentionMaps]:
+    names = [comparison.candidate_name for comparison in record.comparisons]
+    return {name: maps for name in names if (maps := load_attention(folder, name)) is not None}
+
+
 def write_report(run: Path) -> Path:
     """Render a run's report from its folder and return the page's path.
 
@@ -65,6 +70,7 @@ def write_report(run: Path) -> Path:
             samples=load_samples(folder),
             pictures={sample: content for (sample, artifact), content in stored.items() if not artifact},
             maps={key: content for key, content in stored.items() if key[1]},
+            attention=_attention(record, folder),
         )
     )
     path = folder / REPORT_FILE

@@ -11,7 +11,7 @@ from typing import Any
 
 from compress_onnx import config
 from compress_onnx.errors import OptionError
-from compress_onnx.extension_points import attributions, datasets
+from compress_onnx.extension_points import attribution, attributions, datasets
 from compress_onnx.records import OptionValue
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.latency import LatencyPlan
@@ -180,5 +180,8 @@ def _expect_known(raw: Mapping[str, Any]) -> None:
         if f"{network}-{dataset}" not in model_names():
             raise unknown("trained model", f"{network}-{dataset}", model_names(), where="models/")
     methods = [NO_SALIENCY, *attributions().names()]
-    if raw.get("saliency", NO_SALIENCY) not in methods:
-        raise unknown("attribution method", raw["saliency"], methods)
+    wanted = raw.get("saliency", NO_SALIENCY)
+    if wanted.partition(":")[0] not in methods:
+        raise unknown("attribution method", wanted, methods)
+    if wanted != NO_SALIENCY:
+        attribution(wanted)

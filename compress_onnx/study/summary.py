@@ -10,6 +10,7 @@ from compress_onnx.records import (
     CellSummary,
     ClassResult,
     Comparison,
+    Environment,
     LatencyComparison,
     LatencySummary,
     Measure,
@@ -28,23 +29,23 @@ def summary_of(name: str, identity: str, cell: Cell, record: RunRecord) -> CellS
     """
     recipes = {artifact_name(text): text for text in cell.recipes}
     artifacts = {artifact.name: artifact for artifact in record.artifacts}
-    here = f"{record.environment.cpu_model} ({record.environment.cpu_target})"
+    timed_on = _label(record.timed_on or record.environment)
     return CellSummary(
         name=name,
         identity=identity,
         model=cell.model,
         dataset=record.dataset,
         seed=cell.options.seed,
-        cpu=here,
+        cpu=_label(record.environment),
         accuracy=record.comparisons[0].accuracy.baseline,
         candidates=tuple(
-            _candidate(one, artifacts[one.candidate_name], recipes[one.candidate_name], here)
+            _candidate(one, artifacts[one.candidate_name], recipes[one.candidate_name], timed_on)
             for one in record.comparisons
         ),
     )
 
 
-def _candidate(found: Comparison, artifact: Artifact, recipe: str, here: str) -> CandidateSummary:
+def _candidate(found: Comparison, artifact: Artifact, recipe: str, timed_on: str) -> CandidateSummary:
     worst = _worst(found.classes)
     return CandidateSummary(
         name=artifact.name,
@@ -58,7 +59,7 @@ def _candidate(found: Comparison, artifact: Artifact, recipe: str, here: str) ->
         worst_class=worst.class_name if worst else None,
         worst_change=worst.change if worst else None,
         saliency=_saliency(found),
-        latency=_latency(found.latency, here),
+        latency=_latency(found.latency, timed_on),
         file_bytes=artifact.file_bytes,
         zip_bytes=artifact.zip_bytes,
     )
@@ -75,7 +76,11 @@ def _saliency(found: Comparison) -> Measure | None:
     return group.mean_absolute_deviation if group else None
 
 
-def _latency(found: LatencyComparison | None, here: str) -> LatencySummary | None:
+def _label(machine: Environment) -> str:
+    return f"{machine.cpu_model} ({machine.cpu_target})"
+
+
+def _latency(found: LatencyComparison | None, timed_on: str) -> LatencySummary | None:
     if found is None:
         return None
-    return LatencySummary(cpu=found.cpu or here, p50_ms=found.candidate.p50_ms, speedup=found.speedup)
+    return LatencySummary(cpu=timed_on, p50_ms=found.candidate.p50_ms, speedup=found.speedup)

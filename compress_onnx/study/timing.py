@@ -1,42 +1,127 @@
-"""Latency of files without a data set: timed on random inputs of each model's own shape."""
+"""Latency of files without a data set: timed on random inputs of each model's own shape, in every setting asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from compress_onnx.config import Progress, silent
+from compress_onnx.config import THREADS, Stages, silent_stages
 from compress_onnx.errors import ModelError, OptionError
+from compress_onnx.files import write_text
 from compress_onnx.graph import load_model, signature
-from compress_onnx.records import LatencyComparison
+from compress_onnx.records import SCHEMA_VERSION, BenchRecord, ExecutionProfile, LatencyComparison
+from compress_onnx.runtime.affinity import core_numbers
+from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan, measure_latency
-from compress_onnx.runtime.speedup import compare_latency, machine_warnings
+from compress_onnx.runtime.profile import not_faster, profile
+from compress_onnx.runtime.speedup import compare_latency
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Every pair of a number of threads and a batch is timed as ``plan`` says otherwise."""
+
+    threads: tuple[int, ...]
+    batches: tuple[int, ...]
+    plan: LatencyPlan
+
+    def plans(self) -> Iterator[LatencyPlan]:
+        """Yield one plan per setting, threads by threads."""
+        for threads in self.threads:
+            for batch in self.batches:
+                yield dataclasses.replace(self.plan, threads=threads, batch=batch)
 
 
 def time_files(
-    paths: Sequence[Path], plan: LatencyPlan, *, seed: int, progress: Progress = silent
+    paths: Sequence[Path], sweep: Sweep, *, seed: int, stages: Stages = silent_stages
 ) -> list[LatencyComparison]:
-    """Return the latency of every file but the first against the first.
+    """Return the latency of every file but the first against the first, setting by setting.
 
     Dense kernels take the same time for any input, so standard normal numbers serve.
 
     Errors
     ------
     OptionError
-        if there are fewer than two files.
+        if there are fewer than two files, or more threads than cores.
     ModelError
         if a file is no image classifier, or inputs differ or are of unknown size.
     """
     if len(paths) < 2:
         raise OptionError("a baseline and at least one candidate", f"{len(paths)} model")
+    plans = [plan.checked() for plan in sweep.plans()]
+    _expect_cores(max(sweep.threads))
     shape = _common_shape(paths)
-    warnings = machine_warnings(plan.threads)
-    rng = np.random.default_rng(seed)
-    inputs = rng.standard_normal((plan.batch, *shape), dtype=np.float32)
-    runs = measure_latency(paths, inputs, plan=plan, rng=rng, progress=progress)
-    return [compare_latency(runs[0], run, plan=plan, rng=rng, warnings=warnings) for run in runs[1:]]
+    found = []
+    for plan in plans:
+        rng = np.random.default_rng(seed)
+        inputs = rng.standard_normal((plan.batch, *shape), dtype=np.float32)
+        progress = stages(f"batch {plan.batch}, {plan.threads} thread{'' if plan.threads == 1 else 's'}")
+        timings = measure_latency(paths, inputs, plan=plan, rng=rng, progress=progress)
+        found += [compare_latency(timings, place, plan=plan, rng=rng) for place in range(1, len(paths))]
+    return found
+
+
+def bench_files(paths: Sequence[Path], sweep: Sweep, *, seed: int, stages: Stages = silent_stages) -> BenchRecord:
+    """Time the files and say of each candidate that is not faster in the first setting why it is not.
+
+    Errors
+    ------
+    OptionError, ModelError
+        as :func:`time_files`.
+    """
+    found = time_files(paths, sweep, seed=seed, stages=stages)
+    return BenchRecord(
+        schema_version=SCHEMA_VERSION,
+        models=tuple(str(path) for path in paths),
+        environment=environment(),
+        seed=seed,
+        latency=tuple(found),
+        explanations=_explanations(paths, found[: len(paths) - 1], sweep),
+    )
+
+
+def _explanations(
+    paths: Sequence[Path], found: Sequence[LatencyComparison], sweep: Sweep
+) -> tuple[tuple[str, ...], ...]:
+    plan = next(sweep.plans())
+    slow = [path for path, comparison in zip(paths[1:], found, strict=True) if not is_faster(comparison)]
+    if not slow:
+        return tuple(() for _ in found)
+    images = np.zeros((plan.batch, *_common_shape(paths)), np.float32)
+    profiles = {path: profile(path, images, setting=plan.setting(), start=plan.start) for path in (paths[0], *slow)}
+    return tuple(not_faster(profiles[paths[0]], profiles[path]) if path in slow else () for path in paths[1:])
+
+
+def profile_file(path: Path) -> ExecutionProfile:
+    """Return where the time of one image goes in a file, on one thread.
+
+    Errors
+    ------
+    ModelError
+        if the file is no image classifier or its input is of unknown size.
+    """
+    plan = LatencyPlan()
+    images = np.zeros((1, *_common_shape([path])), np.float32)
+    return profile(path, images, setting=plan.setting(), start=plan.start)
+
+
+def is_faster(comparison: LatencyComparison) -> bool:
+    """Tell whether the candidate is faster beyond doubt."""
+    return bool(comparison.significant) and (comparison.speedup.value or 0.0) > 1
+
+
+def _expect_cores(threads: int) -> None:
+    cores = len(core_numbers())
+    if threads > cores:
+        raise OptionError(
+            f"{THREADS.name} at most {cores}, the cores this process may use",
+            str(threads),
+            remedy="Threads without a core of their own wait for one another.",
+        )
 
 
 def _common_shape(paths: Sequence[Path]) -> tuple[int, ...]:
@@ -49,3 +134,24 @@ def _common_shape(paths: Sequence[Path]) -> tuple[int, ...]:
         if shape != first:
             raise ModelError(f"the baseline's input shape {first}", str(shape), where=path)
     return first or ()
+
+
+def write_bench(record: BenchRecord, folder: Path) -> Path:
+    """Write ``bench.json`` and ``bench.html`` into a folder and return the page's path.
+
+    Errors
+    ------
+    OutputError
+        if the folder cannot be written.
+    """
+    from compress_onnx.report.bench import render_bench
+
+    write_text(folder / "bench.json", bench_json(record) + "\n")
+    page = folder / "bench.html"
+    write_text(page, render_bench(record))
+    return page
+
+
+def bench_json(record: BenchRecord) -> str:
+    """Return the record as JSON on one line: it holds every timed call."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False, allow_nan=False)

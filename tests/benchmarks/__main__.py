@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_accuracy import flip_row, repair_rows
+from bench_attention import attention_rows
 from bench_calibration import memory_rows, time_rows
 from bench_compare import compare_rows
 from bench_coverage import coverage_rows
@@ -22,9 +23,11 @@ from bench_latency import fusion_rows, latency_rows, size_row
 from bench_metrics import metric_rows
 from bench_models import NETWORKS, made, network
 from bench_table import Row, table
+from bench_targets import target_rows
+from bench_twin import twin_rows
 
 from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.runtime.speedup import machine_warnings
+from compress_onnx.runtime.disturbance import machine_warnings
 
 
 def rows(folder: Path) -> Iterator[Row]:
@@ -40,10 +43,13 @@ def rows(folder: Path) -> Iterator[Row]:
     yield pruning_row()
     yield flip_row()
     yield from coverage_rows()
+    yield from target_rows(folder)
     yield from repair_rows()
     yield from gate_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)
+    yield from attention_rows(files)
+    yield from twin_rows(folder)
 
 
 def pruning_row() -> Row:

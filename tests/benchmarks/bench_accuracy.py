@@ -25,7 +25,8 @@ from compress_onnx.data.sources import load_data
 from compress_onnx.export.exporter import export_module
 from compress_onnx.graph import load_model, model_bytes, read_embedded, save_model
 from compress_onnx.records import Preprocessing
-from compress_onnx.runtime.cpu import cpu_target, usable_cores
+from compress_onnx.runtime.cpu import cpu_target
+from compress_onnx.runtime.passport import usable_cores
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.session import open_session
 from compress_onnx.study.calibration import calibration_for

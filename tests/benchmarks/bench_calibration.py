@@ -110,7 +110,7 @@ def _mib(value: float) -> str:
     return f"{value:,.0f} MiB"
 
 
-def _own_peak() -> float:
+def own_peak() -> float:
     """Return this process's peak resident memory in MiB.
 
     Not ``getrusage``: Linux hands ``ru_maxrss`` on through exec, so a child would report its
@@ -127,4 +127,4 @@ def _own_peak() -> float:
 
 if __name__ == "__main__":
     SIDES[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
-    print(_own_peak())  # noqa: T201  # read by the parent
+    print(own_peak())  # noqa: T201  # read by the parent

@@ -99,6 +99,14 @@ def _second_input(model: onnx.ModelProto) -> None:
     model.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [1]))
 
 
+def _input_side(side: int | str) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        model.graph.input[0].CopyFrom(helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, side, side]))
+        model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones((3, 4 * 81), np.float32), "w2"))
+
+    return edit
+
+
 def _without_names(classes: int) -> Callable[[onnx.ModelProto], None]:
     """Cut the last Gemm down to fewer classes and hide their number from the file's signature."""
 
@@ -148,6 +156,25 @@ MODELS = (
     Case("compare a missing candidate", lambda p: p.compare(other=p.tmp / "no.onnx"), "got no file"),
     Case("prune a missing file", lambda p: ("prune", p.tmp / "no.onnx"), "an ONNX file, got no file"),
     Case("quantize a missing file", lambda p: p.quantize(model=p.tmp / "no.onnx"), "an ONNX file, got no file"),
+    Case("inspect on no images", lambda p: ("inspect", p.shelf.base, "--data", p.tmp / "none"), "Expected"),
+    Case("inspect on 0 images", lambda p: ("inspect", p.shelf.base, "--images", "0"), "images at least 1, got 0"),
+    Case(
+        "inspect a foreign model on images",
+        lambda p: ("inspect", p.shelf.foreign, "--data", p.shelf.data),
+        "preprocessing in the model's metadata, got none",
+    ),
+    Case("an unknown target", lambda p: p.compare("--target", "nowhere"), "Known: local, qemu-aarch64:CPU"),
+    Case(
+        "an ssh target without a host",
+        lambda p: p.compare("--target", "ssh://"),
+        r"Expected ssh://user@board\[:port\]\[/path/to/python\], got 'ssh://'",
+    ),
+    Case("a board that is not there", lambda p: p.compare("--target", "ssh://nobody@board.invalid"), "ssh"),
+    Case(
+        "an emulated ARM without a root folder",
+        lambda p: p.compare("--target", f"qemu-aarch64:cortex-a72:{p.tmp / 'none'}"),
+        "a root folder with an ARM Python, got no folder|qemu-aarch64 on this machine, got none",
+    ),
     Case("inspect a missing file", lambda p: ("inspect", p.tmp / "no.onnx"), "an ONNX file, got no file"),
     Case("bench a missing file", lambda p: ("bench", p.shelf.base, p.tmp / "no.onnx"), "an ONNX file, got no file"),
     Case(
@@ -219,6 +246,17 @@ MODELS = (
     Case("prune NaN", lambda p: ("prune", p.model(_nan_weight)), "finite weights"),
     Case("compare NaN", lambda p: p.compare(other=p.model(_nan_weight)), "finite logits"),
     Case("quantize an old opset", lambda p: p.quantize(model=p.model(_old_opset)), "opset 13 or newer, got opset 11"),
+    Case(
+        "bench another input size",
+        lambda p: ("bench", p.shelf.base, p.model(_input_side(9))),
+        r"the baseline's input shape \(3, 8, 8\), got \(3, 9, 9\)",
+    ),
+    Case(
+        "bench an unknown input size",
+        lambda p: ("bench", p.model(_input_side("side")), p.shelf.base),
+        "known size beyond the batch, got an unknown dimension",
+    ),
+    Case("bench two inputs", lambda p: ("bench", p.shelf.base, p.model(_second_input)), "one image input"),
     Case("bench one model", lambda p: ("bench", p.shelf.base), "a baseline and at least one candidate"),
 )
 
@@ -329,6 +367,24 @@ OPTIONS = (
         )
         for flag in ("--threads", "--batch", "--rounds", "--calls")
     ),
+    Case(
+        "bench on more threads than cores",
+        lambda p: ("bench", p.shelf.base, p.shelf.other, "--threads", "1,9999"),
+        "threads at most [0-9]+, the cores this process may use, got 9999",
+    ),
+    Case(
+        "bench for no time",
+        lambda p: ("bench", p.shelf.base, p.shelf.other, "--duration", "0"),
+        r"duration at least 0\.01",
+    ),
+    *(
+        Case(
+            f"bench {flag} {text}",
+            lambda p, flag=flag, text=text: ("bench", p.shelf.base, p.shelf.other, flag, text),
+            f"{flag} as whole numbers joined by commas, got '{text}'",
+        )
+        for flag, text in (("--batch", "1,,8"), ("--batch", "1;8"), ("--threads", "1.5"), ("--threads", ""))
+    ),
     Case("compare no threads", lambda p: p.compare("--threads", "0"), "threads at least 1"),
     Case("compare no saliency samples", lambda p: p.compare("--saliency-samples", "0"), "saliency-samples at least 1"),
     Case("a negative seed", lambda p: p.compare("--seed", "-1"), "seed at least 0, got -1"),
@@ -388,6 +444,11 @@ PLACES = (
     Case("quantize into a file", lambda p: p.quantize("-o", p.file / "x.onnx"), "a place that can be written"),
     Case("compare into a file", lambda p: p.compare("--out", p.file / "run"), "a folder that can be written"),
     Case("compare onto a file", lambda p: p.compare("--out", p.file), "a folder that can be written"),
+    Case(
+        "bench into a file",
+        lambda p: ("bench", p.shelf.base, p.shelf.other, "--out", p.file / "run"),
+        "a folder that can be written",
+    ),
     Case("demo into a file", lambda p: ("demo", "--out", p.file / "run"), "a folder that can be written", "torch"),
     Case("a policy into a file", lambda p: ("gate", "--init", p.file / "p.toml"), "a place that can be written"),
     Case("a policy over another file", lambda p: ("gate", "--init", p.file), "a new file, got one that exists"),
@@ -408,7 +469,7 @@ RECORDS = (
     Case(
         "another schema version",
         lambda p: ("report", p.record(lambda r: r.update(schema_version=99))),
-        "schema version 1, got version 99",
+        "schema version 2, got version 99",
     ),
     Case("a record without schema version", lambda p: ("report", p.write("run.json", "[]")), "got no schema version"),
     Case("a record with an unknown field", lambda p: ("report", p.record(lambda r: r.update(mood="good"))), "at mood"),

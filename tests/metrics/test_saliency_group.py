@@ -7,13 +7,22 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
 from compress_onnx.metrics.saliency_group import map_similarities, saliency_group, summarised
-from compress_onnx.metrics.saliency_similarity import mean_absolute_deviation, spearman, ssim, top_k_overlap
+from compress_onnx.metrics.saliency_similarity import (
+    centre_shift_px,
+    cosine,
+    mean_absolute_deviation,
+    spearman,
+    ssim,
+    top_k_overlap,
+)
 
 MEASURES = {
     "mean_absolute_deviation": mean_absolute_deviation,
     "spearman": spearman,
     "top_k_overlap": top_k_overlap,
     "ssim": ssim,
+    "cosine": cosine,
+    "centre_shift_px": centre_shift_px,
 }
 
 
@@ -48,27 +57,28 @@ def test_an_empty_group_is_none(maps: tuple[NDArray[np.float32], NDArray[np.floa
     assert saliency_group(*maps, np.zeros(40, dtype=bool), np.random.default_rng(0)) is None
 
 
-def test_constant_maps_are_left_out_and_counted(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+def test_flat_maps_count_like_any_other(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
     a, b = (m.copy() for m in maps)
     a[:5] = 1.0
     group = saliency_group(a, b, np.ones(40, dtype=bool), np.random.default_rng(0))
-    assert (group.n, group.spearman.n, group.top_k_overlap.n, group.mean_absolute_deviation.n) == (40, 35, 35, 40)
-    assert group.spearman.value == pytest.approx(spearman(*maps)[5:].mean())
+    assert {getattr(group, name).n for name in MEASURES} == {40}
+    assert group.spearman.value == pytest.approx(spearman(*maps)[5:].sum() / 40)
 
 
-def test_only_constant_maps_give_a_reason_instead_of_a_number() -> None:
+def test_only_flat_maps_have_not_moved() -> None:
     flat = np.ones((4, 8, 8))
-    group = saliency_group(flat, flat, np.ones(4, dtype=bool), np.random.default_rng(0))
-    assert group.spearman.value is None
-    assert group.spearman.undefined_reason == "every map pair of this group has a constant map"
-    assert group.mean_absolute_deviation.value == 0
+    group = saliency_group(flat, 3 * flat, np.ones(4, dtype=bool), np.random.default_rng(0))
+    assert (group.mean_absolute_deviation.value, group.centre_shift.value) == (0, 0)
+    assert [getattr(group, name).value for name in ("spearman", "top_k_overlap", "ssim", "cosine")] == pytest.approx(
+        [1] * 4
+    )
 
 
-def test_maps_too_small_for_the_window_say_so() -> None:
-    small = np.random.default_rng(0).random((4, 5, 5))
-    group = saliency_group(small, small, np.ones(4, dtype=bool), np.random.default_rng(0))
-    assert group.ssim.undefined_reason == "the maps are smaller than 7x7 pixels"
-    assert group.spearman.value == pytest.approx(1)
+def test_the_centre_moves_by_as_many_pixels_as_diagonals() -> None:
+    left, right = np.zeros((2, 1, 4, 5))
+    left[0, :, 0] = right[0, :, 4] = 1
+    group = saliency_group(left, right, np.ones(1, dtype=bool), np.random.default_rng(0))
+    assert (group.centre_shift_px.value, group.centre_shift.value) == pytest.approx((4, 0.8))
 
 
 def test_one_sample_has_a_value_and_no_interval(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:

@@ -1,4 +1,3 @@
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,8 +8,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
+from compress_onnx.metrics.ranks import mean_ranks
 from compress_onnx.metrics.saliency_similarity import (
-    centre_of_mass_shift,
+    centre_shift_px,
     cosine,
     mean_absolute_deviation,
     normalised,
@@ -23,7 +23,7 @@ from compress_onnx.metrics.saliency_similarity import (
 MAPS = arrays(np.float32, (3, 8, 9), elements=st.integers(-2, 3).map(float)) | arrays(
     np.float32, (3, 8, 9), elements=st.floats(-1e6, 1e6, width=32)
 )
-ALL = [mean_absolute_deviation, spearman, top_k_overlap, ssim, cosine, centre_of_mass_shift]
+ALL = [mean_absolute_deviation, spearman, top_k_overlap, ssim, cosine, centre_shift_px]
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,12 @@ def maps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return first, (first + 0.1 * rng.normal(size=first.shape)).astype(np.float32)
 
 
-def naive_ssim(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def naive_ssim(x: NDArray[np.float64], y: NDArray[np.float64], side: tuple[int, int] = (7, 7)) -> float:
     values = []
-    for row in range(x.shape[0] - 6):
-        for column in range(x.shape[1] - 6):
-            a, b = x[row : row + 7, column : column + 7], y[row : row + 7, column : column + 7]
+    for row in range(x.shape[0] - side[0] + 1):
+        for column in range(x.shape[1] - side[1] + 1):
+            window = slice(row, row + side[0]), slice(column, column + side[1])
+            a, b = x[window], y[window]
             covariance = ((a - a.mean()) * (b - b.mean())).mean()
             luminance = (2 * a.mean() * b.mean() + 1e-4) / (a.mean() ** 2 + b.mean() ** 2 + 1e-4)
             values.append(luminance * (2 * covariance + 9e-4) / (a.var() + b.var() + 9e-4))
@@ -61,18 +62,26 @@ def test_ssim_agrees_with_torchmetrics(maps: tuple[NDArray[np.float32], NDArray[
     np.testing.assert_allclose(ssim(*maps), whole_windows.mean(axis=(1, 2)), atol=1e-9)
 
 
-def test_a_map_smaller_than_the_window_has_no_ssim() -> None:
-    assert np.isnan(ssim(np.ones((2, 6, 40)), np.ones((2, 6, 40)))).all()
+def test_a_map_smaller_than_the_window_is_one_window() -> None:
+    x, y = np.random.default_rng(0).random((2, 5, 4))
+    assert ssim(x[None], y[None])[0] == pytest.approx(
+        naive_ssim(*(normalised(m[None])[0] for m in (x, y)), side=(5, 4))
+    )
+
+
+@settings(max_examples=40)
+@given(MAPS)
+def test_ranks_agree_with_scipy(maps: NDArray[np.float32]) -> None:
+    rows = maps.reshape(3, -1)
+    np.testing.assert_array_equal(mean_ranks(rows), stats.rankdata(rows, axis=1) - 1)
 
 
 @settings(max_examples=40)
 @given(MAPS, MAPS)
-def test_spearman_agrees_with_scipy_and_has_no_value_for_constant_maps(
-    a: NDArray[np.float32], b: NDArray[np.float32]
-) -> None:
+def test_spearman_agrees_with_scipy_and_flat_maps_have_no_order(a: NDArray[np.float32], b: NDArray[np.float32]) -> None:
     for x, y, ours in zip(a, b, spearman(a, b), strict=True):
         if np.ptp(x) == 0 or np.ptp(y) == 0:
-            assert math.isnan(ours)
+            assert ours == float(np.ptp(x) == np.ptp(y))
         else:
             assert ours == pytest.approx(stats.spearmanr(x.ravel(), y.ravel()).statistic, abs=1e-9)
 
@@ -83,7 +92,7 @@ def test_top_pixels_agree_with_a_stable_sort(a: NDArray[np.float32], b: NDArray[
     k = max(1, round(fraction * 72))
     for x, y, ours in zip(a, b, top_k_overlap(a, b, fraction), strict=True):
         if np.ptp(x) == 0 or np.ptp(y) == 0:
-            assert math.isnan(ours)
+            assert ours == (1 if np.ptp(x) == np.ptp(y) else k / 72)
             continue
         strongest = [set(np.argsort(-m.ravel(), kind="stable")[:k].tolist()) for m in (x, y)]
         assert ours == pytest.approx(len(strongest[0] & strongest[1]) / k)
@@ -109,14 +118,18 @@ def test_cosine_agrees_with_the_definition(maps: tuple[NDArray[np.float32], NDAr
     a, b = (m.reshape(6, -1).astype(np.float64) for m in maps)
     expected = [x @ y / np.linalg.norm(x) / np.linalg.norm(y) for x, y in zip(a, b, strict=True)]
     np.testing.assert_allclose(cosine(*maps), expected, rtol=1e-12)
-    assert np.isnan(cosine(np.zeros((1, 2, 2)), np.ones((1, 2, 2)))).all()
+    nothing, even = np.zeros((1, 2, 2)), np.ones((1, 2, 2))
+    assert (cosine(nothing, even)[0], cosine(nothing, nothing)[0], cosine(even, 3 * even)[0]) == (
+        0,
+        1,
+        pytest.approx(1),
+    )
 
 
 def test_centre_of_mass_agrees_with_scipy(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
     centres = [[ndimage.center_of_mass(m) for m in normalised(one)] for one in maps]
-    expected = np.linalg.norm(np.array(centres[1]) - np.array(centres[0]), axis=1) / math.hypot(31, 23)
-    np.testing.assert_allclose(centre_of_mass_shift(*maps), expected, rtol=1e-9)
-    assert np.isnan(centre_of_mass_shift(np.ones((1, 3, 3)), np.ones((1, 3, 3)))).all()
+    expected = np.linalg.norm(np.array(centres[1]) - np.array(centres[0]), axis=1)
+    np.testing.assert_allclose(centre_shift_px(*maps), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("measure", "best"), list(zip(ALL, [0, 1, 1, 1, 1, 0], strict=True)))
@@ -135,9 +148,37 @@ def test_the_order_of_the_maps_does_not_matter(
     np.testing.assert_allclose(measure(a, b), measure(b, a), atol=1e-9)
 
 
-@pytest.mark.parametrize("measure", [mean_absolute_deviation, spearman, top_k_overlap, ssim, centre_of_mass_shift])
+@pytest.mark.parametrize("measure", [mean_absolute_deviation, spearman, top_k_overlap, ssim, centre_shift_px])
 def test_brightness_and_contrast_of_a_map_do_not_matter(
     maps: tuple[NDArray[np.float32], NDArray[np.float32]], measure: Callable[..., NDArray[np.float64]]
 ) -> None:
     a, b = (m.astype(np.float64) for m in maps)
     np.testing.assert_allclose(measure(4 * a + 8, b), measure(a, b), atol=1e-9)
+
+
+@pytest.mark.parametrize("measure", ALL)
+@settings(max_examples=20)
+@given(a=MAPS, b=MAPS)
+def test_every_pair_has_a_value(
+    measure: Callable[..., NDArray[np.float64]], a: NDArray[np.float32], b: NDArray[np.float32]
+) -> None:
+    assert np.isfinite(measure(a, b)).all()
+
+
+@pytest.mark.parametrize(("measure", "best"), list(zip(ALL, [0, 1, 1, 1, 1, 0], strict=True)))
+def test_two_flat_maps_are_alike_whatever_their_height(
+    measure: Callable[..., NDArray[np.float64]], best: float
+) -> None:
+    assert measure(np.full((1, 8, 8), 2.0), np.full((1, 8, 8), 7.0)) == pytest.approx(best, abs=1e-12)
+
+
+def test_a_flat_map_looks_at_the_middle() -> None:
+    corner = np.zeros((1, 3, 5))
+    corner[0, 0, 0] = 1
+    assert centre_shift_px(np.ones((1, 3, 5)), corner)[0] == pytest.approx(np.hypot(1, 2))
+    assert mean_absolute_deviation(np.ones((1, 3, 5)), corner)[0] == pytest.approx(1 / 15)
+
+
+def test_maps_of_one_pixel_have_values() -> None:
+    one, two = np.ones((1, 1, 1)), np.full((1, 1, 1), 2.0)
+    assert [measure(one, two)[0] for measure in ALL] == [0, 1, 1, 1, 1, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +109,11 @@ def edited(fp32: Path, tmp_path: Path) -> Callable[[Callable[[onnx.ModelProto], 
         return tmp_path / "edited.onnx"
 
     return build
+
+
+@pytest.fixture
+def emulated() -> str:
+    """The name of an emulated CPU without VNNI."""
+    if shutil.which("qemu-x86_64") is None or platform.machine() != "x86_64":
+        pytest.skip("no qemu-x86_64 on this machine, or no x86-64 machine: apt-get install qemu-user")
+    return "qemu:haswell"

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.runtime.quantiles import fewest_samples, order_statistic_ranks, quantile_measure, tail_measure
+from compress_onnx.runtime.quantiles import (
+    fewest_samples,
+    order_statistic_ranks,
+    quantile_measure,
+    tail_measure,
+    throughput,
+)
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
@@ -64,3 +70,19 @@ def test_p99_appears_from_662_samples() -> None:
 def test_fewest_samples_is_the_first_that_suffices(quantile: float) -> None:
     n = fewest_samples(quantile)
     assert binomial_cdf(1, n, 1 - quantile) <= 0.01 < binomial_cdf(1, n - 1, 1 - quantile)
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=60), st.integers(1, 64))
+def test_throughput_is_the_batch_over_the_typical_latency(values: list[float], batch: int) -> None:
+    latency = quantile_measure(np.array(values), 0.5)
+    found = throughput(latency, batch)
+    assert found.value == pytest.approx(1000 * batch / latency.value)
+    if latency.interval is not None and found.interval is not None:
+        slack = 1e-9 * found.value
+        assert found.interval.low - slack <= found.value <= found.interval.high + slack
+        assert found.interval.low == pytest.approx(1000 * batch / latency.interval.high)
+
+
+def test_throughput_of_nothing_has_a_reason() -> None:
+    assert throughput(quantile_measure(np.empty(0), 0.5), 1).undefined_reason == "no timed calls"
+    assert throughput(quantile_measure(np.zeros(9), 0.5), 1).value is None

@@ -5,66 +5,118 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.records import Better, LatencyRun
-from compress_onnx.runtime.latency import LatencyPlan, latency_run
+from compress_onnx.records import Better, LatencyComparison, LatencyRun
+from compress_onnx.runtime.latency import LatencyPlan, Timings, latency_run
+from compress_onnx.runtime.rounds import Heat
 from compress_onnx.runtime.speedup import (
     compare_latency,
-    crowding_warnings,
-    machine_warnings,
+    is_significant,
+    noise_floor,
     paired_speedup,
     round_medians,
-    spread_warnings,
 )
+
+NS = 1_000_000
+
+
+def of(values_ms: list[float]) -> LatencyRun:
+    spent = tuple(round(value * NS) for value in values_ms)
+    heat = Heat(load_ns=NS, first_ns=NS, warmup_ns=(), values_ns=spent, resident_bytes=None, peak_bytes=None)
+    return latency_run([heat], batch=1)
 
 
 def steady(ms: float, rounds: int = 10, calls: int = 5) -> LatencyRun:
-    return latency_run([ms] * (rounds * calls), warmup_ms=[9 * ms], load_ms=50.0)
+    return of([ms] * (rounds * calls))
 
 
 def drifting(factor: float) -> LatencyRun:
     """A machine that slows down round by round, alike for both models."""
-    return latency_run([factor * (1 + 0.02 * (i // 5)) for i in range(50)], warmup_ms=[], load_ms=1.0)
+    return of([factor * (1 + 0.02 * (i // 5)) for i in range(50)])
+
+
+def compared(
+    baseline: LatencyRun, candidate: LatencyRun, *, again: LatencyRun | None = None, **plan: int
+) -> LatencyComparison:
+    timings = Timings(runs=(baseline, candidate), repeat=again or baseline, cores=(1,), warnings=("hot",))
+    plan_ = LatencyPlan(**{"rounds": 10, "calls": 5, **plan})
+    return compare_latency(timings, 1, plan=plan_, rng=np.random.default_rng(0))
 
 
 def test_drift_shared_by_both_cancels_in_the_paired_ratio() -> None:
-    found = compare_latency(
-        drifting(3.0), drifting(2.0), plan=LatencyPlan(rounds=10, calls=5), rng=np.random.default_rng(0), warnings=()
-    )
+    found = compared(drifting(3.0), drifting(2.0))
     assert found.speedup.value == pytest.approx(1.5)
     assert found.speedup.interval is not None
     assert found.speedup.interval.low == pytest.approx(1.5)
     assert found.speedup.interval.high == pytest.approx(1.5)
     assert found.speedup.better is Better.HIGHER
+    assert found.significant
 
 
 def test_comparison_keeps_runs_plan_and_warnings() -> None:
-    plan = LatencyPlan(threads=2, batch=8, rounds=10, calls=5)
-    baseline, candidate = steady(4.0), steady(2.0)
-    found = compare_latency(baseline, candidate, plan=plan, rng=np.random.default_rng(0), warnings=("hot",))
+    baseline, candidate, again = steady(4.0), steady(2.0), steady(4.2)
+    found = compared(baseline, candidate, again=again, threads=2, batch=8)
     assert (found.baseline, found.candidate) == (baseline, candidate)
-    assert (found.threads, found.batch, found.rounds) == (2, 8, 10)
+    assert (found.threads, found.batch, found.rounds, found.cores) == (2, 8, 10, (1,))
     assert found.warnings == ("hot",)
+    assert found.repeat_ms == (4.2,) * 10
+    assert found.noise_floor is not None
+    assert found.noise_floor.value == pytest.approx(0.05)
     assert found.speedup.n == 10
 
 
 def test_unstable_run_is_named() -> None:
-    shaky = latency_run([1.0, 3.0] * 25, warmup_ms=[], load_ms=1.0)
-    found = compare_latency(
-        steady(1.0), shaky, plan=LatencyPlan(rounds=10, calls=5), rng=np.random.default_rng(0), warnings=()
-    )
-    assert [warning.split(":")[0] for warning in found.warnings] == ["candidate"]
+    found = compared(steady(1.0), of([1.0, 3.0] * 25))
+    assert [warning.split(":")[0] for warning in found.warnings] == ["hot", "candidate"]
 
 
 def test_few_rounds_have_no_interval_and_say_so() -> None:
-    found = compare_latency(
-        steady(4.0, rounds=5),
-        steady(2.0, rounds=5),
-        plan=LatencyPlan(rounds=5),
-        rng=np.random.default_rng(0),
-        warnings=(),
-    )
+    found = compared(steady(4.0, rounds=5), steady(2.0, rounds=5), rounds=5)
     assert (found.speedup.value, found.speedup.interval) == (pytest.approx(2.0), None)
-    assert found.warnings == ("5 rounds: the speed-up's interval needs at least 6",)
+    assert found.warnings == ("hot", "5 rounds: the speed-up's interval needs at least 6")
+    assert found.significant is None
+    assert found.noise_floor is not None
+    assert found.noise_floor.undefined_reason == "the noise floor needs at least 6 rounds, there are 5"
+
+
+# ---------------------------------------------------------------------------------------------- significance
+
+
+def drawn(rng: np.random.Generator, scale: float, spread: float = 0.02, rounds: int = 10) -> np.ndarray:
+    """Round medians of one file: its own time, and what its process draws for its life, with a heavy tail."""
+    return scale * np.exp(spread * rng.standard_t(4, rounds))
+
+
+def verdicts(true: float, times: int) -> list[bool | None]:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(times):
+        baseline, candidate, again = drawn(rng, 1.0), drawn(rng, true), drawn(rng, 1.0)
+        speedup = paired_speedup(baseline, candidate, rng=rng)
+        found.append(is_significant(speedup, noise_floor(baseline, again, rng=rng)))
+    return found
+
+
+def test_a_file_against_itself_is_hardly_ever_significant() -> None:
+    # In 2,000 trials of this kind 9 were.
+    assert sum(map(bool, verdicts(1.0, 120))) <= 3
+
+
+@pytest.mark.parametrize("true", [1.1, 1 / 1.1])
+def test_a_tenth_is_nearly_always_significant(true: float) -> None:
+    assert sum(map(bool, verdicts(true, 60))) >= 58
+
+
+def test_a_speedup_inside_the_noise_floor_is_not_significant() -> None:
+    rng = np.random.default_rng(0)
+    speedup = paired_speedup(np.full(10, 1.02), np.full(10, 1.0), rng=rng)
+    assert is_significant(speedup, noise_floor(np.full(10, 1.0), np.full(10, 1.01), rng=rng)) is True
+    assert is_significant(speedup, noise_floor(np.full(10, 1.0), np.full(10, 1.03), rng=rng)) is False
+
+
+def test_the_noise_floor_is_the_same_whichever_copy_is_slower() -> None:
+    first, second = np.full(10, 1.0), np.full(10, 1.25)
+    floors = [noise_floor(*pair, rng=np.random.default_rng(0)).value for pair in ((first, second), (second, first))]
+    assert floors == [pytest.approx(0.25), pytest.approx(0.25)]
 
 
 rounds_of_ms = st.lists(st.tuples(st.floats(0.01, 100), st.floats(0.01, 100)), min_size=1, max_size=15)
@@ -107,27 +159,3 @@ def test_call_of_no_time_at_all_gives_a_finite_ratio() -> None:
 def test_round_medians_follow_the_order_of_rounds() -> None:
     values = np.random.default_rng(0).exponential(size=60)
     assert round_medians(values, 6).tolist() == [float(np.median(values[10 * i : 10 * i + 10])) for i in range(6)]
-
-
-@pytest.mark.parametrize(
-    ("threads", "load", "words"),
-    [
-        (4, 4.0, []),
-        (5, 0.0, ["5 threads"]),
-        (1, 4.1, ["load average 4.1"]),
-        (8, 9.0, ["8 threads", "load average 9.0"]),
-    ],
-)
-def test_crowded_machine_is_named(threads: int, load: float, words: list[str]) -> None:
-    found = crowding_warnings(threads, cores=4, load=load)
-    assert len(found) == len(words)
-    assert all(warning.startswith(word) for warning, word in zip(found, words, strict=True))
-
-
-def test_more_threads_than_this_machine_has_are_warned_of() -> None:
-    assert "100000 threads" in machine_warnings(100_000)[0]
-
-
-@pytest.mark.parametrize("values", [[], [1.0], [0.0, 0.0], [1.0, 1.0, 1.1]])
-def test_steady_or_too_few_values_raise_no_warning(values: list[float]) -> None:
-    assert spread_warnings("baseline", values) == ()

@@ -21,6 +21,23 @@ from compress_onnx.saliency.fidelity import (  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 
+def pairs(images: Any) -> Any:
+    """Rows and batches of 16, whatever the twin."""
+    return lambda _: (
+        (slice(start, min(start + 16, len(images))), images[start : start + 16]) for start in range(0, len(images), 16)
+    )
+
+
+def test_fidelity_batch_by_batch_is_fidelity_at_once(small: Any, runtime: Any) -> None:
+    logits = runtime(small.model, small.images)
+    logits[[3, 39]] = np.roll(logits[[3, 39]], 1, axis=1)
+    checked = faithful_twin(small.model, pairs(small.images), logits)
+    whole = fidelity(build_twin(small.model), small.images, logits)
+    assert (checked.fidelity.n, checked.fidelity.accepted) == (40, whole.accepted)
+    assert checked.fidelity.top1_agreement == pytest.approx(whole.top1_agreement)
+    assert checked.fidelity.max_abs_logit_diff == pytest.approx(whole.max_abs_logit_diff, rel=1e-4)
+
+
 def test_a_faithful_twin_is_accepted_with_its_figures(small: Any, runtime: Any) -> None:
     expected = runtime(small.model, small.images)
     found = fidelity(build_twin(small.model), small.images, expected)
@@ -51,7 +68,7 @@ def test_a_last_batch_that_is_not_full_counts_too(small: Any, runtime: Any) -> N
     told: list[float] = []
     got = twin_logits(build_twin(small.model), images, progress=lambda fraction, _: told.append(fraction))
     np.testing.assert_allclose(got, runtime(small.model, images), atol=1e-4)
-    assert told == [64 / 70, 1.0]
+    assert told == [32 / 70, 64 / 70, 1.0]
 
 
 def test_a_file_of_fixed_batch_is_fed_whole_batches_only(small: Any, runtime: Any) -> None:
@@ -89,7 +106,7 @@ def test_a_twin_that_disagrees_is_handed_out_as_a_reason(small: Any, runtime: An
     other.CopyFrom(small.model)
     head = next(tensor for tensor in other.graph.initializer if tensor.name == "7.weight")
     head.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(head), head.name))
-    checked = faithful_twin(other, small.images, runtime(small.model, small.images))
+    checked = faithful_twin(other, pairs(small.images), runtime(small.model, small.images))
     assert checked.twin is None
     assert checked.fidelity.n == 40
     assert "99.5% are needed" in str(checked.reason)
@@ -99,6 +116,6 @@ def test_a_model_without_twin_is_handed_out_as_a_reason(small: Any) -> None:
     other = onnx.ModelProto()
     other.CopyFrom(small.model)
     other.graph.node[1].op_type = "NonMaxSuppression"
-    checked = faithful_twin(other, small.images, np.zeros((40, 5), np.float32))
+    checked = faithful_twin(other, pairs(small.images), np.zeros((40, 5), np.float32))
     assert (checked.twin, checked.fidelity) == (None, UNTESTED)
     assert "got NonMaxSuppression (node '/1/Relu')" in str(checked.reason)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ pytest.importorskip("captum")
 
 from compress_onnx.errors import DataError, UnknownNameError  # noqa: E402  # after the skips
 from compress_onnx.extension_points import attributions  # noqa: E402
+from compress_onnx.metrics.saliency_group import map_similarities  # noqa: E402
 from compress_onnx.metrics.saliency_similarity import mean_absolute_deviation, normalised  # noqa: E402
+from compress_onnx.records import ShiftVerdict  # noqa: E402
 from compress_onnx.saliency.anchors import noise_amplitude  # noqa: E402
 from compress_onnx.saliency.attribution import batch_maps, gradient  # noqa: E402
 from compress_onnx.saliency.fidelity import UNTESTED  # noqa: E402
-from compress_onnx.saliency.shift import explain_baseline  # noqa: E402
-from compress_onnx.saliency.task import SaliencyTask  # noqa: E402
+from compress_onnx.saliency.shift import Candidate, explain_baseline, telling_examples  # noqa: E402
+from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 if "gradient" not in attributions():
@@ -42,16 +45,19 @@ def logits(small: Any, runtime: Any) -> Any:
     return runtime(small.model, small.images)
 
 
-@pytest.fixture(scope="module")
-def task(small: Any, logits: Any) -> SaliencyTask:
+def task_on(images: Any, targets: Any) -> SaliencyTask:
     return SaliencyTask(
-        inputs=small.images,
-        targets=logits.argmax(axis=1),
+        batches=in_batches(images),
+        targets=targets,
         target="baseline",
         method="gradient",
         noise_amplitude=noise_amplitude([0.25, 0.25, 0.25]),
-        keep=np.array([31, 2]),
     )
+
+
+@pytest.fixture(scope="module")
+def task(small: Any, logits: Any) -> SaliencyTask:
+    return task_on(small.images, logits.argmax(axis=1))
 
 
 @pytest.fixture(scope="module")
@@ -59,137 +65,242 @@ def explained(small: Any, logits: Any, task: SaliencyTask) -> Any:
     return explain_baseline(small.model, logits, task, rng=rng())
 
 
-def against(explained: Any, model: Any, runtime: Any, **options: Any) -> Any:
-    logits = runtime(model, explained.task.inputs)
-    flipped = logits.argmax(axis=1) != explained.task.targets
-    return explained.against(model, logits, flipped=flipped, rng=rng(), **options)
+def candidate(small: Any, explained: Any, model: Any, runtime: Any, **more: Any) -> Candidate:
+    logits = runtime(model, small.images[: len(explained.task)])
+    return Candidate(model=model, logits=logits, flipped=logits.argmax(axis=1) != explained.task.targets, **more)
 
 
-def test_the_anchors_stand_in_order(explained: Any) -> None:
+@pytest.fixture
+def against(small: Any, explained: Any, runtime: Any) -> Any:
+    """Hold a model against the explained baseline: ``against(model, keep=rows)``."""
+
+    def held(model: Any, *, baseline: Any = explained, progress: Any = None, **more: Any) -> Any:
+        told = {} if progress is None else {"progress": progress}
+        return baseline.against(candidate(small, baseline, model, runtime, **more), rng=rng(), **told)
+
+    return held
+
+
+def maps_of(model: Any, images: Any, targets: Any) -> Any:
+    return batch_maps(gradient, build_twin(model), images, targets)
+
+
+@pytest.fixture(scope="module")
+def other(small: Any) -> Any:
+    """A model that flips some predictions."""
+    return changed(small.model, "7.weight", lambda weight: weight[::-1].copy())
+
+
+MEASURES = ("mean_absolute_deviation", "spearman", "top_k_overlap", "ssim", "cosine", "centre_shift")
+
+
+def test_the_anchors_stand_in_order_by_every_measure(explained: Any) -> None:
     assert explained.fidelity.accepted
-    assert 0 < explained.noise_floor < explained.randomised_ceiling < 1
+    for name in MEASURES:
+        low, high = getattr(explained.floor, name).value, getattr(explained.ceiling, name).value
+        assert (low < high) == (name in {"mean_absolute_deviation", "centre_shift"})
 
 
-def test_the_baseline_against_itself_has_not_moved(small: Any, explained: Any, runtime: Any) -> None:
-    outcome = against(explained, small.model, runtime)
-    assert outcome.shift.over_all.mean_absolute_deviation.value == 0
-    assert outcome.shift.over_all.spearman.value == pytest.approx(1)
-    assert outcome.shift.over_flipped is None
-    assert outcome.shift.undefined_reason is None
+def test_the_floor_is_the_baseline_under_noise(small: Any, explained: Any, task: SaliencyTask) -> None:
+    quiet = dataclasses.replace(task, noise_amplitude=np.zeros(3, np.float32))
+    logits = np.eye(5, dtype=np.float32)[task.targets]
+    still = explain_baseline(small.model, logits, quiet, rng=rng())
+    assert still.floor.mean_absolute_deviation.value == 0
+    assert 0 < explained.floor.mean_absolute_deviation.value < 0.1
 
 
-def test_a_quantised_model_lies_between_the_anchors(explained: Any, quantised: Any, runtime: Any) -> None:
-    shift = against(explained, quantised, runtime).shift
-    value = shift.over_all.mean_absolute_deviation.value
-    assert explained.noise_floor < value < explained.randomised_ceiling
-    assert shift.noise_floor == explained.noise_floor
+def test_the_baseline_against_itself_has_not_moved(small: Any, against: Any) -> None:
+    shift = against(small.model).shift
+    assert shift.over_all.mean_absolute_deviation.value == 0
+    assert shift.over_all.spearman.value == pytest.approx(1)
+    assert shift.undefined_reason is None
+    assert shift.scale_position.value < 0
+    assert shift.systematic.verdict is ShiftVerdict.NOT_SYSTEMATIC
+
+
+def test_without_flips_their_group_is_none_with_the_reason(small: Any, against: Any) -> None:
+    shift = against(small.model).shift
+    assert (shift.over_flipped, shift.over_flipped_undefined_reason) == (None, "no explained sample has another class")
+    assert shift.over_same.n == 40
+    assert shift.over_same_undefined_reason is None
+
+
+def test_a_quantised_model_lies_between_the_anchors(explained: Any, quantised: Any, against: Any) -> None:
+    shift = against(quantised).shift
+    assert 0 < shift.scale_position.value < 1
+    assert shift.scale_position.interval.low < shift.scale_position.value < shift.scale_position.interval.high
+    assert (shift.floor, shift.ceiling) == (explained.floor, explained.ceiling)
+    assert shift.noise_floor == explained.floor.mean_absolute_deviation.value
+    assert shift.randomised_ceiling == explained.ceiling.mean_absolute_deviation.value
     assert (shift.method, shift.target, shift.n) == ("gradient", "baseline", 40)
 
 
-def test_deviation_and_groups_are_those_of_maps_compared_at_once(
-    small: Any, explained: Any, runtime: Any, monkeypatch: pytest.MonkeyPatch
+def test_figures_are_those_of_maps_compared_at_once(
+    small: Any, other: Any, task: SaliencyTask, against: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("compress_onnx.saliency.batching.BATCH", 16)
-    other = changed(small.model, "7.weight", lambda weight: weight[::-1].copy())
-    outcome = against(explained, other, runtime)
-    flipped = runtime(other, small.images).argmax(axis=1) != explained.task.targets
-    assert 0 < flipped.sum() < 40
-    maps = batch_maps(gradient, build_twin(other), small.images, explained.task.targets)
-    expected = mean_absolute_deviation(explained.maps, maps)
-    np.testing.assert_allclose(outcome.deviation, expected, atol=1e-6)
-    for group, mask in (("over_all", flipped | True), ("over_same", ~flipped), ("over_flipped", flipped)):
-        found = getattr(outcome.shift, group)
-        assert found.n == mask.sum()
-        assert found.mean_absolute_deviation.value == pytest.approx(expected[mask].mean(), abs=1e-6)
+    outcome = against(other)
+    before, after = (maps_of(model, small.images, task.targets) for model in (small.model, other))
+    expected = map_similarities(before, after)
+    np.testing.assert_allclose(outcome.deviation, expected.mean_absolute_deviation, atol=1e-6)
+    shift = outcome.shift
+    flipped = outcome.shift.over_flipped.n
+    assert (0 < flipped < 40, shift.over_all.n, shift.over_same.n) == (True, 40, 40 - flipped)
+    for name in MEASURES:
+        assert getattr(shift.over_all, name).value == pytest.approx(getattr(expected, name).mean(), abs=1e-5)
+    np.testing.assert_allclose(
+        outcome.means.difference, (normalised(after) - normalised(before)).mean(axis=0), atol=1e-5
+    )
 
 
-def test_only_the_kept_maps_come_out_in_the_order_asked_for(explained: Any, quantised: Any, runtime: Any) -> None:
-    outcome = against(explained, quantised, runtime)
-    keep = explained.task.keep
-    maps = batch_maps(gradient, build_twin(quantised), explained.task.inputs, explained.task.targets)
-    np.testing.assert_allclose(outcome.kept_candidate, normalised(maps[keep]), atol=1e-5)
-    np.testing.assert_allclose(outcome.kept_baseline, normalised(explained.maps[keep]), atol=1e-6)
-    shown = np.abs(outcome.kept_baseline - outcome.kept_candidate).mean(axis=(1, 2))
-    np.testing.assert_allclose(shown, outcome.deviation[keep], atol=1e-5)
-
-
-def test_samples_that_are_only_shown_count_neither_in_groups_nor_in_anchors(
-    small: Any, logits: Any, task: SaliencyTask, quantised: Any, runtime: Any
+def test_only_the_kept_maps_come_out_in_the_order_asked_for(
+    small: Any, task: SaliencyTask, quantised: Any, against: Any
 ) -> None:
-    counted = np.arange(40) < 25
-    partly = dataclasses.replace(task, counted=counted)
-    only = dataclasses.replace(task, inputs=task.inputs[:25], targets=task.targets[:25], keep=np.array([2]))
-    mixed = explain_baseline(small.model, logits, partly, rng=rng())
-    alone = explain_baseline(small.model, logits[:25], only, rng=rng())
-    # The noise is drawn row by row: the first 25 samples get the same in both.
-    assert mixed.noise_floor == pytest.approx(alone.noise_floor, abs=1e-6)
-    assert mixed.randomised_ceiling == pytest.approx(alone.randomised_ceiling, abs=1e-2)
-    outcome = against(mixed, quantised, runtime)
-    assert outcome.shift.n == outcome.shift.over_all.n == 25
-    assert outcome.shift.over_all.mean_absolute_deviation.value == pytest.approx(outcome.deviation[:25].mean())
-    assert len(outcome.deviation) == 40
+    keep = np.array([31, 2])
+    outcome = against(quantised, keep=keep)
+    for found, model in ((outcome.kept.baseline, small.model), (outcome.kept.candidate, quantised)):
+        np.testing.assert_allclose(found, normalised(maps_of(model, small.images, task.targets)[keep]), atol=1e-5)
+    np.testing.assert_allclose(outcome.kept.deviation, outcome.deviation[keep], atol=1e-6)
 
 
-def test_keeping_none_is_fine(small: Any, logits: Any, task: SaliencyTask, runtime: Any) -> None:
-    without = dataclasses.replace(task, keep=np.zeros(0, np.int64))
-    outcome = against(explain_baseline(small.model, logits, without, rng=rng()), small.model, runtime)
-    assert outcome.kept_candidate.shape == outcome.kept_baseline.shape == (0, 12, 12)
+def test_samples_that_are_only_shown_have_maps_and_count_nowhere(
+    small: Any, logits: Any, other: Any, runtime: Any, against: Any
+) -> None:
+    targets = logits.argmax(axis=1)
+    baseline = explain_baseline(small.model, logits[:25], task_on(small.images[:25], targets[:25]), rng=rng())
+    others = task_on(small.images[30:33], targets[30:33])
+    with_others, without = (against(other, baseline=baseline, others=more) for more in (others, None))
+    assert with_others.shift == without.shift
+    assert with_others.shift.n == len(with_others.deviation) == 25
+    pair = [maps_of(model, small.images[30:33], targets[30:33]) for model in (small.model, other)]
+    np.testing.assert_allclose(with_others.others.deviation, mean_absolute_deviation(*pair), atol=1e-6)
+    assert without.others is None
+
+
+def test_examples_are_the_median_and_the_largest_deviation(other: Any, against: Any) -> None:
+    outcome = against(other)
+    median, largest = outcome.examples
+    assert outcome.deviation[largest] == outcome.deviation.max()
+    assert np.sum(outcome.deviation < outcome.deviation[median]) == 19
+    np.testing.assert_allclose(outcome.example_maps.deviation, outcome.deviation[outcome.examples], atol=1e-6)
+
+
+@pytest.mark.parametrize(("deviation", "rows"), [([0.3], [0]), ([0.2, 0.2], [0]), ([0.0, 1.0, 0.5, 0.4], [3, 1])])
+def test_examples_of_few_samples(deviation: list[float], rows: list[int]) -> None:
+    assert telling_examples(np.array(deviation)).tolist() == rows
+
+
+def test_one_sample_has_figures_without_intervals(small: Any, logits: Any, quantised: Any, against: Any) -> None:
+    alone = explain_baseline(small.model, logits[:1], task_on(small.images[:1], logits[:1].argmax(axis=1)), rng=rng())
+    shift = against(quantised, baseline=alone).shift
+    assert (shift.n, shift.over_all.mean_absolute_deviation.interval, shift.scale_position.interval) == (1, None, None)
+    assert shift.systematic.verdict is ShiftVerdict.UNDECIDED
+    assert "at least 10 samples" in shift.systematic.undefined_reason
+
+
+def test_classes_are_summarised_by_label_or_else_by_target(
+    small: Any, logits: Any, task: SaliencyTask, quantised: Any, against: Any
+) -> None:
+    by_target = against(quantised).shift.systematic.classes
+    assert {one.class_name: one.n for one in by_target} == {
+        str(label): int(n) for label, n in zip(*np.unique(task.targets, return_counts=True), strict=True)
+    }
+    labelled = dataclasses.replace(task, classes=np.arange(40) % 2, class_names=("even", "odd"))
+    explained = explain_baseline(small.model, logits, labelled, rng=rng())
+    by_label = against(quantised, baseline=explained).shift.systematic.classes
+    assert [(one.class_name, one.n) for one in by_label] == [("even", 20), ("odd", 20)]
+
+
+def test_a_shift_of_all_maps_in_one_way_is_systematic(small: Any, against: Any) -> None:
+    # The head no longer sees the left third of the picture.
+    left = np.arange(144) % 3 == 0
+    blind = changed(small.model, "7.weight", lambda weight: np.where(left, 0, weight).astype(np.float32))
+    found = against(blind).shift.systematic
+    assert found.verdict is ShiftVerdict.SYSTEMATIC
+    assert found.effect.value > 0.2
+
+
+def test_copies_that_overflow_are_a_reason_and_the_comparison_goes_on(
+    small: Any, task: SaliencyTask, quantised: Any, against: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def huge(module: Any, _: Any) -> Any:
+        twin = build_twin(small.model)
+        with torch.no_grad():
+            for parameter in twin.parameters():
+                parameter.mul_(1e30)
+        return twin
+
+    monkeypatch.setattr("compress_onnx.saliency.anchors.redrawn", huge)
+    logits = np.eye(5, dtype=np.float32)[task.targets]
+    explained = explain_baseline(small.model, logits, task, rng=rng())
+    shift = against(quantised, baseline=explained).shift
+    assert (shift.ceiling, shift.randomised_ceiling) == (None, None)
+    assert shift.ceiling_undefined_reason == shift.scale_position.undefined_reason == shift.scale.ssim.undefined_reason
+    assert shift.ceiling_undefined_reason.startswith("The copy with re-drawn weights has no maps: Expected finite")
+    assert shift.over_all.mean_absolute_deviation.value > shift.noise_floor
 
 
 def test_the_same_seed_gives_the_same_record(
-    small: Any, logits: Any, task: SaliencyTask, quantised: Any, runtime: Any
+    small: Any, logits: Any, task: SaliencyTask, quantised: Any, against: Any
 ) -> None:
     first, second = (
-        against(explain_baseline(small.model, logits, task, rng=rng()), quantised, runtime).shift for _ in range(2)
+        against(quantised, baseline=explain_baseline(small.model, logits, task, rng=rng())).shift for _ in range(2)
     )
     assert first == second
 
 
 def test_a_candidate_whose_twin_does_not_agree_gets_a_reason_instead_of_numbers(small: Any, explained: Any) -> None:
     wrong = np.roll(np.eye(5, dtype=np.float32)[explained.task.targets], 1, axis=1)
-    outcome = explained.against(small.model, wrong, flipped=np.zeros(40, bool), rng=rng())
+    outcome = explained.against(Candidate(model=small.model, logits=wrong, flipped=np.zeros(40, bool)), rng=rng())
     assert "0.00% of 40 samples" in outcome.shift.undefined_reason
     assert not outcome.shift.fidelity_candidate.accepted
-    assert (outcome.shift.over_all, outcome.deviation, outcome.kept_candidate) == (None, None, None)
+    assert (outcome.shift.over_all, outcome.deviation, outcome.kept, outcome.means) == (None,) * 4
+    shift = outcome.shift
+    reasons = {shift.scale_position.undefined_reason, shift.systematic.effect.undefined_reason}
+    assert reasons == {shift.undefined_reason}
+
+
+def unsupported(model: Any) -> Any:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.node[1].op_type = "NonZero"
+    return copy
 
 
 def test_an_unsupported_candidate_gets_a_reason_instead_of_numbers(small: Any, explained: Any, logits: Any) -> None:
-    other = onnx.ModelProto()
-    other.CopyFrom(small.model)
-    other.graph.node[1].op_type = "NonZero"
-    outcome = explained.against(other, logits, flipped=np.zeros(40, bool), rng=rng())
-    assert outcome.shift.undefined_reason.startswith("Candidate: Expected an operator that the PyTorch twin computes")
-    assert outcome.shift.fidelity_candidate == UNTESTED
+    given = Candidate(model=unsupported(small.model), logits=logits, flipped=np.zeros(40, bool))
+    shift = explained.against(given, rng=rng()).shift
+    assert shift.undefined_reason.startswith("Candidate: Expected an operator that the PyTorch twin computes")
+    assert shift.fidelity_candidate == UNTESTED
 
 
 def test_an_unsupported_baseline_gives_every_candidate_the_reason(
-    small: Any, logits: Any, task: SaliencyTask, runtime: Any
+    small: Any, logits: Any, task: SaliencyTask, against: Any
 ) -> None:
-    other = onnx.ModelProto()
-    other.CopyFrom(small.model)
-    other.graph.node[1].op_type = "NonZero"
-    explained = explain_baseline(other, logits, task, rng=rng())
-    assert explained.maps is None
-    shift = against(explained, small.model, runtime).shift
+    explained = explain_baseline(unsupported(small.model), logits, task, rng=rng())
+    assert explained.explained is None
+    shift = against(small.model, baseline=explained).shift
     assert "Baseline: " in shift.undefined_reason
     assert "NonZero (node '/1/Relu')" in shift.undefined_reason
 
 
-def test_no_samples_are_a_reason(small: Any, logits: Any, task: SaliencyTask) -> None:
-    empty = np.zeros(0, np.int64)
-    nothing = dataclasses.replace(task, inputs=small.images[:0], targets=empty, keep=empty)
-    explained = explain_baseline(small.model, logits[:0], nothing, rng=rng())
-    outcome = explained.against(small.model, logits[:0], flipped=np.zeros(0, bool), rng=rng())
-    assert outcome.shift.undefined_reason == "No samples were chosen."
-    assert outcome.shift.n == 0
+def test_no_samples_are_a_reason(small: Any, logits: Any) -> None:
+    nothing = explain_baseline(small.model, logits[:0], task_on(small.images[:0], np.zeros(0, np.int64)), rng=rng())
+    given = Candidate(model=small.model, logits=logits[:0], flipped=np.zeros(0, bool))
+    shift = nothing.against(given, rng=rng()).shift
+    assert (shift.undefined_reason, shift.n) == ("No samples were chosen.", 0)
 
 
-def test_a_dead_baseline_has_flat_maps_whose_deviation_is_zero(small: Any, task: SaliencyTask, runtime: Any) -> None:
+def test_a_dead_network_has_flat_maps_that_have_not_moved(
+    small: Any, task: SaliencyTask, runtime: Any, against: Any
+) -> None:
     dead = changed(small.model, "7.weight", lambda weight: weight * 0)
     explained = explain_baseline(dead, runtime(dead, small.images), task, rng=rng())
-    shift = against(explained, dead, runtime).shift
-    assert shift.over_all.mean_absolute_deviation.value == 0
-    assert shift.over_all.spearman.value is None
+    shift = against(dead, baseline=explained).shift
+    assert (shift.over_all.mean_absolute_deviation.value, shift.over_all.spearman.value) == (0, 1)
+    assert (shift.flat_baseline, shift.flat_candidate) == (40, 40)
+    assert shift.scale_position.undefined_reason == "the randomised ceiling does not lie beyond the noise floor"
+    assert shift.systematic.verdict is ShiftVerdict.NOT_SYSTEMATIC
 
 
 @pytest.mark.parametrize("target", [-1, 5])
@@ -199,9 +310,16 @@ def test_a_target_that_is_no_class_is_refused(small: Any, logits: Any, task: Sal
         explain_baseline(small.model, logits, wrong, rng=rng())
 
 
-def test_inputs_and_logits_must_belong_together(small: Any, logits: Any, task: SaliencyTask) -> None:
-    with pytest.raises(DataError, match="40 inputs, 40 targets, 39 rows of logits"):
+def test_targets_and_logits_must_belong_together(small: Any, logits: Any, task: SaliencyTask) -> None:
+    with pytest.raises(DataError, match="40 targets, 40 classes, 39 rows of logits"):
         explain_baseline(small.model, logits[:39], task, rng=rng())
+
+
+@pytest.mark.parametrize("n", [39, 32, 41])
+def test_inputs_and_targets_must_belong_together(small: Any, logits: Any, task: SaliencyTask, n: int) -> None:
+    images = np.concatenate([small.images, small.images])[:n]
+    with pytest.raises(DataError, match=f"40 targets for {n} samples"):
+        explain_baseline(small.model, logits, dataclasses.replace(task, batches=in_batches(images)), rng=rng())
 
 
 def test_an_unknown_method_is_told_before_any_work(small: Any, logits: Any, task: SaliencyTask) -> None:
@@ -209,7 +327,7 @@ def test_an_unknown_method_is_told_before_any_work(small: Any, logits: Any, task
         explain_baseline(small.model, logits, dataclasses.replace(task, method="gradiant"), rng=rng())
 
 
-def test_progress_rises_to_the_end(small: Any, logits: Any, task: SaliencyTask, runtime: Any) -> None:
+def test_progress_rises_to_the_end(small: Any, logits: Any, task: SaliencyTask, against: Any) -> None:
     told: list[float] = []
 
     def progress(fraction: float, _: str) -> None:
@@ -219,6 +337,24 @@ def test_progress_rises_to_the_end(small: Any, logits: Any, task: SaliencyTask, 
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
     told.clear()
-    against(explained, small.model, runtime, progress=progress)
+    against(small.model, baseline=explained, progress=progress)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
+
+
+def test_memory_holds_one_batch_of_inputs(small: Any, logits: Any, task: SaliencyTask, against: Any) -> None:
+    """Batches are asked for one after the other, and none is kept."""
+    alive: list[Any] = []
+
+    def batches(size: int) -> Any:
+        for start in range(0, 40, 8):
+            batch = small.images[start : start + 8].copy()
+            alive.append(weakref.ref(batch))
+            yield batch
+            del batch
+            # The loop that was given the batch may still hold it, and no one else.
+            assert sum(one() is not None for one in alive) <= 1
+
+    explained = explain_baseline(small.model, logits, dataclasses.replace(task, batches=batches), rng=rng())
+    against(small.model, baseline=explained)
+    assert len(alive) == 4 * 5

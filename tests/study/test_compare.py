@@ -110,7 +110,7 @@ def test_running_twice_gives_the_same_record_but_for_time(
     compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, started: datetime
 ) -> None:
     paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
-    plan = LatencyPlan(rounds=2, calls=3, warmup=1)
+    plan = LatencyPlan(rounds=2, calls=3)
     first = compare(paths, images, latency=plan)
     second = dataclasses.replace(
         compare(paths, images, latency=plan), started_at=(started + timedelta(hours=1)).isoformat()
@@ -129,7 +129,7 @@ def test_two_folders_hold_the_same_samples(compare: Compare, make_model: Any, ma
 
 
 def test_latency_is_kept_raw(compare: Compare, make_model: Any, make_images: Any) -> None:
-    plan = LatencyPlan(rounds=2, calls=3, warmup=1)
+    plan = LatencyPlan(rounds=2, calls=3)
     (found,) = compare([make_model("base"), make_model("other")], make_images(), latency=plan).comparisons
     assert found.latency is not None
     assert len(found.latency.baseline.values_ms) == len(found.latency.candidate.values_ms) == 6
@@ -170,7 +170,7 @@ def test_models_may_be_fed_differently(compare: Compare, make_model: Any, make_i
 def test_models_of_another_input_size_are_compared_but_not_timed(
     compare: Compare, make_model: Any, make_images: Any
 ) -> None:
-    plan = LatencyPlan(rounds=2, calls=3, warmup=1)
+    plan = LatencyPlan(rounds=2, calls=3)
     paths = [make_model("base"), make_model("larger", side=9), make_model("other", noise=0.1)]
     record = compare(paths, make_images(), latency=plan)
     larger, other = record.comparisons

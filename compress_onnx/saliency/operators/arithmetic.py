@@ -9,7 +9,15 @@ import torch
 from torch import nn
 
 from compress_onnx.saliency.operators.constant import torch_type, type_name
-from compress_onnx.saliency.operators.node import Converter, Function, Node, function
+from compress_onnx.saliency.operators.node import Converter, Function, Node, function, module
+
+
+class Add(nn.Module):
+    """The sum of two tensors: where branches of a network meet."""
+
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Return ``left + right``."""
+        return left + right
 
 
 def divided(numerator: torch.Tensor, denominator: torch.Tensor) -> torch.Tensor:
@@ -66,7 +74,7 @@ def _cumulative(node: Node) -> nn.Module:
 
 CONVERTERS: dict[str, Converter] = {
     "Abs": function(torch.abs),
-    "Add": function(torch.add),
+    "Add": module(Add),
     "Cast": _cast,
     "CastLike": _cast_like,
     "Ceil": function(torch.ceil),

@@ -14,6 +14,9 @@ from compress_onnx.saliency.operators.constant import Constant
 
 T = TypeVar("T", int, float, str, list[int], list[float])
 _REMEDY = "Saliency is left out for this model."
+_CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+# Integers without a scale beside them, or ranges that every batch chooses anew: no float value stands for them.
+_INTEGER_ONLY = frozenset({"ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"})
 
 
 class Node:
@@ -96,12 +99,12 @@ def unknown_operator(operator: str, name: str) -> UnsupportedOperatorError:
     """Return the error for an operator that is not in the table.
 
     >>> str(unknown_operator("Loop", "l0")).split(" (")[0]
-    'Expected an operator that the PyTorch twin computes, got Loop'
+    'Expected an operator that the PyTorch twin computes, got Loop, which is control flow'
     """
-    integer_only = operator.startswith(("QLinear", "ConvInteger", "MatMulInteger", "com.microsoft::QLinear"))
-    advice = "Quantise in QDQ form; saliency is left out for this model." if integer_only else _REMEDY
+    kind = ", which is control flow" if operator in _CONTROL_FLOW else ""
+    advice = f"Quantise in QDQ form; {_REMEDY[0].lower()}{_REMEDY[1:]}" if operator in _INTEGER_ONLY else _REMEDY
     return UnsupportedOperatorError(
-        "an operator that the PyTorch twin computes", operator, where=f"node {name!r}", remedy=advice
+        "an operator that the PyTorch twin computes", f"{operator}{kind}", where=f"node {name!r}", remedy=advice
     )
 
 

@@ -15,14 +15,15 @@ from typing import Protocol, TypeAlias
 
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.records import LatencyComparison
-from compress_onnx.runtime.cpu import cpu_label, environment
+from compress_onnx.records import Environment, LatencyComparison, Measure
+from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.resident import resident_after_load
 from compress_onnx.store import save_run
 from compress_onnx.study.cell import Cell, Site, run_cell
 from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
 from compress_onnx.study.pictures import write_report
-from compress_onnx.study.timing import time_files
+from compress_onnx.study.timing import Sweep, time_files
 
 worker_name: ContextVar[str] = ContextVar("worker_name", default="")
 """The name of this worker, where the executor gives it one."""
@@ -59,12 +60,21 @@ def data_sha256(name: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """Latency of every candidate, resident memory of every file (baseline first), and where both were measured."""
+
+    latency: tuple[LatencyComparison, ...]
+    resident: tuple[Measure, ...]
+    machine: Environment
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A finished task: the files of a cell's folder, ``None`` where they are shared, or timings."""
+    """A finished task: the files of a cell's folder, ``None`` where they are shared, or what timing found."""
 
     worker: str
     files: dict[str, bytes] | None = None
-    latency: tuple[LatencyComparison, ...] = ()
+    timed: Timed | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +170,11 @@ class TimingTask:
 
     def run(self, scratch: Path) -> Done:
         """Time the files in one interleaved run."""
-        folder = self.files.laid_out(scratch / "files")
-        found = time_files([folder / item.name for item in self.files.items], self.plan, seed=self.seed)
-        here = cpu_label()
-        return Done(worker=_name(), latency=tuple(dataclasses.replace(timed, cpu=here) for timed in found))
+        folder, plan = self.files.laid_out(scratch / "files"), self.plan
+        paths = [folder / item.name for item in self.files.items]
+        latency = time_files(paths, Sweep(threads=(plan.threads,), batches=(plan.batch,), plan=plan), seed=self.seed)
+        resident = tuple(resident_after_load(path, threads=plan.threads) for path in paths)
+        return Done(worker=_name(), timed=Timed(latency=tuple(latency), resident=resident, machine=environment()))
 
 
 def perform(task: Task, parcel: Parcel) -> Outcome:

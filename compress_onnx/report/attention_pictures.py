@@ -1,0 +1,73 @@
+"""Saliency maps to compare: on one common scale, as signed differences, and with what is significant outlined."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_onnx.report.pictures import ANCHORS, png
+
+# Blue for less, vermillion for more, the report's colours of gain and harm, which colour-blind readers tell apart;
+# white is no change.
+LESS, NO_CHANGE, MORE = "2f86d0", "ffffff", "d9542b"
+INK = (0x1B, 0x21, 0x29)
+ZOOM = 8
+"""Pixels per cell of an outlined map: the outline is one of them wide."""
+
+T = TypeVar("T", bound=np.generic)
+Map = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+def common_png(saliency: Map, low: float, high: float) -> bytes:
+    """Return a map (H, W) as PNG bytes, ``low`` dark and ``high`` bright, so that two maps can be compared.
+
+    >>> common_png(np.eye(4, dtype=np.float32), 0.0, 1.0)[1:4]
+    b'PNG'
+    """
+    return png(_coloured((saliency - low) / ((high - low) or 1.0), ANCHORS))
+
+
+def difference_png(difference: Map, limit: float) -> bytes:
+    """Return signed differences (H, W) as PNG bytes: blue at ``-limit``, white at 0, vermillion at ``limit``.
+
+    >>> difference_png(np.eye(4, dtype=np.float32), 1.0)[1:4]
+    b'PNG'
+    """
+    return png(_signed(difference, limit))
+
+
+def outlined_png(difference: Map, marked: NDArray[np.bool_], limit: float) -> bytes:
+    """Return signed differences (h, w) enlarged, with a dark line around each region of ``marked`` cells.
+
+    >>> outlined_png(np.eye(4, dtype=np.float32), np.eye(4, dtype=bool), 1.0)[1:4]
+    b'PNG'
+    """
+    pixels = _enlarged(_signed(difference, limit))
+    pixels[_outline(_enlarged(marked))] = INK
+    return png(pixels)
+
+
+def _signed(difference: Map, limit: float) -> Pixels:
+    return _coloured(difference / (2 * limit or 1.0) + 0.5, (LESS, NO_CHANGE, MORE))
+
+
+def _coloured(values: NDArray[np.floating], colours: tuple[str, ...]) -> Pixels:
+    """Return values from 0 to 1, beyond which they are cut, as RGB (H, W, 3) between colours at even steps."""
+    stops = np.array([list(bytes.fromhex(colour)) for colour in colours], dtype=np.float64)
+    place = np.clip(values, 0, 1) * (len(colours) - 1)
+    channels = [np.interp(place, np.arange(len(colours)), stops[:, channel]) for channel in range(3)]
+    return np.asarray(np.rint(np.stack(channels, axis=-1)), dtype=np.uint8)
+
+
+def _enlarged(cells: NDArray[T]) -> NDArray[T]:
+    return cells.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+
+
+def _outline(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the marked pixels that touch an unmarked one, the picture's edge not counted as one."""
+    padded = np.pad(marked, 1, mode="edge")
+    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return np.asarray(marked & ~inside)

@@ -1,0 +1,134 @@
+"""The tables of what a file is on disk and in memory, and of what it answers on another CPU."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from compress_onnx.records import Comparison, CrossAnswers, CrossCpu, Environment, Footprint, Measure
+from compress_onnx.report.cells import (
+    Cell,
+    Table,
+    Tone,
+    absent,
+    count,
+    fraction_cell,
+    latency_cell,
+    number_cell,
+    points_cell,
+    size,
+    speedup_cell,
+    words,
+)
+from compress_onnx.report.summary import flip_counts
+
+KINDS_NOT_KNOWN = "the data has no labels"
+
+
+def footprint_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table | None:
+    """Return every size of baseline and candidates, ``None`` for a run without comparisons."""
+    if not comparisons:
+        return None
+    rows = [(baseline, comparisons[0].footprint_baseline)]
+    rows += [(comparison.candidate_name, comparison.footprint_candidate) for comparison in comparisons]
+    head = ("Artifact", "File", "Zipped", "zstd", "Weights' entropy", "Non-zero", "In memory", "Stored by type")
+    note = (
+        "Entropy: what a perfect coder needs that knows each weight tensor's histogram and uses no order; out of "
+        "reach for float weights, whose histogram is as long as they are. "
+        "In memory: growth of a fresh process at loading."
+    )
+    return Table(
+        caption="Bytes by coder, by type and in memory",
+        head=head,
+        rows=tuple(_footprint_row(name, footprint) for name, footprint in rows),
+        note=note,
+    )
+
+
+def _footprint_row(name: str, footprint: Footprint) -> tuple[Cell, ...]:
+    stored = ", ".join(f"{kind} {size(number)}" for kind, number in footprint.initializer_bytes.items())
+    return (
+        words(name),
+        Cell(text=size(footprint.file_bytes)),
+        Cell(text=size(footprint.zip_bytes)),
+        _bytes(footprint.zstd_bytes),
+        _bytes(footprint.entropy_bytes),
+        count(footprint.nonzero_weights),
+        _resident(footprint.resident),
+        words(stored) if stored else absent(None),
+    )
+
+
+def _bytes(number: int | None) -> Cell:
+    return absent(None) if number is None else Cell(text=size(number))
+
+
+def _resident(measure: Measure | None) -> Cell:
+    if measure is None:
+        return absent("measured with latency only")
+    return absent(measure.undefined_reason) if measure.value is None else Cell(text=size(int(measure.value)))
+
+
+def cross_cpu_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table | None:
+    """Return what baseline and candidates answer on another CPU, ``None`` where none was asked.
+
+    Flips are those of one file between here and there, whatever compression flipped.
+    """
+    crossed = [(c.candidate_name, c.cross_cpu, c.flips.rate) for c in comparisons if c.cross_cpu is not None]
+    if not crossed:
+        return None
+    first = crossed[0][1]
+    rows = [_answers_row(baseline, first.baseline, absent("the baseline itself"))]
+    rows += [_answers_row(name, _own(cross), fraction_cell(rate)) for name, cross, rate in crossed]
+    head = ("Artifact", "Cross-CPU flips", "Kinds", "Compression flips", "Accuracy there", "Change", "Logits differ by")
+    caption = f"The same files on {first.target} ({machine(first.environment)})"
+    if not any(cross.latency for _, cross, _ in crossed):
+        note = f"No latency: {first.latency_reason}." if first.latency_reason else ""
+        return Table(caption=caption, head=head, rows=tuple(rows), note=note)
+    timed = [_base_p50(first), *(_p50(cross) for _, cross, _ in crossed)]
+    return Table(
+        caption=caption,
+        head=(*head, "p50 there"),
+        rows=tuple((*row, cell) for row, cell in zip(rows, timed, strict=True)),
+    )
+
+
+def machine(environment: Environment) -> str:
+    """Return a CPU, its class and the runtime's version in one line."""
+    emulated = f", emulated by {environment.emulator}" if environment.emulator else ""
+    runtime = environment.packages.get("onnxruntime", "of unknown version")
+    return f"{environment.cpu_model}, {environment.cpu_target}, ONNX Runtime {runtime}{emulated}"
+
+
+def _own(cross: CrossCpu) -> CrossAnswers:
+    return CrossAnswers(
+        **{field.name: getattr(cross, field.name) for field in dataclasses.fields(CrossAnswers)},
+    )
+
+
+def _answers_row(name: str, answers: CrossAnswers, compression: Cell) -> tuple[Cell, ...]:
+    flips = answers.flips
+    rate = fraction_cell(flips.rate)
+    if flips.rate.value is not None and not flips.flips:
+        rate = dataclasses.replace(rate, tone=Tone.GOOD, word="none")
+    kinds = ", ".join(f"{flip.number:,} {flip.kind}" for flip in flip_counts(flips))
+    return (
+        words(name),
+        rate,
+        words(kinds) if kinds else absent(KINDS_NOT_KNOWN),
+        compression,
+        fraction_cell(answers.accuracy),
+        points_cell(answers.accuracy_change),
+        number_cell(dataclasses.replace(answers.max_logit_difference, unit="")),
+    )
+
+
+def _base_p50(cross: CrossCpu) -> Cell:
+    return absent(cross.latency_reason) if cross.latency is None else latency_cell(cross.latency.baseline.p50_ms)
+
+
+def _p50(cross: CrossCpu) -> Cell:
+    if cross.latency is None:
+        return absent(cross.latency_reason)
+    speedup = speedup_cell(cross.latency.speedup)
+    cell = latency_cell(cross.latency.candidate.p50_ms)
+    return dataclasses.replace(cell, detail=f"{speedup.text} [{speedup.detail}]", tone=speedup.tone, word=speedup.word)

@@ -1,0 +1,87 @@
+"""A target: a command line that ends in Python, and the worker that is sent through it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import os
+import shlex
+from types import MappingProxyType
+
+from compress_onnx.runtime import passport, worker
+from compress_onnx.runtime.worker_process import ANSWER_SECONDS, START_SECONDS, Worker
+
+# Runs on the oldest Python a board may have; takes the program from stdin, for a read-only or full disk
+# holds none. Empty entries of sys.path would let a file of the login folder stand for NumPy.
+_BOOTSTRAP = "import os,sys\nb=b''\nwhile len(b)<{length}:b+=os.read(0,{length}-len(b))or os._exit(3)\nexec(b)"
+_PROGRAM = """\
+sys.path[:] = [folder for folder in sys.path if folder]
+passport = {{"__name__": "passport"}}
+exec(compile({passport!r}, "passport.py", "exec"), passport)
+worker = {{"__name__": "worker", "__file__": os.devnull}}
+exec(compile({worker!r}, "worker.py", "exec"), worker)
+worker["Service"].on_passport = lambda self, request, arrays: (passport["read_passport"](), {{}})
+sys.exit(worker["main"]())
+"""
+# What an empty pipe takes at once on every Linux; the program has to fit.
+_PIPE_BYTES = 65536
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A machine or emulator that answers for a CPU.
+
+    ``name`` is what the user wrote. ``command`` is the command line up to and including Python;
+    ``through_shell`` tells that a shell at the far end reads the words once more. ``emulator`` names
+    the program that plays ``cpu_model``, ``None`` on a real CPU. ``timed`` tells whether its
+    latencies mean anything beyond those of this machine. ``remedies`` gives advice by what the far
+    end's last words hold, the first that fits; an empty key fits all.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    through_shell: bool = False
+    cpu_model: str | None = None
+    emulator: str | None = None
+    timed: bool = False
+    remedies: MappingProxyType[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+
+    def worker(self, *, start_seconds: float = START_SECONDS, answer_seconds: float = ANSWER_SECONDS) -> Worker:
+        """Return a worker that runs there, for a ``with`` block."""
+        return _SentWorker(self, start_seconds=start_seconds, answer_seconds=answer_seconds)
+
+
+class _SentWorker(Worker):
+    """A worker whose program travels over stdin before the first request, and so does every model."""
+
+    sees_files = False
+
+    def __init__(self, target: Target, *, start_seconds: float, answer_seconds: float) -> None:
+        self._program = program()
+        words = ("-c", _BOOTSTRAP.format(length=len(self._program)))
+        command = (*target.command, *(map(shlex.quote, words) if target.through_shell else words))
+        super().__init__(command, name=target.name, start_seconds=start_seconds, answer_seconds=answer_seconds)
+        self._target = target
+
+    def _hello(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            # Whole or not at all: the pipe is empty and takes it. A far end that is gone already is
+            # noticed, with its last words, when it is asked.
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._process.stdin.fileno(), self._program)
+        super()._hello()
+
+    def advice(self, told: str) -> str:
+        """Return what to do about the far end's last words."""
+        return next((advice for part, advice in self._target.remedies.items() if part in told), "")
+
+
+def program() -> bytes:
+    """Return what is sent first: the passport reader and the worker, made one program."""
+    sources = {module.__name__.rpartition(".")[2]: inspect.getsource(module) for module in (passport, worker)}
+    text = _PROGRAM.format(**sources).encode()
+    if len(text) > _PIPE_BYTES:
+        message = f"the worker has grown to {len(text)} bytes, more than a pipe takes at once"
+        raise AssertionError(message)
+    return text

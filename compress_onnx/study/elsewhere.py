@@ -1,0 +1,155 @@
+"""The same files on another CPU: what they answer there against what they answer here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compress_onnx.config import THREADS, Progress, Stages, silent, silent_stages
+from compress_onnx.data.images import ImageSet
+from compress_onnx.metrics import LogitPair
+from compress_onnx.metrics.accuracy import accuracy_change
+from compress_onnx.metrics.flips import flip_summary
+from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
+from compress_onnx.runtime.predict import told
+from compress_onnx.runtime.speedup import compare_latency
+from compress_onnx.runtime.targets import Elsewhere, reached, target_named
+from compress_onnx.study.contestants import Contestant
+from compress_onnx.study.options import CompareOptions
+
+NOT_ASKED = "latency was not to be measured"
+SAME_MACHINE = "the target is this machine"
+OTHER_INPUT = "baseline and candidate take different inputs"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OtherCpu:
+    """Another CPU that has answered once, and what it is to be asked."""
+
+    there: Elsewhere
+    images: ImageSet
+    options: CompareOptions
+
+    def answers(self, party: Contestant, here: Predictions, *, progress: Progress = silent) -> CrossAnswers:
+        """Return what a file answers there against its answers here.
+
+        Errors
+        ------
+        WorkerError, ModelError
+            if the other CPU fails, or cannot run the file.
+        """
+        batches = self.images.batches(party.preprocessing)
+        logits = self.there.logits(
+            party.path,
+            told(batches, total=len(self.images), progress=progress, name=party.name),
+            threads=self.options.threads or THREADS.default,
+            classes=here.logits.shape[1],
+        )
+        return cross_answers(here, logits, self.images)
+
+    def untimed(self, pair: tuple[Contestant, Contestant]) -> str | None:
+        """Return why nothing is timed there, ``None`` where it is."""
+        target = self.there.target
+        if target.emulator is not None:
+            return f"emulated by {target.emulator}: its times say nothing about the CPU"
+        if not target.timed:
+            return SAME_MACHINE
+        if self.options.latency is None:
+            return NOT_ASKED
+        return None if pair[0].input_shape == pair[1].input_shape else OTHER_INPUT
+
+    def latency(self, pair: tuple[Contestant, Contestant]) -> LatencyComparison | None:
+        """Return how long baseline and candidate take there, ``None`` where nothing is timed."""
+        plan = self.options.latency
+        if plan is None or self.untimed(pair) is not None:
+            return None
+        batch = next(self.images.batches(pair[0].preprocessing, plan.batch))
+        rng = np.random.default_rng(self.options.seed)
+        timings = self.there.latencies([party.path for party in pair], batch, plan=plan, rng=rng)
+        return compare_latency(timings, 1, plan=plan, rng=rng)
+
+
+def other_cpu(images: ImageSet, options: CompareOptions) -> OtherCpu | None:
+    """Return the other CPU after a first answer from it, ``None`` where none is asked for.
+
+    Errors
+    ------
+    UnknownNameError, OptionError, TargetError
+        if the name is none, or this machine lacks what it needs.
+    WorkerError
+        if it cannot be reached or cannot run ONNX Runtime.
+    """
+    if options.target is None:
+        return None
+    return OtherCpu(there=reached(target_named(options.target)), images=images, options=options)
+
+
+def crossed(
+    other: OtherCpu | None,
+    parties: Sequence[Contestant],
+    answer: Callable[[Contestant], Predictions],
+    *,
+    stages: Stages = silent_stages,
+) -> list[CrossCpu | None]:
+    """Return for each candidate what it and the baseline answer on the other CPU; baseline first in ``parties``.
+
+    ``answer`` gives a contestant's predictions here, asked for one at a time.
+
+    Errors
+    ------
+    WorkerError, ModelError
+        if the other CPU fails, or cannot run a file.
+    """
+    if other is None:
+        return [None] * (len(parties) - 1)
+    name = other.there.target.name
+    found = [other.answers(party, answer(party), progress=stages(f"{name}: {party.name}")) for party in parties]
+    return [
+        _crossing(other, (parties[0], party), (found[0], own))
+        for party, own in zip(parties[1:], found[1:], strict=True)
+    ]
+
+
+def _crossing(
+    other: OtherCpu, pair: tuple[Contestant, Contestant], found: tuple[CrossAnswers, CrossAnswers]
+) -> CrossCpu:
+    baseline, own = found
+    return CrossCpu(
+        target=other.there.target.name,
+        environment=other.there.environment,
+        flips=own.flips,
+        accuracy=own.accuracy,
+        accuracy_change=own.accuracy_change,
+        max_logit_difference=own.max_logit_difference,
+        baseline=baseline,
+        latency=other.latency(pair),
+        latency_reason=other.untimed(pair),
+    )
+
+
+def cross_answers(here: Predictions, there: NDArray[np.float32], images: ImageSet) -> CrossAnswers:
+    """Return how one file's logits (N, C) on another CPU differ from those here."""
+    names = images.info.class_names or tuple(str(label) for label in range(there.shape[1]))
+    pair = LogitPair(labels=here.labels, baseline=here.logits, candidate=there, class_names=names)
+    accuracy = accuracy_change(pair)
+    return CrossAnswers(
+        flips=flip_summary(pair),
+        accuracy=accuracy.candidate,
+        accuracy_change=accuracy.change,
+        max_logit_difference=largest_difference(here.logits, there),
+    )
+
+
+def largest_difference(here: NDArray[np.float32], there: NDArray[np.float32]) -> Measure:
+    """Return the largest absolute difference of two arrays of logits; undefined without any.
+
+    >>> largest_difference(np.zeros((2, 3), np.float32), np.full((2, 3), 0.5, np.float32)).value
+    0.5
+    """
+    if not here.size:
+        return undefined("no images", unit="logit", better=Better.LOWER)
+    largest = float(np.abs(here.astype(np.float64) - there).max())
+    return Measure(value=largest, unit="logit", better=Better.LOWER, n=len(here))

@@ -1,0 +1,91 @@
+"""The tables of sizes and of another CPU's answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from compress_onnx.records import Better, CrossAnswers, CrossCpu, Measure, undefined
+from compress_onnx.report.cells import ABSENT_TEXT
+from compress_onnx.report.elsewhere import cross_cpu_table, footprint_table
+from compress_onnx.report.html import render
+from compress_onnx.report.view import build_view
+
+
+@pytest.fixture
+def crossed(run: Any) -> Any:
+    """A made-up run whose first candidate also ran on an emulated CPU."""
+    record = run.record()
+    first = record.comparisons[0]
+    exact = Measure(value=0.5, unit="logit", better=Better.LOWER, n=first.flips.n)
+    answers = CrossAnswers(
+        flips=first.flips,
+        accuracy=first.accuracy.candidate,
+        accuracy_change=first.accuracy.change,
+        max_logit_difference=exact,
+    )
+    own = {field.name: getattr(answers, field.name) for field in dataclasses.fields(answers)}
+    cross = CrossCpu(
+        target="qemu:haswell",
+        environment=dataclasses.replace(record.environment, cpu_model="Haswell", emulator="qemu-x86_64 7.2.22"),
+        baseline=dataclasses.replace(answers, flips=dataclasses.replace(first.flips, negative=None, flips=0)),
+        latency_reason="emulated",
+        **own,
+    )
+    return dataclasses.replace(
+        record, comparisons=(dataclasses.replace(first, cross_cpu=cross), *record.comparisons[1:])
+    )
+
+
+def test_one_row_per_file_that_ran_there(crossed: Any) -> None:
+    table = cross_cpu_table(crossed.comparisons, "resnet18")
+    assert table is not None
+    assert [row[0].text for row in table.rows] == ["resnet18", crossed.comparisons[0].candidate_name]
+    assert "Haswell" in table.caption
+    assert "emulated by qemu-x86_64 7.2.22" in table.caption
+    assert table.rows[0][1].word == "none"
+    assert all(len(row) == len(table.head) for row in table.rows)
+    assert "p50 there" not in table.head
+    assert "emulated" in table.note
+
+
+def test_a_run_without_a_target_has_no_such_table(run: Any) -> None:
+    assert cross_cpu_table(run.record().comparisons, "resnet18") is None
+    assert cross_cpu_table((), "resnet18") is footprint_table((), "resnet18") is None
+
+
+def test_latency_there_has_a_column_where_it_was_measured(crossed: Any) -> None:
+    first = crossed.comparisons[0]
+    timed = dataclasses.replace(first.cross_cpu, latency=first.latency, latency_reason=None)
+    table = cross_cpu_table((dataclasses.replace(first, cross_cpu=timed),), "resnet18")
+    assert table is not None
+    assert table.head[-1] == "p50 there"
+    assert "ms" in table.rows[1][-1].text
+
+
+def test_sizes_are_shown_and_what_was_not_measured_says_so(run: Any) -> None:
+    first, *others = run.record().comparisons
+    memory = Measure(value=2_000_000.0, unit="bytes", better=Better.LOWER, n=1)
+    weighed = dataclasses.replace(
+        first.footprint_candidate, zstd_bytes=1500, entropy_bytes=1000, initializer_bytes={"int8": 900}, resident=memory
+    )
+    table = footprint_table((dataclasses.replace(first, footprint_candidate=weighed), *others), "resnet18")
+    assert table is not None
+    texts = [cell.text for cell in table.rows[1]]
+    assert [" ".join(text.split()) for text in texts[3:5]] == ["1.5 kB", "1.0 kB"]
+    assert texts[6].startswith("2.0")
+    assert texts[7].startswith("int8 900")
+    assert table.rows[0][3].text == table.rows[0][6].text == ABSENT_TEXT
+    unknown = dataclasses.replace(weighed, resident=undefined("no such system", unit="bytes", better=Better.LOWER))
+    again = footprint_table((dataclasses.replace(first, footprint_candidate=unknown),), "resnet18")
+    assert again is not None
+    assert again.rows[1][6].detail == "no such system"
+
+
+def test_the_page_has_a_section_only_with_a_target(run: Any, crossed: Any) -> None:
+    page = render(run.input(comparisons=crossed.comparisons))
+    assert 'id="other-cpu"' in page
+    assert 'id="other-cpu"' not in render(run.input())
+    assert build_view(run.input()).cross_cpu is None
