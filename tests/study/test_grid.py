@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.errors import CompressOnnxError, OptionError, OutputError, RecordError
+from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, OutputError, RecordError
 from compress_onnx.records import StudyRecord
+from compress_onnx.runtime.cpu import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
-from compress_onnx.study import places
+from compress_onnx.study import grid, places
 from compress_onnx.study.cell import Cell, Site
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries
@@ -199,16 +200,7 @@ def test_files_that_travel_give_the_same_record_as_shared_ones(
 def test_files_are_timed_after_all_cells_and_an_untimed_cell_is_only_timed(
     study: RunStudy, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timed = []
-    time_files = tasks.time_files
-
-    def stopwatch(paths: Any, plan: Any, *, seed: int) -> Any:
-        timed.append([path.name for path in paths])
-        if len(timed) == 2:
-            raise KeyboardInterrupt
-        return time_files(paths, dataclasses.replace(plan, rounds=2, calls=3), seed=seed)
-
-    monkeypatch.setattr(tasks, "time_files", stopwatch)
+    timed = _timed_quickly(monkeypatch, ends_at=2)
     with pytest.raises(KeyboardInterrupt):
         study(latency=True)
     assert asked == ["lenet5-digits-seed0", "lenet5-digits-seed1"]
@@ -217,14 +209,48 @@ def test_files_are_timed_after_all_cells_and_an_untimed_cell_is_only_timed(
     assert asked == []
     assert len(timed) == 3
     for cell in record.cells:
-        (found,) = load_run(tmp_path / "out" / cell.name).comparisons
+        run = load_run(tmp_path / "out" / cell.name)
+        (found,) = run.comparisons
         assert found.latency is not None
-        assert found.latency.cpu == cell.cpu
+        assert found.footprint_baseline.resident is not None
+        assert found.footprint_candidate.resident is not None
+        assert run.timed_on == run.environment
         (candidate,) = cell.candidates
         assert candidate.latency is not None
+        assert candidate.latency.cpu == cell.cpu
         assert candidate.latency.speedup == found.latency.speedup
     assert study(latency=True) == record
     assert len(timed) == 3
+
+
+def _timed_quickly(monkeypatch: pytest.MonkeyPatch, *, ends_at: int) -> list[list[str]]:
+    """Time few calls, and stop as Ctrl-C does in the given one; the list fills with what is timed."""
+    timed: list[list[str]] = []
+    time_files = tasks.time_files
+
+    def stopwatch(paths: Any, sweep: Any, *, seed: int) -> Any:
+        timed.append([path.name for path in paths])
+        if len(timed) == ends_at:
+            raise KeyboardInterrupt
+        plan = dataclasses.replace(sweep.plan, rounds=2, calls=3)
+        return time_files(paths, dataclasses.replace(sweep, plan=plan), seed=seed)
+
+    monkeypatch.setattr(tasks, "time_files", stopwatch)
+    return timed
+
+
+def test_the_rest_is_timed_only_on_the_machine_that_timed_the_others(
+    study: RunStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _timed_quickly(monkeypatch, ends_at=2)
+    with pytest.raises(KeyboardInterrupt):
+        study(latency=True)
+    with monkeypatch.context() as patch:
+        other = dataclasses.replace(environment(), cpu_model="another CPU")
+        patch.setattr(grid, "environment", lambda: other)
+        with pytest.raises(MachineError, match=r"Expected latencies of one machine, got CPU another CPU and .*seed0\)"):
+            study(latency=True)
+        study(latency=False)  # where nothing is timed, nothing is mixed
 
 
 def test_a_failed_cell_is_named_and_the_others_go_on(
