@@ -7,7 +7,7 @@ import importlib.util
 from compress_onnx.errors import MissingExtraError
 
 _PROBES = {
-    "torch": ("torch", "torchvision", "onnxscript", "captum", "safetensors", "sklearn"),
+    "torch": ("torch", "torchvision", "onnxscript", "captum", "safetensors", "sklearn", "threadpoolctl"),
     "cluster": ("distributed",),
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from compress_onnx.records.artifacts import DatasetInfo, Precision
 from compress_onnx.records.base import Measure, OptionValue, record
+from compress_onnx.records.outputs import ClassPattern
+from compress_onnx.records.saliency import ShiftVerdict
 
 
 @record
@@ -20,8 +22,10 @@ class CandidateSummary:
     """What a study's table says of one candidate; the cell's own record says the rest.
 
     ``worst_class`` names the class that lost most recall, ``worst_change`` by how much; both are
-    ``None`` without labels. ``saliency`` is the mean absolute deviation of the maps, ``saliency_n``
-    the number of images behind it.
+    ``None`` without labels. ``saliency`` is the mean absolute deviation of the maps,
+    ``saliency_place`` where that lies between noise (0) and random weights (1), ``saliency_verdict``
+    whether attention moved in one way. Changes of confidence are means over all, over unchanged
+    and over changed predictions; ``class_pattern`` tells whether classes lose unequally beyond chance.
     """
 
     name: str
@@ -38,6 +42,13 @@ class CandidateSummary:
     latency: LatencySummary | None
     file_bytes: int
     zip_bytes: int
+    confidence_change: Measure
+    confidence_change_same: Measure
+    confidence_change_flipped: Measure
+    class_pattern: ClassPattern | None
+    saliency_place: Measure | None
+    saliency_verdict: ShiftVerdict | None
+    warnings: tuple[str, ...]
 
 
 @record

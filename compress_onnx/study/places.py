@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from compress_onnx.data.splits import load_manifest
 from compress_onnx.errors import OptionError, OutputError
 from compress_onnx.files import sha256_of, sha256_of_file, write_text
 from compress_onnx.store import RUN_FILE
@@ -43,7 +44,8 @@ class Place:
     """A cell with its folder, and what a worker must have for it.
 
     ``identity`` is the hash of all that the cell's numbers depend on: the trained weights, the
-    data's content, recipes, options, CPU target and the versions of the packages.
+    data's content, filed calibration manifests, recipes, options, CPU target and the versions of
+    the packages.
     """
 
     name: str
@@ -110,6 +112,7 @@ def _place(name: str, cell: Cell, root: Path, data: dict[str, str], packages: di
     asked = {
         "model": cell.model,
         "files": {name: sha256_of_file(path) for name, path in model_files(cell).items()},
+        "manifests": sorted(sha256_of_file(path) for path in manifest_files(cell).values()),
         "data": terms.data,
         "recipes": cell.recipes,
         "options": cell.options.recorded(),
@@ -128,11 +131,12 @@ def model_files(cell: Cell) -> dict[str, Path]:
 
 
 def manifest_files(cell: Cell) -> dict[str, Path]:
-    """Return the filed calibration manifests of a cell's data, by name; the first folder's where several hold one."""
+    """Return the filed calibration manifests of a cell's data and seed, by name; the first folder's of equal names."""
     found: dict[str, Path] = {}
     for root in manifest_roots():
         for path in sorted(root.glob(f"{cell.dataset}*.json")):
-            found.setdefault(path.name, path)
+            if load_manifest(path).seed == cell.options.seed:
+                found.setdefault(path.name, path)
     return found
 
 

@@ -15,6 +15,7 @@ from compress_onnx.records import (
     LatencySummary,
     Measure,
     RunRecord,
+    ShiftVerdict,
 )
 from compress_onnx.study.cell import Cell, artifact_name
 
@@ -62,6 +63,13 @@ def _candidate(found: Comparison, artifact: Artifact, recipe: str, timed_on: str
         latency=_latency(found.latency, timed_on),
         file_bytes=artifact.file_bytes,
         zip_bytes=artifact.zip_bytes,
+        confidence_change=found.confidence.change_all,
+        confidence_change_same=found.confidence.change_same,
+        confidence_change_flipped=found.confidence.change_flipped,
+        class_pattern=found.class_pattern,
+        saliency_place=found.saliency.scale_position if found.saliency else None,
+        saliency_verdict=_verdict(found),
+        warnings=artifact.warnings,
     )
 
 
@@ -74,6 +82,11 @@ def _worst(classes: Iterable[ClassResult]) -> ClassResult | None:
 def _saliency(found: Comparison) -> Measure | None:
     group = found.saliency.over_all if found.saliency else None
     return group.mean_absolute_deviation if group else None
+
+
+def _verdict(found: Comparison) -> ShiftVerdict | None:
+    systematic = found.saliency.systematic if found.saliency else None
+    return systematic.verdict if systematic else None
 
 
 def _label(machine: Environment) -> str:

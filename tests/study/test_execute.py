@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sys
 import time
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
@@ -17,7 +18,7 @@ from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of
 from compress_onnx.runtime.cpu import environment
-from compress_onnx.study.execute import parcels, tasks
+from compress_onnx.study.execute import parcels
 from compress_onnx.study.execute.driver import TRIES, Driver
 from compress_onnx.study.execute.local import LocalPool
 from compress_onnx.study.execute.parcels import Bundle, bundle, keep, packed, unpacked
@@ -32,6 +33,7 @@ from compress_onnx.study.execute.tasks import (
     data_sha256,
     perform,
 )
+from compress_onnx.study.execute.threads import on_one_thread
 
 ANYWHERE = Terms(packages={}, data={})
 
@@ -295,10 +297,23 @@ def test_sums_stay_on_one_thread(echo: Echo, monkeypatch: pytest.MonkeyPatch) ->
 
     class Torch:
         @staticmethod
+        def get_num_threads() -> int:
+            return 7
+
+        @staticmethod
         def set_num_threads(number: int) -> None:
             told.append(number)
 
     keep({item.sha256: Path(item.source).read_bytes() for item in echo.files.items})
-    monkeypatch.setitem(tasks.sys.modules, "torch", Torch)
+    monkeypatch.setitem(sys.modules, "torch", Torch)
     assert isinstance(perform(echo, {}), Done)
-    assert told == [1]
+    assert told == [1, 7]
+
+
+def test_libraries_loaded_later_sum_on_one_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with on_one_thread():
+        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    assert "MKL_NUM_THREADS" not in os.environ

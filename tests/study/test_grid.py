@@ -148,6 +148,9 @@ def test_other_packages_data_or_weights_are_another_cell(tmp_path: Path, monkeyp
     card.write_text("{}")
     monkeypatch.setattr(places, "model_files", lambda cell: {"card.json": card})
     assert identity(onnx="1") != before
+    monkeypatch.undo()
+    monkeypatch.setattr(places, "manifest_files", lambda cell: {"digits.json": card})
+    assert identity(onnx="1") != before
 
 
 def test_two_equal_cells_are_refused(tmp_path: Path) -> None:

@@ -13,10 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+from compress_onnx.study.execute.threads import allow_one_thread
 
-# Read when NumPy's and PyTorch's libraries are loaded, which happens after a worker has begun.
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+T = TypeVar("T")
 
 
 class LocalPool(Executor):
@@ -92,8 +91,7 @@ def open_pool(address: str, workers: int | None, /) -> LocalPool:
 
 def _begin() -> None:
     """Prepare a worker: one thread for sums, no Ctrl-C of its own, and an end when the parent ends."""
-    for name in _THREAD_VARIABLES:
-        os.environ[name] = "1"
+    allow_one_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

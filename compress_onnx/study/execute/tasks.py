@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from compress_onnx.runtime.resident import resident_after_load
 from compress_onnx.store import save_run
 from compress_onnx.study.cell import Cell, Site, run_cell
 from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
+from compress_onnx.study.execute.threads import on_one_thread
 from compress_onnx.study.pictures import write_report
 from compress_onnx.study.timing import Sweep, time_files
 
@@ -186,8 +186,8 @@ def perform(task: Task, parcel: Parcel) -> Outcome:
             lacking = tuple(sha256 for bundle in task.bundles for sha256 in bundle.lacking())
             if lacking:
                 return Lacking(worker=_name(), hashes=lacking)
-            _one_thread()
-            return task.run(Path(scratch))
+            with on_one_thread():
+                return task.run(Path(scratch))
     except UnfitWorkerError as error:
         return Unfit(worker=_name(), reason=str(error))
     except CompressOnnxError as error:
@@ -197,12 +197,6 @@ def perform(task: Task, parcel: Parcel) -> Outcome:
         return Failed(worker=_name(), reason=f"{error.strerror or error}{place}")
     except Exception as error:  # noqa: BLE001  # an exception of a foreign class may not survive the way back
         return Failed(worker=_name(), reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-
-
-def _one_thread() -> None:
-    """Keep gradients on one thread: the last bits of a sum depend on how many share it, and records must not."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
 
 
 def _name() -> str:
