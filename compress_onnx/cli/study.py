@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,7 +78,11 @@ def study(
             say=say,
             stages=stages,
         )
-        record = run_study(wanted, run.folder, setting)
+        try:
+            record = run_study(wanted, run.folder, setting)
+        except KeyboardInterrupt:
+            say(f"Finished cells are kept. Go on with: {shlex.join(run.command)}")
+            raise
     _finish(record, run.folder, as_json=as_json)
 
 

@@ -94,9 +94,11 @@ def _expect_all(failures: Failures, folder: Path) -> None:
 
 
 def _finish(places: Sequence[Place], setting: Setting) -> Failures:
-    """Run and time what is not finished; return what failed, by cell."""
+    """Run and time what is not finished, long cells first; return what failed, by cell."""
     states = {place.name: place.state() for place in places}
-    missing = [place for place in places if states[place.name] is State.MISSING]
+    # Begun last, a long cell would keep one worker busy while the others have nothing to do.
+    by_effort = sorted(places, key=lambda place: -place.effort)
+    missing = [place for place in by_effort if states[place.name] is State.MISSING]
     timed = [place for place in places if place.is_timed and states[place.name] is not State.FINISHED]
     if len(missing) < len(places):
         setting.say(f"{len(places) - len(missing)} of {len(places)} cells were there before.")
@@ -152,7 +154,7 @@ def _run_cells(executor: Executor, places: Sequence[Place], setting: Setting) ->
         for place in places
     ]
     driver = Driver(executor, slots=getattr(executor, "slots", None), say=setting.say)
-    return _installed(driver.answers(tasks), places, install, _Told(setting, "cells", len(places)))
+    return _installed(driver.answers(tasks), places, install, _Told(setting, "cells", places))
 
 
 def _time_cells(executor: Executor, places: Sequence[Place], setting: Setting) -> Failures:
@@ -170,7 +172,7 @@ def _time_cells(executor: Executor, places: Sequence[Place], setting: Setting) -
     with alone() as timer:
         tasks = [_timing_task(place, shared=_shares(executor)) for place in places]
         driver = Driver(timer, slots=1 if timer is executor else getattr(timer, "slots", 1), say=setting.say)
-        return _installed(driver.answers(tasks), places, install, _Told(setting, "timing", len(places)))
+        return _installed(driver.answers(tasks), places, install, _Told(setting, "timing", places))
 
 
 def _shares(executor: Executor) -> bool:
@@ -209,25 +211,27 @@ def with_timing(record: RunRecord, timed: Timed) -> RunRecord:
 class _Told:
     """Tells how many cells are done and about how long the others will take."""
 
-    def __init__(self, setting: Setting, stage: str, total: int) -> None:
+    def __init__(self, setting: Setting, stage: str, places: Sequence[Place]) -> None:
         self._say, self._progress = setting.say, setting.stages(stage)
-        self._done, self._total, self._begin = 0, total, time.monotonic()
+        self._waiting = {place.name: place.effort for place in places}
+        self._count, self._total, self._begin = len(places), sum(self._waiting.values()), time.monotonic()
 
     def __call__(self, name: str, ending: str) -> None:
-        self._done += 1
-        self._progress(self._done / self._total, f"{self._done} of {self._total}: {name}")
-        spent = time.monotonic() - self._begin
-        self._say(f"{self._done} of {self._total}: {name} {ending}{left(spent, self._done, self._total)}.")
+        del self._waiting[name]
+        done = f"{self._count - len(self._waiting)} of {self._count}: {name}"
+        fraction = 1 - sum(self._waiting.values()) / self._total
+        self._progress(fraction, done)
+        self._say(f"{done} {ending}{left(time.monotonic() - self._begin, fraction)}.")
 
 
-def left(spent_s: float, done: int, total: int) -> str:
+def left(spent_s: float, fraction: float) -> str:
     """Say about how long the rest will take if it goes on like this; nothing where nothing is left.
 
-    >>> left(60, 1, 3), left(30, 1, 2), left(9, 3, 3)
+    >>> left(60, 1 / 3), left(30, 0.5), left(9, 1.0)
     (', about 2 min left', ', about 30 s left', '')
     """
-    rest = spent_s / done * (total - done)
-    if done == total:
+    rest = spent_s / fraction * (1 - fraction)
+    if fraction == 1:
         return ""
     return f", about {rest:.0f} s left" if rest < 60 else f", about {rest / 60:.0f} min left"
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import math
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
@@ -58,6 +59,14 @@ class Place:
     def folder(self) -> Path:
         """The folder of the finished cell."""
         return self.root / self.name
+
+    @property
+    def effort(self) -> float:
+        """Roughly how long the cell takes, in no unit: the root of its weights' bytes.
+
+        From LeNet-5 to ResNet-18 bytes grow by 170 and seconds by 20.
+        """
+        return math.sqrt(sum(path.stat().st_size for path in model_files(self.cell).values()))
 
     @property
     def is_timed(self) -> bool:
