@@ -5,8 +5,8 @@
 *Ours* is ``compare_models``, without cache, latency and saliency: from two model files and an image set whose
 pictures are still encoded to the run's folder with its record (hashes, footprints and fusion receipts, decoding,
 preprocessing, probe, predictions, all metrics, samples, the flips' pictures, ``run.json``). *Bare* is ``session.run``
-over inputs that lie ready in memory, in sessions that are open, at the batch and the number of threads that were
-fastest in a scan. All sides run in turn; the ratios' median counts.
+over inputs that lie ready in memory, in sessions that are open, at the batch and the number of threads or of calls at
+a time that were fastest in a scan. All sides run in turn; the ratios' median counts.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def compare_rows(models: list[Path], folder: Path, *, rounds: int = ROUNDS) -> I
     seconds = in_turn(sides, rounds)
     of = f"compare of two SqueezeNet artifacts, {len(images):,} images"
     yield Row(
-        figure=f"{of} / bare ONNX Runtime calls, best batch and threads",
+        figure=f"{of} / bare ONNX Runtime calls, best batch, threads and calls at a time",
         bar=1.15,
         reach="at most",
         ours=f"{np.median(seconds['ours']):.2f} s",
@@ -128,12 +129,20 @@ def _called(session: ort.InferenceSession, inputs: Inputs, *, batch: int) -> lis
     return [session.run(None, {name: inputs[at : at + batch]}) for at in range(0, len(inputs), batch)]
 
 
+def _called_side_by_side(session: ort.InferenceSession, inputs: Inputs, *, batch: int) -> list[object]:
+    name = session.get_inputs()[0].name
+    calls = [inputs[at : at + batch] for at in range(0, len(inputs), batch)]
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        return list(pool.map(lambda call: session.run(None, {name: call}), calls))
+
+
 def _ways(model: Path) -> Iterator[Callable[[Inputs], object]]:
-    """Yield ways to call ONNX Runtime: one call at a time, on one thread or on all cores, by batch."""
-    for threads in {1, usable_cores()}:
-        session = _session(model, threads)
-        for batch in BATCHES:
-            yield functools.partial(_called, session, batch=batch)
+    """Yield ways to call ONNX Runtime: a call at a time, on one thread or all cores, or a call per core; by batch."""
+    single, parallel = _session(model, 1), _session(model, usable_cores())
+    for batch in BATCHES:
+        yield functools.partial(_called, single, batch=batch)
+        yield functools.partial(_called, parallel, batch=batch)
+        yield functools.partial(_called_side_by_side, single, batch=batch)
 
 
 def _fastest(ways: Iterator[Callable[[Inputs], object]], inputs: Inputs) -> Callable[[Inputs], object]:
