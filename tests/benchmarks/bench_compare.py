@@ -5,13 +5,14 @@
 *Ours* is ``compare_models``, without cache, latency and saliency: from two model files and an image set whose
 pictures are still encoded to the run's folder with its record (hashes, footprints and fusion receipts, decoding,
 preprocessing, probe, predictions, all metrics, samples, the flips' pictures, ``run.json``). *Bare* is ``session.run``
-over inputs that lie ready in memory, in sessions that are open, at the batch and the number of threads that were
-fastest in a scan. All sides run in turn; the ratios' median counts.
+over inputs that lie ready in memory, in sessions that are open, at the batch and the number of threads or of calls at
+a time that were fastest in a scan. All sides run in turn; the ratios' median counts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import subprocess
@@ -19,12 +20,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from bench_models import made
+from bench_models import form_of, made
 from bench_table import Row, table
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
@@ -32,9 +34,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, read_embedded
+from compress_onnx.graph import load_model
 from compress_onnx.records import Preprocessing
-from compress_onnx.runtime.cpu import usable_cores
+from compress_onnx.runtime.passport import usable_cores
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries
 from compress_onnx.study.options import CompareOptions
@@ -49,7 +51,7 @@ Side = Callable[[], object]
 def compare_rows(models: list[Path], folder: Path, *, rounds: int = ROUNDS) -> Iterator[Row]:
     """Yield the two figures."""
     images = load_data(data(folder))
-    form = _form(models[0])
+    form = form_of(load_model(models[0]))
     inputs = np.concatenate(list(images.batches(form)))
     bare = [_fastest(_ways(model), inputs) for model in models]
     sides: dict[str, Side] = {
@@ -60,7 +62,7 @@ def compare_rows(models: list[Path], folder: Path, *, rounds: int = ROUNDS) -> I
     seconds = in_turn(sides, rounds)
     of = f"compare of two SqueezeNet artifacts, {len(images):,} images"
     yield Row(
-        figure=f"{of} / bare ONNX Runtime calls, best batch and threads",
+        figure=f"{of} / bare ONNX Runtime calls, best batch, threads and calls at a time",
         bar=1.15,
         reach="at most",
         ours=f"{np.median(seconds['ours']):.2f} s",
@@ -122,17 +124,25 @@ def _session(model: Path, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _called(session: ort.InferenceSession, inputs: Inputs, batch: int) -> list[object]:
+def _called(session: ort.InferenceSession, inputs: Inputs, *, batch: int) -> list[object]:
     name = session.get_inputs()[0].name
     return [session.run(None, {name: inputs[at : at + batch]}) for at in range(0, len(inputs), batch)]
 
 
+def _called_side_by_side(session: ort.InferenceSession, inputs: Inputs, *, batch: int) -> list[object]:
+    name = session.get_inputs()[0].name
+    calls = [inputs[at : at + batch] for at in range(0, len(inputs), batch)]
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        return list(pool.map(lambda call: session.run(None, {name: call}), calls))
+
+
 def _ways(model: Path) -> Iterator[Callable[[Inputs], object]]:
-    """Yield ways to call ONNX Runtime: one call at a time, on one thread or on all cores, by batch."""
-    for threads in {1, usable_cores()}:
-        session = _session(model, threads)
-        for batch in BATCHES:
-            yield lambda inputs, session=session, batch=batch: _called(session, inputs, batch)
+    """Yield ways to call ONNX Runtime: a call at a time, on one thread or all cores, or a call per core; by batch."""
+    single, parallel = _session(model, 1), _session(model, usable_cores())
+    for batch in BATCHES:
+        yield functools.partial(_called, single, batch=batch)
+        yield functools.partial(_called, parallel, batch=batch)
+        yield functools.partial(_called_side_by_side, single, batch=batch)
 
 
 def _fastest(ways: Iterator[Callable[[Inputs], object]], inputs: Inputs) -> Callable[[Inputs], object]:
@@ -169,14 +179,6 @@ def _metrics(labels: NDArray[np.int64] | None, logits: NDArray[np.float32]) -> o
         f1_score(labels, predicted, average="macro", zero_division=0),
         log_loss(labels, probabilities, labels=range(logits.shape[1])),
     )
-
-
-def _form(model: Path) -> Preprocessing:
-    form = read_embedded(load_model(model)).preprocessing
-    if form is None:
-        message = "an exported model carries its preprocessing"
-        raise ValueError(message)
-    return form
 
 
 def process_seconds(models: list[Path], folder: Path) -> float:
