@@ -21,11 +21,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import onnxruntime as ort
 import torch
 from bench_table import Row, table
 
 from compress_onnx import config
-from compress_onnx.runtime import session
 from compress_onnx.store import load_run, load_study
 from compress_onnx.study.execute.cluster import open_cluster
 from compress_onnx.study.grid import Setting, run_study
@@ -84,10 +84,11 @@ def cluster(workers: int, folder: Path) -> Iterator[str]:
 
 
 def _client(address: str) -> Any:
-    from distributed import Client
+    import distributed
 
+    made: Any = distributed.Client
     # A scheduler takes some seconds to begin.
-    return Client(address, timeout=60, set_as_default=False)
+    return made(address, timeout=60, set_as_default=False)
 
 
 @contextlib.contextmanager
@@ -221,7 +222,7 @@ def watching() -> Iterator[tuple[Watch, Watch]]:
     """Yield two watches, of ONNX Runtime's calls and of the twins' forward and backward passes."""
     runtime, gradients = Watch(), Watch()
     wrapped = (
-        (session.ort.InferenceSession, "run", runtime),
+        (ort.InferenceSession, "run", runtime),
         (torch.nn.Module, "__call__", gradients),
         (torch.autograd, "grad", gradients),
     )
