@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from compress_onnx.cli.border import INTERRUPTED
 from compress_onnx.cli.options import Json, Out
 from compress_onnx.cli.runs import new_run
 from compress_onnx.cli.terminal import progress_bars, put, say, show_table
@@ -81,8 +82,8 @@ def study(
         try:
             record = run_study(wanted, run.folder, setting)
         except KeyboardInterrupt:
-            say(f"Finished cells are kept. Go on with: {shlex.join(run.command)}")
-            raise
+            say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
+            raise typer.Exit(INTERRUPTED) from None
     _finish(record, run.folder, as_json=as_json)
 
 

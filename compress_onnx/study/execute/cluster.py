@@ -119,15 +119,12 @@ def open_cluster(address: str, workers: int | None, /) -> DaskCluster:
     if workers is not None:
         raise OptionError("--workers without a cluster, which has its own", str(workers), where=address)
     require_extra("cluster", command="compress-onnx study --cluster")
-    import distributed
-
-    client_class: Any = distributed.Client
     try:
-        client = client_class(address, timeout=_TIMEOUT_S, set_as_default=False)
+        client = _connected(address)
     except (OSError, ValueError) as error:
         raise OptionError(
             "a Dask scheduler that answers",
-            f"{type(error).__name__}: {error}",
+            str(error),
             where=address or "no address",
             remedy="Start one with: dask scheduler. Then give --cluster the address it prints.",
         ) from error
@@ -138,6 +135,16 @@ def open_cluster(address: str, workers: int | None, /) -> DaskCluster:
         cluster.shutdown()
         raise
     return cluster
+
+
+def _connected(address: str) -> Any:
+    import distributed
+    from distributed.comm.addressing import get_address_host_port
+
+    # A client of a scheme that Dask does not know fails again, with a traceback, when it is forgotten.
+    get_address_host_port(address)
+    client_class: Any = distributed.Client
+    return client_class(address, timeout=_TIMEOUT_S, set_as_default=False)
 
 
 def unlike(here: dict[str, str], known: Environment | BaseException) -> str:

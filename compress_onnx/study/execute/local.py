@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
@@ -46,6 +47,7 @@ class LocalPool(Executor):
     def _opened(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
+            _start_tracker()
             self._pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_begin)
         return self._pool
 
@@ -87,6 +89,20 @@ def open_pool(address: str, workers: int | None, /) -> LocalPool:
         raise OptionError("no address, since the pool is here", repr(address), remedy="Name another executor.")
     cores = usable_cores()
     return LocalPool(workers or cores, cores)
+
+
+def _start_tracker() -> None:
+    """Start the process that clears what workers leave behind; it need not tell of those that are ended at once."""
+    name = "PYTHONWARNINGS"
+    before = os.environ.get(name)
+    os.environ[name] = ",".join(filter(None, [before, "ignore::UserWarning:multiprocessing.resource_tracker"]))
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _begin() -> None:
