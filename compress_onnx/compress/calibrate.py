@@ -32,6 +32,7 @@ from onnxruntime.quantization.calibrate import (
 
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.histograms import collector_for
+from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.graph import Signature
 
@@ -90,12 +91,10 @@ def _instrumented(model: Path, target: Path) -> HistogramCalibrater:
     """Return the calibrator whose model gives out every activation."""
     calibrator = HistogramCalibrater(model, augmented_model_path=str(target))
     calibrator.augment_graph()
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
     calibrator.infer_session = ort.InferenceSession(
         # The fallback prints on stdout and retries the same provider.
         str(target),
-        options,
+        quiet_options(),
         providers=["CPUExecutionProvider"],
         enable_fallback=0,
     )

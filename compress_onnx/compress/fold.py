@@ -10,6 +10,7 @@ import onnx
 import onnxruntime as ort
 
 from compress_onnx.compress.failures import runtime_failures
+from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.graph import load_model, save_model
 
 
@@ -32,10 +33,9 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _optimise(source: Path, target: Path) -> None:
-    options = ort.SessionOptions()
+    options = quiet_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
-    options.log_severity_level = 4
     with runtime_failures("a model that ONNX Runtime loads", where="before folding"):
         # The fallback prints on stdout and retries the same provider.
         ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"], enable_fallback=0)

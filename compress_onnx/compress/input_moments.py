@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layout import Layout, attribute, layouts
+from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.graph import model_bytes, signature
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
@@ -89,8 +90,7 @@ def _inputs(values: NDArray[np.float32], groups: int) -> NDArray[np.float32]:
 
 
 def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options = quiet_options()
     with runtime_failures("a model that ONNX Runtime loads", where="calibration"):
         # The fallback prints on stdout and retries the same provider.
         return ort.InferenceSession(model_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0)

@@ -18,6 +18,7 @@ from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layout import plain_name, weight_values, with_weights
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.quantize import Prepared, QuantizeOptions, approximated, prepare, recorded, store
+from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import DataError
 from compress_onnx.graph import model_bytes, signature
 from compress_onnx.metrics.divergence import kullback_leibler_of
@@ -185,8 +186,7 @@ class _Loss:
 
 def outputs(model: onnx.ModelProto, batches: Batches) -> NDArray[np.float32]:
     """Return what the model gives (N, C) for all batches, as ONNX Runtime runs it optimised."""
-    expected, options = signature(model), ort.SessionOptions()
-    options.log_severity_level = 4
+    expected, options = signature(model), quiet_options()
     with runtime_failures("a model that runs on the calibration images", where="calibration"):
         # The fallback prints on stdout and retries the same provider.
         session = ort.InferenceSession(

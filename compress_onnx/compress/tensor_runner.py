@@ -10,6 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from compress_onnx.compress.failures import runtime_failures
+from compress_onnx.compress.sessions import quiet_options
 
 
 def free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -31,8 +32,7 @@ def runner(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[NDArray[np
     ModelError
         if ONNX Runtime cannot load the model, or then run it.
     """
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options = quiet_options()
     with runtime_failures("a model that ONNX Runtime loads", where="repair"):
         session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0

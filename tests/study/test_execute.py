@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from compress_onnx import config
+from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of
@@ -315,5 +316,6 @@ def test_libraries_loaded_later_sum_on_one_thread_too(monkeypatch: pytest.Monkey
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     with on_one_thread():
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
+        assert quiet_options().intra_op_num_threads == 1
     assert os.environ["OMP_NUM_THREADS"] == "3"
     assert "MKL_NUM_THREADS" not in os.environ

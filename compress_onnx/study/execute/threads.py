@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from compress_onnx.compress.sessions import compressing_on
+
 # Read when the libraries of NumPy and PyTorch are loaded.
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -19,13 +21,16 @@ def allow_one_thread() -> None:
 
 @contextlib.contextmanager
 def on_one_thread() -> Iterator[None]:
-    """Keep the sums of NumPy and PyTorch on one thread, loaded already or not; other work may use more."""
+    """Keep the sums of NumPy, PyTorch and compressors on one thread; other work may use more.
+
+    The two libraries may be loaded already or not.
+    """
     from threadpoolctl import threadpool_limits
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
     allow_one_thread()
     try:
-        with threadpool_limits(1), _torch_on_one_thread():
+        with threadpool_limits(1), _torch_on_one_thread(), compressing_on(1):
             yield
     finally:
         for name, value in before.items():
