@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 
-from compress_onnx.compress.sessions import compressing_on
-
 # Read when the libraries of NumPy and PyTorch are loaded.
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -25,7 +23,10 @@ def on_one_thread() -> Iterator[None]:
 
     The two libraries may be loaded already or not.
     """
+    # Imported late: this module is loaded before the variables are set.
     from threadpoolctl import threadpool_limits
+
+    from compress_onnx.compress.sessions import compressing_on
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
     allow_one_thread()
