@@ -31,15 +31,20 @@ calibration_size = 64
 latency = false
 """
 STUDY = (sys.executable, "-m", "compress_onnx", "study", "grid.toml", "--json")
-KILLS = 4
+KILLS = 10
+LATEST_KILL_S = 6
 SECONDS = 240
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
+    return _with_spec(tmp_path)
+
+
+def _with_spec(folder: Path) -> Path:
     pytest.importorskip("torch")
-    (tmp_path / "grid.toml").write_text(SPEC)
-    return tmp_path
+    (folder / "grid.toml").write_text(SPEC)
+    return folder
 
 
 def _started(words: Sequence[str], folder: Path, **changes: str) -> subprocess.Popen[str]:
@@ -60,8 +65,10 @@ def _whole(folder: Path) -> list[Any]:
     return [without_times(study), *(without_times(load_run(folder / cell.name)) for cell in study.cells)]
 
 
-@pytest.fixture
-def untroubled(home: Path) -> list[Any]:
+@pytest.fixture(scope="module")
+def untroubled(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Return the records of the study when nothing happens."""
+    home = _with_spec(tmp_path_factory.mktemp("untroubled"))
     code, said = _ended(_started([*STUDY, "--out", "untroubled", "--workers", "2"], home))
     assert code == 0, said
     return _whole(home / "untroubled")
@@ -73,7 +80,7 @@ def test_a_study_killed_again_and_again_ends_with_the_same_records(home: Path, u
     words = [*STUDY, "--out", "killed", "--workers", "2"]
     for _ in range(KILLS):
         process = _started(words, home)
-        time.sleep(moments.uniform(1, 12))
+        time.sleep(moments.uniform(0.5, LATEST_KILL_S))
         process.kill()
         _ended(process)
         # A cell that is there is there whole.
@@ -123,15 +130,17 @@ def _wait_for(happened: Callable[[], bool], *processes: subprocess.Popen[str]) -
 # -------------------------------------------------------------------------------------------- cluster
 
 
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("distributed")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     command = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    with _serving([sys.executable, *command], tmp_path / "scheduler"):
+    folder = tmp_path_factory.mktemp("cluster") / "scheduler"
+    with _serving([sys.executable, *command], folder) as process:
+        _wait_for(lambda: "Scheduler at" in (folder / "log").read_text(), process)
         yield address
 
 
@@ -228,20 +237,9 @@ def test_timing_without_a_worker_for_it_is_refused_before_anything_runs(schedule
 
 
 def test_a_scheduler_without_workers_is_refused(scheduler: str, home: Path) -> None:
-    _wait_for(lambda: "Scheduler at" in (home / "scheduler" / "log").read_text())
     code, said = _ended(_started([*STUDY, "--out", "cluster", "--cluster", scheduler], home))
     assert code == 2, said
     assert "Expected a worker with this client's packages, got no worker at all" in said
-
-
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere.invalid:8786", "ftp://127.0.0.1"])
-def test_a_scheduler_that_cannot_be_reached_is_said_within_seconds(address: str, home: Path) -> None:
-    pytest.importorskip("distributed")
-    code, said = _ended(_started([*STUDY, "--out", "cluster", "--cluster", address], home))
-    assert code == 2, said
-    assert "Expected a Dask scheduler that answers" in said
-    assert address in said
-    assert "Traceback" not in said
 
 
 def test_a_worker_with_another_version_of_the_package_is_named_and_the_others_go_on(scheduler: str, home: Path) -> None:
