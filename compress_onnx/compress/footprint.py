@@ -6,8 +6,8 @@ import zlib
 from pathlib import Path
 
 from compress_onnx.files import sha256_of_file
-from compress_onnx.graph import default_opset, load_model, precision, read_embedded, weights
-from compress_onnx.records import Artifact, Footprint, RecipeStep
+from compress_onnx.graph import Weight, default_opset, load_model, precision, read_embedded, weights
+from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
 
 # zip's usual level: what a release archive or an over-the-air update would carry.
 _ZIP_LEVEL = 6
@@ -48,8 +48,20 @@ def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep
         zip_bytes=zip_bytes(path),
         weights=elements,
         nonzero_weights=nonzero,
+        layers=tuple(map(_layer, found)),
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
+    )
+
+
+def _layer(weight: Weight) -> LayerWeights:
+    return LayerWeights(
+        name=weight.name,
+        ops=weight.ops,
+        shape=weight.shape,
+        bits=weight.bits,
+        elements=weight.elements,
+        nonzero=weight.nonzero,
     )
 
 

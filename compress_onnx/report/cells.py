@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from enum import StrEnum
+from typing import ClassVar
 
 from compress_onnx.records import Better, Interval, Measure
 
@@ -84,10 +85,19 @@ class Cell:
 class Table:
     """A captioned table; the first cell of each row is its header."""
 
+    shape: ClassVar[str] = "table"
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A sentence in a table's place: why there is none."""
+
+    shape: ClassVar[str] = "missing"
+    reason: str
 
 
 def absent(reason: str | None) -> Cell:

@@ -7,7 +7,7 @@ import html
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from plotly import graph_objects as go
 
@@ -27,11 +27,14 @@ CHART_HEIGHT = 340
 class Chart:
     """One chart: title, what it shows in words, size in pixels, its figure or why there is none.
 
-    ``figure`` is a plotly figure as a JSON-able mapping with ``data`` and ``layout``.
+    ``figure`` is a plotly figure as a JSON-able mapping with ``data`` and ``layout``; ``key`` names
+    the chart on its page and as a file.
     """
 
+    shape: ClassVar[str] = "chart"
     title: str
     alt: str
+    key: str = ""
     height: int = CHART_HEIGHT
     min_width: int = 0
     figure: Mapping[str, Any] | None = None
@@ -45,6 +48,15 @@ def missing_chart(title: str, reason: str) -> Chart:
     True
     """
     return Chart(title=title, alt=reason, missing=reason)
+
+
+def keyed(key: str, chart: Chart) -> Chart:
+    """Return the chart under its name on the page.
+
+    >>> keyed("speed", missing_chart("Speed", "not measured")).key
+    'speed'
+    """
+    return dataclasses.replace(chart, key=key)
 
 
 def as_figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> Mapping[str, Any]:

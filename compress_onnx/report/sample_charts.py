@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,40 +23,55 @@ from compress_onnx.report.chart import (
     label,
     missing_chart,
 )
-from compress_onnx.report.samples import Columns, finite, flipped, of_candidate, scatter_rows
+from compress_onnx.report.samples import Columns, finite, flipped, of_candidate, surest
 
 NO_SAMPLES = "samples.parquet is missing, so single samples cannot be drawn."
 BINS = 40
+FLIPS_DRAWN = 1500
+"""Marks a browser still draws at once as SVG without a pause one can feel."""
+DENSITY_CELLS = 64
+DENSITY_SCALE = [[0, "rgba(125,135,148,0.16)"], [1, "rgba(105,115,128,0.95)"]]
 
 
 def confidence_scatter(comparison: Comparison, samples: Columns | None, names: tuple[str, ...]) -> Chart:
-    """Return confidence of the baseline against the candidate's, flips marked by kind."""
+    """Return confidence of the baseline against the candidate's: flips marked by kind over the density of the rest."""
     title = "Confidence, baseline against candidate"
     if samples is None:
         return missing_chart(title, NO_SAMPLES)
     every = of_candidate(samples, comparison.candidate_name)
-    rows = scatter_rows(every)
-    drawn, total = len(rows["sample_id"]), len(every["sample_id"])
-    kinds = np.where(flipped(rows), rows["flip_kind"].astype(str), "same")
-    traces = [diagonal(), _same(rows, kinds == "same")]
-    traces += [_flips(rows, kind, names) for kind in KIND_STYLE if np.any(kinds == kind)]
+    changed = flipped(every)
+    flips = surest(every, changed, FLIPS_DRAWN)
+    kinds = flips["flip_kind"].astype(str)
+    traces = [_density(every, ~changed), diagonal()]
+    traces += [_flips(flips, kind, names) for kind in KIND_STYLE if np.any(kinds == kind)]
     layout = {
         "xaxis": axis("confidence of the baseline", range=[-0.02, 1.02]),
         "yaxis": axis("confidence of the candidate", range=[-0.02, 1.02]),
     }
-    shown = "all" if drawn == total else f"{drawn:,} evenly chosen of"
-    alt = f"Scatter of {shown} {total:,} samples, {int((kinds != 'same').sum()):,} flips marked by shape and colour."
+    number, drawn = int(changed.sum()), len(kinds)
+    marked = f"{number:,} flips" if drawn == number else f"the {drawn:,} surest of {number:,} flips"
+    alt = (
+        f"Grey: how many of {changed.size - number:,} samples keep their class, darker is more (log). "
+        f"Marks: {marked}, by shape and colour."
+    )
     return Chart(title=title, alt=alt, height=420, figure=as_figure(traces, layout))
 
 
-def _same(rows: Columns, chosen: NDArray[np.bool_]) -> go.Scatter:
-    return go.Scatter(
-        x=np.asarray(rows["baseline_confidence"][chosen], dtype=np.float32),
-        y=np.asarray(rows["candidate_confidence"][chosen], dtype=np.float32),
-        mode="markers",
-        name="same class",
-        marker={"size": 4, "opacity": 0.35, "color": BASELINE},
+def _density(rows: Columns, chosen: NDArray[np.bool_]) -> go.Heatmap:
+    sides = [
+        np.asarray(rows[name][chosen], dtype=np.float64) for name in ("candidate_confidence", "baseline_confidence")
+    ]
+    counts, _, _ = np.histogram2d(*sides, bins=DENSITY_CELLS, range=[[0, 1], [0, 1]])
+    middle = ((np.arange(DENSITY_CELLS) + 0.5) / DENSITY_CELLS).round(5).tolist()
+    return go.Heatmap(
+        x=middle,
+        y=middle,
+        z=[[round(math.log1p(value), 3) if value else None for value in row] for row in counts],
+        colorscale=DENSITY_SCALE,
+        zmin=0,
+        showscale=False,
         hoverinfo="skip",
+        name="same class",
     )
 
 

@@ -1,0 +1,30 @@
+"""The sections of a run's report, in reading order: one module each, and one line here."""
+
+from compress_onnx.report.section import SectionMaker
+from compress_onnx.report.sections import (
+    against,
+    classes,
+    confidence,
+    confusion,
+    flips,
+    fusion,
+    latency,
+    origin,
+    saliency,
+    tradeoff,
+    weights,
+)
+
+SECTIONS: tuple[SectionMaker, ...] = (
+    against.section,
+    tradeoff.section,
+    classes.section,
+    confusion.section,
+    confidence.section,
+    saliency.section,
+    weights.section,
+    fusion.section,
+    latency.section,
+    flips.section,
+    origin.section,
+)
