@@ -45,7 +45,8 @@ SPEED_WORDS = Words("faster", "slower", "not significant")
 class Cell:
     """One formatted fact: main ``text``, small ``detail`` (interval or reason), ``word`` and ``tone``.
 
-    ``bar`` (0 to 1) draws a bar beside the text; ``kind`` is ``number``, ``text`` or ``code``.
+    ``bar`` (0 to 1) draws a bar beside the text; ``kind`` is ``number``, ``text``, ``code`` or
+    ``outcome``; ``mark`` replaces the tone's own sign; ``href`` is where a row's header leads.
     """
 
     text: str
@@ -54,11 +55,13 @@ class Cell:
     tone: Tone = Tone.PLAIN
     kind: str = "number"
     bar: float | None = None
+    mark: str = ""
+    href: str = ""
 
     @property
     def sign(self) -> str:
         """Return the mark that says the tone without colour."""
-        return SIGNS[self.tone]
+        return self.mark or SIGNS[self.tone]
 
     @property
     def line(self) -> str:

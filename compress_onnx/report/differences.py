@@ -10,6 +10,7 @@ import numpy as np
 from compress_onnx.records import Better, Comparison, Measure, RunRecord
 from compress_onnx.report.cells import (
     ABSENT_TEXT,
+    NARROW_SPACE,
     TIMES,
     Cell,
     Table,
@@ -32,12 +33,18 @@ ONLY_HERE, ONLY_THERE = "only in this run", "only in the older run"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure of a comparison: its name, how it is read out, and how its value is written."""
+    """One figure of a comparison: how it is read out, and how its value and its change are written.
+
+    ``change`` is given the older value and the change; an interval is written times ``scale`` with
+    so many ``digits``.
+    """
 
     name: str
     read: Callable[[Comparison], Measure | None]
     write: Callable[[float], str]
+    change: Callable[[float, float], str]
     scale: float = 100.0
+    digits: int = 2
 
 
 def _worst(comparison: Comparison) -> Measure | None:
@@ -59,19 +66,36 @@ def _points(value: float) -> str:
     return f"{signed(100 * value)} points"
 
 
+def _points_more(before: float, change: float) -> str:
+    del before
+    return _points(change)
+
+
+def _share_more(before: float, change: float) -> str:
+    return f"{signed(100 * change / before, 1)}{NARROW_SPACE}%" if before else ABSENT_TEXT
+
+
 FIGURES = (
-    Figure(name="Accuracy", read=lambda c: c.accuracy.candidate, write=percent),
-    Figure(name="Accuracy change", read=lambda c: c.accuracy.change, write=_points),
-    Figure(name="Flips", read=lambda c: c.flips.rate, write=percent),
-    Figure(name="Worst class", read=_worst, write=_points),
-    Figure(name="Saliency deviation", read=_deviation, write=lambda v: plain(v, 4), scale=1.0),
+    Figure(name="Accuracy", read=lambda c: c.accuracy.candidate, write=percent, change=_points_more),
+    Figure(name="Accuracy change", read=lambda c: c.accuracy.change, write=_points, change=_points_more),
+    Figure(name="Flips", read=lambda c: c.flips.rate, write=percent, change=_points_more),
+    Figure(name="Worst class", read=_worst, write=_points, change=_points_more),
+    Figure(
+        name="Saliency deviation",
+        read=_deviation,
+        write=lambda value: plain(value, 4),
+        change=lambda _, change: signed(change, 4),
+        scale=1.0,
+        digits=4,
+    ),
     Figure(
         name="Speed-up",
         read=lambda c: c.latency.speedup if c.latency else None,
-        write=lambda v: f"{plain(v)}{TIMES}",
+        write=lambda value: f"{plain(value)}{TIMES}",
+        change=lambda _, change: signed(change),
         scale=1.0,
     ),
-    Figure(name="File", read=_file, write=lambda v: size(round(v)), scale=1.0),
+    Figure(name="File", read=_file, write=lambda value: size(round(value)), change=_share_more, scale=1.0),
 )
 
 
@@ -100,8 +124,8 @@ def _figure_row(figure: Figure, before: Comparison, after: Comparison) -> tuple[
 def _value(figure: Figure, measure: Measure | None) -> Cell:
     if measure is None or measure.value is None:
         return absent(measure.undefined_reason if measure else "not measured")
-    digits = 2 if figure.scale == 100.0 or figure.name == "Speed-up" else 4
-    return Cell(text=figure.write(measure.value), detail=span(measure.interval, scale=figure.scale, digits=digits))
+    detail = span(measure.interval, scale=figure.scale, digits=figure.digits)
+    return Cell(text=figure.write(measure.value), detail=detail)
 
 
 def moved(figure: Figure, old: Measure | None, new: Measure | None) -> Cell:
@@ -111,17 +135,8 @@ def moved(figure: Figure, old: Measure | None, new: Measure | None) -> Cell:
     change = new.value - old.value
     if change == 0:
         return Cell(text="the same", kind="text")
-    text = _change(figure, old.value, change)
     tone = _tone(old, new)
-    return Cell(text=text, tone=tone, word=word_of(tone))
-
-
-def _change(figure: Figure, before: float, change: float) -> str:
-    if figure.name == "File":
-        return f"{signed(100 * change / before, 1)} %" if before else ABSENT_TEXT
-    if figure.scale == 100.0:
-        return _points(change)
-    return signed(change, 2 if figure.name == "Speed-up" else 4)
+    return Cell(text=figure.change(old.value, change), tone=tone, word=word_of(tone))
 
 
 def _tone(old: Measure, new: Measure) -> Tone:

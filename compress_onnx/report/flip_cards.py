@@ -59,7 +59,8 @@ def flip_browser(source: ReportInput) -> FlipBrowser:
     seen = set(map(str, rows["flip_kind"]))
     return FlipBrowser(
         total=len(ids),
-        note=source.withheld or f"{sum(sample in shown for sample in ids):,} of {len(ids):,} flips have a picture here.",
+        note=source.withheld
+        or f"{sum(sample in shown for sample in ids):,} of {len(ids):,} flips have a picture here.",
         kinds={kind: meaning for kind, meaning in KIND_WORDS.items() if kind in seen},
         classes=source.record.dataset.class_names,
         has_maps=bool(maps),

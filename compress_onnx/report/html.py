@@ -7,17 +7,21 @@ import functools
 import importlib.resources
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import jinja2
 from markupsafe import Markup
 
 from compress_onnx.report.chart import Chart
 from compress_onnx.report.section import charts_of
-from compress_onnx.report.view import ReportInput, build_view
+from compress_onnx.report.source import ReportInput
+from compress_onnx.report.study_view import StudyCell, build_study_view
+from compress_onnx.report.view import build_view
 
 PACKAGE = "compress_onnx.report"
 STYLES = ("page.css", "flips.css")
+DRAWN_WIDTH = 720
+"""Width in pixels of a chart drawn as a file."""
 SCRIPTS = ("page.js", "charts.js", "flips.js")
 
 
@@ -32,6 +36,12 @@ def render(source: ReportInput) -> str:
     return _page("report.html.j2", charts_of(view.sections), data=data, view=view)
 
 
+def render_study(cells: Sequence[StudyCell]) -> str:
+    """Return the page that joins a study's cells; it leads to their own reports beside it."""
+    view = build_study_view(cells)
+    return _page("study.html.j2", charts_of(view.sections), data={}, view=view)
+
+
 def _page(template: str, charts: Iterable[Chart], **content: object) -> str:
     return (
         _environment()
@@ -43,6 +53,23 @@ def _page(template: str, charts: Iterable[Chart], **content: object) -> str:
             scripts=[_asset(name) for name in SCRIPTS],
             plotly=packed_plotly(),
         )
+    )
+
+
+def drawing_page(charts: Iterable[Chart]) -> str:
+    """Return a page that draws charts as SVG and keeps the texts in an element ``drawn``."""
+    from plotly.offline import get_plotlyjs
+
+    figures = {
+        chart.key: {**chart.figure, "width": max(DRAWN_WIDTH, chart.min_width), "height": chart.height}
+        for chart in charts
+        if chart.figure is not None
+    }
+    library = Markup(get_plotlyjs())  # noqa: S704  # plotly's own file
+    return (
+        _environment()
+        .get_template("drawing.html.j2")
+        .render(figures=figures, plotly=library, script=_asset("drawing.js"))
     )
 
 

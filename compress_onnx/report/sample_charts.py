@@ -58,10 +58,9 @@ def confidence_scatter(comparison: Comparison, samples: Columns | None, names: t
 
 
 def _density(rows: Columns, chosen: NDArray[np.bool_]) -> go.Heatmap:
-    sides = [
-        np.asarray(rows[name][chosen], dtype=np.float64) for name in ("candidate_confidence", "baseline_confidence")
-    ]
-    counts, _, _ = np.histogram2d(*sides, bins=DENSITY_CELLS, range=[[0, 1], [0, 1]])
+    before = np.asarray(rows["baseline_confidence"][chosen], dtype=np.float64)
+    after = np.asarray(rows["candidate_confidence"][chosen], dtype=np.float64)
+    counts, _, _ = np.histogram2d(after, before, bins=DENSITY_CELLS, range=[[0, 1], [0, 1]])
     middle = ((np.arange(DENSITY_CELLS) + 0.5) / DENSITY_CELLS).round(5).tolist()
     return go.Heatmap(
         x=middle,
@@ -105,7 +104,7 @@ def change_histogram(comparison: Comparison) -> Chart:
         x=middle.tolist(),
         y=list(histogram.counts),
         width=np.diff(edges).tolist(),
-        marker={"color": [HARM if x < 0 else CANDIDATE for x in middle], "line": {"width": 0}},
+        marker={"color": [_direction(float(x)) for x in middle], "line": {"width": 0}},
         hovertemplate="%{x:.3f}: %{y:,} samples<extra></extra>",
     )
     layout = {
@@ -115,8 +114,15 @@ def change_histogram(comparison: Comparison) -> Chart:
         "bargap": 0,
     }
     total = sum(histogram.counts)
-    alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence."
+    alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence, grey kept it."
     return Chart(title="Change of confidence", alt=alt, figure=as_figure([bars], layout))
+
+
+def _direction(change: float) -> str:
+    # Rounding alone puts the middle bin's centre beside zero.
+    if abs(change) < 1e-9:
+        return BASELINE
+    return HARM if change < 0 else CANDIDATE
 
 
 def reliability_chart(comparison: Comparison) -> Chart:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Columns: TypeAlias = Mapping[str, NDArray[Any]]
 
+
 def of_candidate(columns: Columns, candidate: str) -> Columns:
     """Return the rows of one candidate, in their order.
 

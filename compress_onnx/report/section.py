@@ -65,7 +65,16 @@ class Fold:
     blocks: tuple[Block, ...]
 
 
-Block: TypeAlias = Chart | Table | Note | Fact | Text | Gallery | Pair | Fold
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Blocks in rows of so many columns, fewer where the window is narrow."""
+
+    shape: ClassVar[str] = "grid"
+    columns: int
+    blocks: tuple[Block, ...]
+
+
+Block: TypeAlias = Chart | Table | Note | Fact | Text | Gallery | Pair | Fold | Grid
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +115,7 @@ class Absent:
 SectionMaker: TypeAlias = Callable[[ReportInput], Section | Absent | None]
 
 
-def candidate_panels(
-    source: ReportInput, blocks: Callable[[int, Comparison], tuple[Block, ...]]
-) -> tuple[Panel, ...]:
+def candidate_panels(source: ReportInput, blocks: Callable[[int, Comparison], tuple[Block, ...]]) -> tuple[Panel, ...]:
     """Return one panel per candidate; ``blocks`` is given its place in the record and its comparison."""
     return tuple(
         Panel(index=index, name=comparison.candidate_name, blocks=blocks(index, comparison))
@@ -129,5 +136,5 @@ def _charts(blocks: Iterable[Block]) -> Iterator[Chart]:
             yield block
         elif isinstance(block, Pair):
             yield from _charts((*block.left, *block.right))
-        elif isinstance(block, Fold):
+        elif isinstance(block, Fold | Grid):
             yield from _charts(block.blocks)

@@ -11,7 +11,7 @@ from compress_onnx.gate.policy import Policy
 from compress_onnx.gate.verdict import decide
 from compress_onnx.records import RunRecord, Verdict
 from compress_onnx.store import run_file, save_run
-from compress_onnx.study.pictures import write_report
+from compress_onnx.study.reports import write_report
 
 JUNIT_FILE = "junit.xml"
 

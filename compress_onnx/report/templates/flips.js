@@ -52,7 +52,7 @@
     return { found, width: canvas.width, height: canvas.height };
   };
 
-  // Orange gained attention, blue lost it, the card's own ground is no change.
+  // Orange gained attention, blue lost it; the strongest change of the picture has the full colour.
   const paintDifference = async (canvas, before, after) => {
     try {
       const [from, to] = await Promise.all([levels(before), levels(after)]);
@@ -60,10 +60,11 @@
       canvas.height = from.height;
       const context = canvas.getContext("2d");
       const painted = context.createImageData(from.width, from.height);
-      from.found.forEach((value, at) => {
-        const change = to.found[at] - value;
+      const changes = from.found.map((value, at) => to.found[at] - value);
+      const most = changes.reduce((found, change) => (Math.abs(change) > found ? Math.abs(change) : found), 1e-6);
+      changes.forEach((change, at) => {
         const [red, green, blue] = Number.isNaN(change) ? [128, 128, 128] : change > 0 ? [217, 84, 43] : [47, 134, 208];
-        painted.data.set([red, green, blue, Number.isNaN(change) ? 255 : Math.round(255 * Math.min(1, Math.abs(change)))], 4 * at);
+        painted.data.set([red, green, blue, Number.isNaN(change) ? 255 : Math.round((255 * Math.abs(change)) / most)], 4 * at);
       });
       context.putImageData(painted, 0, 0);
     } catch {
@@ -108,7 +109,8 @@
 
   const headOf = (row) => {
     const kind = rows.kind[row];
-    const title = make("h3", {}, make("span", { class: "sign", "aria-hidden": "true" }, signs[kind] ?? "■"), ` ${kind}: ${kinds[kind] ?? "changed"}`);
+    const sign = make("span", { class: "sign", "aria-hidden": "true" }, signs[kind] ?? "■");
+    const title = make("h3", {}, sign, ` ${kind} `, make("small", {}, kinds[kind] ?? "changed"));
     const who = make("p", { class: "who" }, make("bdi", {}, rows.id[row]), ", ", make("bdi", {}, candidateName(row)));
     return [title, who];
   };
@@ -133,7 +135,7 @@
     const hasMaps = Object.keys(views().maps).length > 0;
     const card = (width - GAP * (layout.columns - 1)) / layout.columns;
     const view = hasViews ? Math.min(88, (card - 24 - 18) / 4) + 26 : 0;
-    layout.height = Math.ceil(190 + view + (hasMaps ? 22 : 0));
+    layout.height = Math.ceil(150 + view + (hasMaps ? 22 : 0));
     list.style.setProperty("--columns", layout.columns);
     list.style.setProperty("--row", `${layout.height}px`);
     list.style.height = `${Math.max(0, Math.ceil(chosen.length / layout.columns) * (layout.height + GAP) - GAP)}px`;
