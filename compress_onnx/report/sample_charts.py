@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,7 +29,8 @@ BINS = 40
 FLIPS_DRAWN = 1500
 """Marks a browser still draws at once as SVG without a pause one can feel."""
 DENSITY_CELLS = 64
-DENSITY_SCALE = [[0, "rgba(125,135,148,0.16)"], [1, "rgba(105,115,128,0.95)"]]
+# An empty cell is clear, one sample is seen.
+DENSITY_SCALE = [[0, "rgba(125,135,148,0)"], [0.003, "rgba(125,135,148,0.16)"], [1, "rgba(105,115,128,0.95)"]]
 
 
 def confidence_scatter(comparison: Comparison, samples: Columns | None, names: tuple[str, ...]) -> Chart:
@@ -61,13 +61,17 @@ def _density(rows: Columns, chosen: NDArray[np.bool_]) -> go.Heatmap:
     before = np.asarray(rows["baseline_confidence"][chosen], dtype=np.float64)
     after = np.asarray(rows["candidate_confidence"][chosen], dtype=np.float64)
     counts, _, _ = np.histogram2d(after, before, bins=DENSITY_CELLS, range=[[0, 1], [0, 1]])
-    middle = ((np.arange(DENSITY_CELLS) + 0.5) / DENSITY_CELLS).round(5).tolist()
+    logs = np.log1p(counts)
+    levels = np.ceil(255 * logs / max(float(logs.max()), 1.0)).astype(np.uint8)
     return go.Heatmap(
-        x=middle,
-        y=middle,
-        z=[[round(math.log1p(value), 3) if value else None for value in row] for row in counts],
-        colorscale=DENSITY_SCALE,
+        x0=0.5 / DENSITY_CELLS,
+        dx=1 / DENSITY_CELLS,
+        y0=0.5 / DENSITY_CELLS,
+        dy=1 / DENSITY_CELLS,
+        z=levels,
         zmin=0,
+        zmax=255,
+        colorscale=DENSITY_SCALE,
         showscale=False,
         hoverinfo="skip",
         name="same class",

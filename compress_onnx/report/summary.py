@@ -197,7 +197,7 @@ def saliency_cell(shift: SaliencyShift | None) -> Cell:
     tone, word = _placed(place)
     return Cell(
         text=plain(measure.value, 4),
-        detail=f"{percent(place, 0)} of floor to ceiling",
+        detail=f"{percent(place, 0)} of the scale",
         tone=tone,
         word=word,
         bar=min(max(place, 0.0), 1.0),
@@ -215,7 +215,7 @@ def _p50(latency: LatencyComparison | None) -> Cell:
 
 
 def _size_cell(after: int, before: int) -> Cell:
-    return Cell(text=size(after), detail=f"{percent(after / before, 0)} of {size(before)}" if before else "")
+    return Cell(text=size(after), detail=f"{percent(after / before, 0)} of baseline" if before else "")
 
 
 def hurt_sentence(record: RunRecord) -> str:
