@@ -51,6 +51,8 @@
       const config = { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtons: [["toImage", "zoom2d", "resetScale2d"]] };
       config.toImageButtonOptions = { format: "svg", filename: place.dataset.chart };
       await window.Plotly.newPlot(place, figure.data, layout, config);
+      // The chart's words are in its label and in the table; loose tick labels would only disturb.
+      for (const picture of place.querySelectorAll(".main-svg")) picture.setAttribute("aria-hidden", "true");
       place.on("plotly_click", ({ points: [point] }) => {
         if (point.data.meta?.flips) document.dispatchEvent(new CustomEvent("showflips", { detail: point.data.meta.flips[point.pointNumber] }));
       });

@@ -94,34 +94,47 @@ class Reader:
         return [f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in severe]
 
 
-@pytest.fixture(scope="session")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def started(profile: Path, *, chromium: str, chromedriver: str) -> Reader:
+    """Start a browser with a profile of its own."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
     options = ChromeOptions()
-    options.binary_location = _program("chromium", "chromium")
-    driver_path = _program("chromedriver", "chromium-driver")
-    profile = tmp_path_factory.mktemp("profile")
+    options.binary_location = chromium
     flags = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]
     # Chromium refuses its sandbox to root, as in a container.
     for flag in [*flags, *(["--no-sandbox"] if os.geteuid() == 0 else [])]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options=options, service=Service(driver_path))
+    driver = Chrome(options=options, service=Service(chromedriver))
     driver.set_script_timeout(120)
-    yield Reader(driver)
-    driver.quit()
+    return Reader(driver)
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    programs = {
+        "chromium": _program("chromium", "chromium"),
+        "chromedriver": _program("chromedriver", "chromium-driver"),
+    }
+    found = started(tmp_path_factory.mktemp("profile"), **programs)
+    yield found
+    found.driver.quit()
+
+
+def axe_source() -> str:
+    """Return axe-core's source: the file named by the environment, else what the dev extra brings."""
+    named = os.environ.get(AXE)
+    if named:
+        return Path(named).read_text(encoding="utf-8")
+    return files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """axe-core's source: the file named by the environment, else what the dev extra brings."""
-    named = os.environ.get(AXE)
-    if named:
-        return Path(named).read_text(encoding="utf-8")
-    pytest.importorskip("axe_core_python", reason=f"axe-core is neither installed nor named by ${AXE}")
-    return files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    if AXE not in os.environ:
+        pytest.importorskip("axe_core_python", reason=f"axe-core is neither installed nor named by ${AXE}")
+    return axe_source()
 
 
 @pytest.fixture(scope="session")
