@@ -19,7 +19,7 @@ NASTY = ("<img src=x onerror=alert(1)>", "\u05e9\u05dc\u05d5\u05dd \u202e", "W" 
 def draw_everything(reader: Any) -> None:
     """Scroll down the page until every visible chart is drawn."""
     reader.run(
-        "const c = document.getElementById('candidate'); if (c) { c.value = 'all'; c.dispatchEvent(new Event('change')); }"
+        "const c = document.getElementById('candidate'); if (c && [...c.options].some((o) => o.value === 'all')) { c.value = 'all'; c.dispatchEvent(new Event('change')); }"
     )
     for section in reader.run("return [...document.querySelectorAll('main > section')].map((s) => s.id)"):
         reader.go(section)
