@@ -63,9 +63,9 @@ def flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-@pytest.fixture
-def rendered(run: Any) -> str:
-    return render(run.input())
+@pytest.fixture(scope="module")
+def rendered(run_factory: Any) -> str:
+    return render(run_factory().input())
 
 
 def test_nothing_is_loaded_from_anywhere(rendered: str) -> None:

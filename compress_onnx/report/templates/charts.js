@@ -54,7 +54,12 @@
       // The chart's words are in its label and in the table; loose tick labels would only disturb.
       for (const picture of place.querySelectorAll(".main-svg")) picture.setAttribute("aria-hidden", "true");
       place.on("plotly_click", ({ points: [point] }) => {
-        if (point.data.meta?.flips) document.dispatchEvent(new CustomEvent("showflips", { detail: point.data.meta.flips[point.pointNumber] }));
+        const behind = point.data.meta?.flips;
+        if (!behind) return;
+        const [row, column] = [point.pointNumber].flat();
+        const detail = { candidate: behind.candidate, label: behind.labels[row] };
+        if (behind.said && column !== row) detail.after = behind.said[column];
+        document.dispatchEvent(new CustomEvent("showflips", { detail }));
       });
     } catch (problem) {
       place.textContent = `This chart could not be drawn (${problem.message}). The tables hold the same numbers.`;

@@ -280,12 +280,12 @@
   });
   dialog.addEventListener("close", () => focus(active));
 
-  document.addEventListener("showflips", ({ detail }) => {
+  document.addEventListener("showflips", ({ detail: { candidate, ...classes } }) => {
     form.reset();
-    for (const [name, value] of Object.entries(detail)) form.elements[name].value = value;
+    form.elements.candidate.value = String(candidates.indexOf(candidate));
+    for (const [name, value] of Object.entries(classes)) form.elements[name].value = value;
     filter();
     document.getElementById("flips").scrollIntoView();
-    counter.focus?.();
   });
 
   form.addEventListener("input", filter);

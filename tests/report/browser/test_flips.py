@@ -128,3 +128,15 @@ def test_on_paper_the_first_flips_flow(browser: Any) -> None:
     assert browser.run("return document.querySelectorAll('.card').length") == 200
     browser.run("dispatchEvent(new Event('afterprint'))")
     assert browser.run("return document.querySelectorAll('.card').length") < 80
+
+
+def test_a_click_on_a_class_shows_its_flips(browser: Any, rows: dict[str, Any]) -> None:
+    browser.go("classes")
+    browser.wait("document.querySelector('#classes .plot')?.layout !== undefined")
+    name = browser.run(
+        "const plot = document.querySelector('#classes .plot');"
+        "plot.emit('plotly_click', {points: [{data: plot.data[0], pointNumber: 0}]});"
+        "return plot.data[0].meta.flips.labels[0];"
+    )
+    index = int(name.split()[-1])
+    assert browser.count() == np.sum((rows["candidate"] == "w8a8") & (rows["label"] == index))
