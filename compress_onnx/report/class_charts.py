@@ -35,7 +35,7 @@ def class_chart(comparison: Comparison) -> Chart:
     rows = list(range(len(shown)))
     names = [label(result.class_name) for result in shown]
     layout = {
-        "xaxis": axis("change of recall in points", zeroline=True),
+        "xaxis": axis("points of recall", zeroline=True),
         "yaxis": axis("", tickvals=rows, ticktext=names, range=[len(shown) - 0.4, -0.6]),
         "showlegend": False,
     }

@@ -5,6 +5,7 @@
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const places = document.querySelectorAll(".plot");
   if (!places.length) return;
+  const touched = matchMedia("(pointer: coarse)").matches;
   const drawn = new Set();
   const waiting = [];
   let figures = null;
@@ -46,9 +47,9 @@
     try {
       await (library ??= inflate());
       const figure = figureOf(place.dataset.chart);
-      const layout = { ...themed(figure), autosize: true, dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom" };
+      const layout = { ...themed(figure), autosize: true, dragmode: touched ? false : "zoom" };
       // Named one by one: plotly's default bar holds a button that would send the data away.
-      const config = { responsive: true, displaylogo: false, displayModeBar: "hover", modeBarButtons: [["toImage", "zoom2d", "resetScale2d"]] };
+      const config = { responsive: true, displaylogo: false, displayModeBar: touched ? false : "hover", modeBarButtons: [["toImage", "zoom2d", "resetScale2d"]] };
       config.toImageButtonOptions = { format: "svg", filename: place.dataset.chart };
       await window.Plotly.newPlot(place, figure.data, layout, config);
       // The chart's words are in its label and in the table; loose tick labels would only disturb.
