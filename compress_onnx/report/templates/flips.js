@@ -147,7 +147,9 @@
     node.style.top = `${Math.floor(place / layout.columns) * (layout.height + GAP)}px`;
   };
 
+  let printing = false;
   const show = () => {
+    if (printing) return;
     const top = list.getBoundingClientRect().top;
     const step = layout.height + GAP;
     const first = Math.max(0, Math.floor(-top / step) - OVERSCAN) * layout.columns;
@@ -173,6 +175,7 @@
   };
 
   const refresh = () => {
+    if (printing) return;
     list.replaceChildren();
     cards.clear();
     measure();
@@ -301,10 +304,15 @@
 
   // On paper the cards flow, the first of the chosen ones.
   addEventListener("beforeprint", () => {
+    if (!chosen.length) filter();
+    printing = true;
     list.replaceChildren(...chosen.slice(0, PRINTED).map((_, place) => card(place)));
     if (chosen.length > PRINTED) list.append(make("p", { class: "note" }, `The first ${PRINTED} of ${chosen.length} flips.`));
   });
-  addEventListener("afterprint", refresh);
+  addEventListener("afterprint", () => {
+    printing = false;
+    refresh();
+  });
 
   // The cards are made when the section comes near: opening the page costs nothing here.
   const near = new IntersectionObserver(
