@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import re
@@ -91,5 +90,5 @@ def _drawn(program: str, page: str, folder: Path) -> Mapping[str, str]:
     if found is None:
         got = done.stderr.strip().splitlines()[-1:] or ["nothing"]
         raise OutputError(f"charts drawn by {program}", got[0], where=folder, remedy="Try another Chromium.")
-    svgs: Mapping[str, str] = json.loads(html.unescape(found.group(1)))
+    svgs: Mapping[str, str] = json.loads(found.group(1))
     return svgs
