@@ -7,15 +7,14 @@ import functools
 import importlib.resources
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import jinja2
 from markupsafe import Markup
 
 from compress_onnx.report.chart import Chart
-from compress_onnx.report.section import charts_of
+from compress_onnx.report.section import Page, charts_of
 from compress_onnx.report.source import ReportInput
-from compress_onnx.report.study_view import StudyCell, build_study_view
 from compress_onnx.report.view import build_view
 
 PACKAGE = "compress_onnx.report"
@@ -36,10 +35,10 @@ def render(source: ReportInput) -> str:
     return _page("report.html.j2", charts_of(view.sections), data=data, view=view)
 
 
-def render_study(cells: Sequence[StudyCell]) -> str:
-    """Return the page that joins a study's cells; it leads to their own reports beside it."""
-    view = build_study_view(cells)
-    return _page("study.html.j2", charts_of(view.sections), data={}, view=view)
+def render_page(page: Page) -> str:
+    """Return a page of nothing but sections, as self-contained as a run's report."""
+    data = {key: value for section in page.sections for key, value in section.data.items()}
+    return _page("sections.html.j2", charts_of(page.sections), data=data, view=page)
 
 
 def _page(template: str, charts: Iterable[Chart], **content: object) -> str:

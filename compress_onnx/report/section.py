@@ -112,6 +112,15 @@ class Absent:
     reason: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of nothing but sections under a title: for whatever is no run's report."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+
+
 SectionMaker: TypeAlias = Callable[[ReportInput], Section | Absent | None]
 
 

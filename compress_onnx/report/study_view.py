@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from compress_onnx.report.cells import Cell, Note, Table, Tone, words
 from compress_onnx.report.chart import keyed
 from compress_onnx.report.claims import Agreement, Finding, findings
-from compress_onnx.report.section import Block, Grid, Panel, Section, Text
+from compress_onnx.report.section import Block, Grid, Page, Panel, Section, Text
 from compress_onnx.report.study_cells import Case, StudyCell, cases
 from compress_onnx.report.study_charts import MULTIPLES, Multiple, scale_of, small_chart
 from compress_onnx.report.summary import CandidateRow, candidate_rows
 
-__all__ = ["StudyCell", "StudyView", "build_study_view"]
+__all__ = ["StudyCell", "build_study_view"]
 
 TONES = {Agreement.AGREES: Tone.GOOD, Agreement.DIFFERS: Tone.BAD, Agreement.OPEN: Tone.ABSENT}
 MARKS = {Agreement.AGREES: "\u2714", Agreement.DIFFERS: "\u2260", Agreement.OPEN: "?"}
@@ -21,21 +21,12 @@ SOURCE = "Schwaiger, Schwienbacher and Roscher, SafeAI 2022"
 JPEG = "CIFAR-10 here may be a JPEG copy: its accuracies are then not comparable with published ones."
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class StudyView:
-    """The page's content: title, what was run, the sections."""
-
-    title: str
-    subtitle: str
-    sections: tuple[Section, ...]
-
-
-def build_study_view(cells: Sequence[StudyCell]) -> StudyView:
-    """Return the content of the page that joins a study's cells."""
+def build_study_view(cells: Sequence[StudyCell]) -> Page:
+    """Return the page that joins a study's cells."""
     found = cases(cells)
     networks = list(dict.fromkeys(cell.network for cell in cells))
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
-    return StudyView(
+    return Page(
         title=f"Study of {_counted(len(cells), 'cell')}",
         subtitle=f"{_counted(len(found), 'candidate')} of {', '.join(networks)} on {', '.join(datasets)}",
         sections=(_claims(found), *_multiples(found, networks, datasets), _cells(cells)),

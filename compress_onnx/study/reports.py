@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
-from compress_onnx.report.html import render, render_study
+from compress_onnx.report.html import render, render_page
 from compress_onnx.report.section import charts_of
 from compress_onnx.report.source import OlderRun, ReportInput
 from compress_onnx.report.static import export_charts
@@ -121,7 +121,7 @@ def write_study_page(folder: Path) -> Path:
     if not cells:
         raise OptionError("a study's folder with at least one finished cell", "none", where=folder)
     path = folder / REPORT_FILE
-    write_text(path, render_study(cells))
+    write_text(path, render_page(build_study_view(cells)))
     return path
 
 

@@ -36,11 +36,9 @@
 
   // Pixels of a map back to levels 0..1 through its palette; unknown values are NaN.
   let levelOf = null;
-  const levels = async (bytes) => {
+  const levels = async (picture) => {
     const { palette } = views();
     levelOf ??= new Map(palette.map((rgb, level) => [rgb, level < palette.length - 1 ? level / (palette.length - 2) : NaN]));
-    const picture = new Image();
-    picture.src = `data:image/png;base64,${bytes}`;
     await picture.decode();
     const canvas = make("canvas", { width: picture.naturalWidth, height: picture.naturalHeight });
     const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -79,11 +77,13 @@
     const after = maps[id]?.[candidateName(row)];
     const found = [];
     if (shown[id]) found.push(figure(image(shown[id], `Sample ${id}, labelled ${className(rows.label[row])}`), "picture"));
-    if (before) found.push(figure(image(before, `Saliency of the baseline on sample ${id}`), "baseline"));
-    if (after) found.push(figure(image(after, `Saliency of ${candidateName(row)} on sample ${id}`), "candidate"));
-    if (before && after) {
+    const baseline = before && image(before, `Saliency of the baseline on sample ${id}`);
+    const candidate = after && image(after, `Saliency of ${candidateName(row)} on sample ${id}`);
+    if (baseline) found.push(figure(baseline, "baseline"));
+    if (candidate) found.push(figure(candidate, "candidate"));
+    if (baseline && candidate) {
       const canvas = make("canvas", { role: "img", "aria-label": `Saliency of the candidate minus the baseline's on sample ${id}` });
-      paintDifference(canvas, before, after);
+      paintDifference(canvas, baseline, candidate);
       found.push(figure(canvas, "difference"));
     }
     return found;

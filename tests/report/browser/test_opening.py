@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.report.html import render_study
+from compress_onnx.report.html import render_page
 from compress_onnx.report.study_cells import StudyCell
+from compress_onnx.report.study_view import build_study_view
 from compress_onnx.report.view import OlderRun, ReportInput
 
 pytestmark = pytest.mark.slow
@@ -137,7 +138,7 @@ def test_study_page_opens(reader: Any, run_factory: Any, tmp_path: Path, axe: st
         for seed in (0, 1)
     )
     path = tmp_path / "report.html"
-    path.write_text(render_study(cells), encoding="utf-8")
+    path.write_text(render_page(build_study_view(cells)), encoding="utf-8")
     reader.open(path)
     draw_everything(reader)
     assert reader.run("return document.querySelector('#cells a').getAttribute('href')") == "cell-0/report.html"
