@@ -17,6 +17,7 @@ from bench_accuracy import flip_row, repair_rows
 from bench_calibration import memory_rows, time_rows
 from bench_latency import fusion_rows, latency_rows, size_row
 from bench_models import NETWORKS, made, network
+from bench_report import report_rows
 from bench_table import Row, table
 
 from compress_onnx.compress.prune import PruneOptions, prune_model
@@ -36,6 +37,7 @@ def rows(folder: Path) -> Iterator[Row]:
     yield from repair_rows()
     yield from time_rows("resnet18", files["resnet18"].folded)
     yield from memory_rows("resnet18", files["resnet18"].folded)
+    yield from report_rows(folder)
 
 
 def pruning_row() -> Row:
