@@ -28,6 +28,7 @@ SAMPLES, FLIPS = 10_000, 300
 OPENINGS = 5
 STEP = 120
 """Pixels per frame: a notch of the wheel in each, 7,000 pixels a second."""
+SETTLE_SECONDS = 2.0
 TESTS = Path(__file__).parent.parent / "report"
 SCROLL = """
 const [done, step] = [arguments[1], arguments[0]];
@@ -135,6 +136,9 @@ def _looked_at(reader: Any, path: Path, axe: str) -> list[tuple[float, str]]:
         painted.append(reader.driver.execute_async_script(PAINTED) / 1000)
     reader.open(path)
     reader.flips()
+    # The library is inflated once, right after the first screen; nobody scrolls that fast.
+    reader.wait("window.Plotly !== undefined")
+    time.sleep(SETTLE_SECONDS)
     frames = np.asarray(reader.driver.execute_async_script(SCROLL, STEP))
     violations = []
     for theme in ("light", "dark"):
