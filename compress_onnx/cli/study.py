@@ -29,6 +29,7 @@ def study(
 
     require_extra("torch", command="compress-onnx study")
     from compress_onnx.study.grid import load_spec, run_grid
+    from compress_onnx.study.reports import write_study_page
 
     cells = load_spec(spec)
     run = new_run(out or Path("reports") / spec.stem, spec.stem)
@@ -36,9 +37,11 @@ def study(
         finished = list(
             run_grid(cells, run.folder, command=run.command, now=lambda: datetime.now().astimezone(), stages=stages)
         )
+    page = write_study_page(run.folder)
     if as_json:
         put(json.dumps({cell.name: dataclasses.asdict(cell.record) for cell in finished}, allow_nan=False))
         return
     for cell in finished:
         show_summary(cell.record)
         say(f"Report: {cell.folder / 'report.html'}")
+    say(f"All cells: {page}")

@@ -19,6 +19,7 @@ from compress_onnx.records import (
 from compress_onnx.report.attention_pictures import common_png, difference_png, outlined_png
 from compress_onnx.report.cells import Cell, Table, Tone, absent, count, number_cell, percent, plain, span, words
 from compress_onnx.report.pictures import png
+from compress_onnx.report.section import Gallery, Picture
 
 CLASSES_SHOWN = 10
 SIGNIFICANT = 0.05
@@ -38,24 +39,6 @@ VERDICTS = {
     ShiftVerdict.UNDECIDED: (Tone.UNCLEAR, "undecided"),
 }
 EXAMPLE_NAMES = ("Median deviation", "Largest deviation")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """One picture of a gallery: PNG bytes as base64 text, what it is called and what it shows."""
-
-    data: str
-    caption: str
-    alt: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Gallery:
-    """Pictures beside each other, drawn in whole pixels, under one caption."""
-
-    caption: str
-    pictures: tuple[Picture, ...]
-    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

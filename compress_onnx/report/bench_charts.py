@@ -21,6 +21,7 @@ from compress_onnx.report.chart import (
     Chart,
     as_figure,
     axis,
+    keyed,
     label,
     log_axis,
     missing_chart,
@@ -35,12 +36,13 @@ _BOX_POINTS = 300
 
 def bench_charts(record: BenchRecord) -> Mapping[str, Chart]:
     """Return the charts by key: ``speedup``, ``latency``, ``throughput`` and ``distribution``."""
-    return {
+    charts = {
         "throughput": sweep_chart(record, "Throughput", "images per second (log)", lambda run: run.throughput),
         "latency": sweep_chart(record, "Typical latency", "p50 in ms per call (log)", lambda run: run.p50_ms),
         "speedup": speedup_chart(record),
         "distribution": distribution_chart(record),
     }
+    return {key: keyed(key, chart) for key, chart in charts.items()}
 
 
 def sweep_chart(record: BenchRecord, title: str, unit: str, measured: Any) -> Chart:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from enum import StrEnum
+from typing import ClassVar
 
 from compress_onnx.records import Better, Interval, Measure
 
@@ -44,7 +45,8 @@ SPEED_WORDS = Words("faster", "slower", "not significant")
 class Cell:
     """One formatted fact: main ``text``, small ``detail`` (interval or reason), ``word`` and ``tone``.
 
-    ``bar`` (0 to 1) draws a bar beside the text; ``kind`` is ``number``, ``text`` or ``code``.
+    ``bar`` (0 to 1) draws a bar beside the text; ``kind`` is ``number``, ``text``, ``code`` or
+    ``outcome``; ``mark`` replaces the tone's own sign; ``href`` is where a row's header leads.
     """
 
     text: str
@@ -53,11 +55,13 @@ class Cell:
     tone: Tone = Tone.PLAIN
     kind: str = "number"
     bar: float | None = None
+    mark: str = ""
+    href: str = ""
 
     @property
     def sign(self) -> str:
         """Return the mark that says the tone without colour."""
-        return SIGNS[self.tone]
+        return self.mark or SIGNS[self.tone]
 
     @property
     def line(self) -> str:
@@ -84,10 +88,19 @@ class Cell:
 class Table:
     """A captioned table; the first cell of each row is its header."""
 
+    shape: ClassVar[str] = "table"
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A sentence in a table's place: why there is none."""
+
+    shape: ClassVar[str] = "missing"
+    reason: str
 
 
 def absent(reason: str | None) -> Cell:

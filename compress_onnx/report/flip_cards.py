@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.records import RunRecord
+from compress_onnx.report.pictures import palette_colours
 from compress_onnx.report.samples import Columns, flipped
+from compress_onnx.report.source import Maps, ReportInput
 
 JsonValue = Any
 """What :mod:`json` writes; spelt out, the recursive type would hide the shape it is meant to show."""
@@ -22,43 +24,55 @@ KIND_WORDS = {
     "lateral": "wrong to another wrong",
     "unlabelled": "changed, no label",
 }
-NO_SAMPLES = "samples.parquet is missing: single flips cannot be shown. Everything else is rendered from run.json."
-NO_FLIPS = "No prediction changed under any candidate."
+NO_SAMPLES = "samples.parquet is missing: single flips cannot be shown, everything else comes from run.json"
+NO_FLIPS = "no prediction changed under any candidate"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FlipBrowser:
-    """What the flip browser shows: its data for the page's script, or the reason it is empty."""
+    """What the flip browser shows: rows and pictures for the page's script, or why it is empty.
 
-    total: int
-    with_picture: int
-    data: Mapping[str, JsonValue]
-    missing: str
+    ``kinds`` are those that occur, with their meaning; ``note`` tells how many flips have a picture.
+    """
+
+    total: int = 0
+    note: str = ""
+    kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    has_maps: bool = False
+    rows: Mapping[str, JsonValue] = dataclasses.field(default_factory=dict)
+    pictures: Mapping[str, JsonValue] = dataclasses.field(default_factory=dict)
+    missing: str = ""
 
 
-Maps = Mapping[tuple[str, str], bytes]
-
-
-def flip_browser(record: RunRecord, columns: Columns | None, pictures: Mapping[str, bytes], maps: Maps) -> FlipBrowser:
+def flip_browser(source: ReportInput) -> FlipBrowser:
     """Return the flip browser of a run; without samples or flips it says why it is empty."""
-    if columns is None:
-        return FlipBrowser(total=0, with_picture=0, data={}, missing=NO_SAMPLES)
-    changed = flipped(columns)
-    rows = {name: values[changed] for name, values in columns.items()}
+    if source.samples is None:
+        return FlipBrowser(missing=NO_SAMPLES)
+    changed = flipped(source.samples)
+    rows = {name: values[changed] for name, values in source.samples.items()}
     ids = [str(sample) for sample in rows["sample_id"]]
     if not ids:
-        return FlipBrowser(total=0, with_picture=0, data={}, missing=NO_FLIPS)
-    baseline = record.artifacts[0].name if record.artifacts else "baseline"
-    data = {
-        "baseline": baseline,
-        "candidates": [comparison.candidate_name for comparison in record.comparisons],
-        "classes": list(record.dataset.class_names),
-        "kinds": KIND_WORDS,
-        "rows": _rows(record, rows, ids),
-        "pictures": {sample: _text(pictures[sample]) for sample in dict.fromkeys(ids) if sample in pictures},
-        "maps": _maps(maps, _needed(rows, baseline)),
-    }
-    return FlipBrowser(total=len(ids), with_picture=sum(sample in pictures for sample in ids), data=data, missing="")
+        return FlipBrowser(missing=NO_FLIPS)
+    shown = {sample: _text(source.pictures[sample]) for sample in dict.fromkeys(ids) if sample in source.pictures}
+    maps = _maps(source.maps, _needed(rows, source.baseline))
+    seen = set(map(str, rows["flip_kind"]))
+    return FlipBrowser(
+        total=len(ids),
+        note=source.withheld
+        or f"{sum(sample in shown for sample in ids):,} of {len(ids):,} flips have a picture here.",
+        kinds={kind: meaning for kind, meaning in KIND_WORDS.items() if kind in seen},
+        classes=source.record.dataset.class_names,
+        has_maps=bool(maps),
+        rows={
+            "baseline": source.baseline,
+            "candidates": [comparison.candidate_name for comparison in source.record.comparisons],
+            "classes": list(source.record.dataset.class_names),
+            "kinds": KIND_WORDS,
+            "rows": _rows(source.record, rows, ids),
+        },
+        pictures={"pictures": shown, "maps": maps, "palette": palette_colours()},
+    )
 
 
 def _rows(record: RunRecord, rows: Columns, ids: list[str]) -> dict[str, JsonValue]:

@@ -56,6 +56,15 @@ def _palette() -> bytes:
     return np.rint(np.stack(channels, axis=1)).astype(np.uint8).tobytes() + bytes([UNKNOWN_GREY] * 3)
 
 
+def palette_colours() -> list[int]:
+    """Return the colour of each level of a map as 0xRRGGBB, lowest first, that of unknown values last.
+
+    >>> f"{palette_colours()[0]:06x}", len(palette_colours())
+    ('440154', 65)
+    """
+    return [int.from_bytes(_palette()[3 * level : 3 * level + 3], "big") for level in range(LEVELS + 1)]
+
+
 def _encoded(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, format="PNG", optimize=True)

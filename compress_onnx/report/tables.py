@@ -23,6 +23,7 @@ from compress_onnx.report.bench_words import noise
 from compress_onnx.report.cells import (
     ABSENT_TEXT,
     Cell,
+    Note,
     Table,
     Tone,
     absent,
@@ -43,13 +44,6 @@ CLASSES_SHOWN = 60
 """Most classes a chart or table shows; beyond, those that changed most stay."""
 CONFUSIONS_SHOWN = 10
 FLOAT_NODES_SHOWN = 40
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """A sentence in a table's place: why there is none."""
-
-    reason: str
 
 
 def shown_classes(classes: tuple[ClassResult, ...]) -> tuple[ClassResult, ...]:

@@ -17,6 +17,8 @@ NO_POLICY = "No policy was given"
 SIGNS = {Outcome.PASS: "\u2714", Outcome.FAIL: "\u2718", Outcome.INCONCLUSIVE: "?"}
 TONES = {Outcome.PASS: Tone.GOOD, Outcome.FAIL: Tone.BAD, Outcome.INCONCLUSIVE: Tone.UNCLEAR}
 
+SEVERITY = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictView:
@@ -53,6 +55,23 @@ def verdict_view(verdict: Verdict | None) -> VerdictView:
     )
 
 
+def candidate_verdict(verdict: Verdict | None, candidate: str) -> Cell | None:
+    """Return what the rules say of one candidate: the worst outcome and the rules that gave it.
+
+    ``None`` where no policy was given or no rule judged the candidate.
+
+    >>> candidate_verdict(None, "w8a8") is None
+    True
+    """
+    checks = [check for check in verdict.checks if check.candidate == candidate] if verdict else []
+    if not checks:
+        return None
+    worst = next(outcome for outcome in SEVERITY if any(check.outcome == outcome for check in checks))
+    rules = [check.rule for check in checks if check.outcome == worst]
+    detail = f"all {len(rules)} rules" if worst == Outcome.PASS else "; ".join(rules)
+    return Cell(text=str(worst), detail=detail, tone=TONES[worst], kind="outcome", mark=SIGNS[worst])
+
+
 def _tally(verdict: Verdict) -> str:
     counts = {outcome: sum(check.outcome == outcome for check in verdict.checks) for outcome in Outcome}
     spoken = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
@@ -68,7 +87,7 @@ def _table(caption: str, checks: tuple[GateCheck, ...]) -> Table | None:
 def _row(check: GateCheck) -> tuple[Cell, ...]:
     tone = TONES[check.outcome]
     needed = "" if check.samples_needed is None else f"{check.samples_needed:,}"
-    outcome = Cell(text=str(check.outcome), tone=tone, kind="outcome")
+    outcome = Cell(text=str(check.outcome), tone=tone, kind="outcome", mark=SIGNS[check.outcome])
     reason = words(f"{check.reason}; {check.advice}" if check.advice else check.reason)
     return (words(check.rule), words(check.candidate), outcome, _observed(check), reason, words(needed))
 

@@ -24,7 +24,7 @@ from compress_onnx.runtime.machines import expect_same_machine
 from compress_onnx.store import RUN_FILE, load_run
 from compress_onnx.study.cell import Cell, run_cell
 from compress_onnx.study.options import NO_SALIENCY, CompareOptions
-from compress_onnx.study.pictures import write_report
+from compress_onnx.study.reports import write_report
 from compress_onnx.zoo.folders import CARD, model_folder, model_names
 
 CELL_FILE = "cell.sha256"

@@ -393,6 +393,12 @@ def run() -> RunFactory:
     return RunFactory()
 
 
+@pytest.fixture(scope="session")
+def run_factory() -> type[RunFactory]:
+    """For what is made once and looked at by many tests."""
+    return RunFactory
+
+
 @pytest.fixture
 def make_run() -> Callable[..., RunFactory]:
     return RunFactory

@@ -1,21 +1,18 @@
-"""All charts of a report, by key; and those over all candidates: trade-off and latency."""
+"""Charts over all candidates: accuracy against size and latency, and the latencies themselves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
 from plotly import graph_objects as go
 
-from compress_onnx.records import Comparison, LatencyComparison, Precision, RunRecord
+from compress_onnx.records import LatencyComparison, Precision, RunRecord
+from compress_onnx.report.cells import milliseconds
 from compress_onnx.report.chart import BASELINE, CANDIDATE, Chart, as_figure, axis, label, log_axis, missing_chart
-from compress_onnx.report.class_charts import class_chart, confusion_chart
-from compress_onnx.report.sample_charts import change_histogram, confidence_scatter, reliability_chart, saliency_chart
 from compress_onnx.report.samples import even_quantiles
 from compress_onnx.report.tradeoff import Point, pareto, points_of
-from compress_onnx.report.view import ReportInput
 
 # Neighbours get their names at different heights, so that they do not overprint.
 HEIGHTS = ("top", "bottom", "middle")
@@ -26,32 +23,6 @@ SYMBOLS = {
     Precision.W4A8: "diamond",
     Precision.MIXED: "cross",
 }
-
-
-def build_charts(report_input: ReportInput) -> Mapping[str, Chart]:
-    """Return every chart by key: ``size``, ``latency``, and ``<section>-<candidate's index>``."""
-    record = report_input.record
-    charts = {
-        "tradeoff-size": tradeoff_chart(record, "size"),
-        "tradeoff-latency": tradeoff_chart(record, "latency"),
-        "latency": latency_chart(record),
-    }
-    for index, comparison in enumerate(record.comparisons):
-        own = _candidate_charts(comparison, report_input)
-        charts |= {f"{section}-{index}": chart for section, chart in own.items()}
-    return charts
-
-
-def _candidate_charts(comparison: Comparison, report_input: ReportInput) -> Mapping[str, Chart]:
-    names, samples = report_input.record.dataset.class_names, report_input.samples
-    return {
-        "classes": class_chart(comparison),
-        "confusion": confusion_chart(comparison, names),
-        "scatter": confidence_scatter(comparison, samples, names),
-        "histogram": change_histogram(comparison),
-        "reliability": reliability_chart(comparison),
-        "saliency": saliency_chart(comparison, samples),
-    }
 
 
 def tradeoff_chart(record: RunRecord, against: str) -> Chart:
@@ -113,12 +84,16 @@ def latency_chart(record: RunRecord) -> Chart:
     runs = [run for name, latency in timed for run in _pair(name, latency)]
     ticks = {"tickvals": list(range(len(runs))), "ticktext": [label(name) for name, _, _ in runs]}
     layout = {
-        "xaxis": log_axis("milliseconds per call (log)", [v for _, values, _ in runs for v in values if v > 0]),
+        "xaxis": log_axis("milliseconds per call (log)", [end for _, values, _ in runs for end in _bulk(values)]),
         "yaxis": axis("", autorange="reversed", **ticks),
         "showlegend": False,
     }
     boxes = [_box(place, values, colour) for place, (_, values, colour) in enumerate(runs)]
-    alt = f"Box and points of {len(boxes)} latency runs; the table below gives their quantiles."
+    slowest = max(max(values, default=0.0) for _, values, _ in runs)
+    alt = (
+        f"Box and points of {len(boxes)} latency runs; the table below gives their quantiles. "
+        f"The axis holds 98 % of the calls of each run; the slowest call took {milliseconds(slowest)}."
+    )
     return Chart(title=title, alt=alt, height=100 + 44 * len(boxes), figure=as_figure(boxes, layout))
 
 
@@ -127,6 +102,12 @@ Run: TypeAlias = tuple[str, tuple[float, ...], str]
 
 def _pair(name: str, latency: LatencyComparison) -> tuple[Run, Run]:
     return ("baseline beside it", latency.baseline.values_ms, BASELINE), (name, latency.candidate.values_ms, CANDIDATE)
+
+
+def _bulk(values: tuple[float, ...]) -> list[float]:
+    """Return both ends of the middle 98 %: a lone hiccup would press all boxes together."""
+    known = [value for value in values if value > 0]
+    return np.quantile(known, [0.01, 0.99]).tolist() if known else []
 
 
 def _box(place: int, values: tuple[float, ...], colour: str) -> go.Box:
