@@ -7,10 +7,25 @@ import hashlib
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from compress_onnx.errors import OutputError
+
+# What reading an archive with flipped bits raises: zipfile takes them for other versions, methods and ciphers.
+BROKEN_ARCHIVE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @contextlib.contextmanager

@@ -12,8 +12,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from compress_onnx.errors import RecordError
-from compress_onnx.files import write_text, written_whole
+from compress_onnx.files import BROKEN_ARCHIVE, write_text, written_whole
 from compress_onnx.records import SCHEMA_VERSION, AttentionMaps, Predictions, RunRecord
 
 ATTENTION_FOLDER = "attention"
@@ -33,19 +31,6 @@ RUN_FILE = "run.json"
 SAMPLES_FILE = "samples.parquet"
 PICTURES_FILE = "pictures.parquet"
 REPORT_FILE = "report.html"
-
-# What reading an archive with flipped bits raises: zipfile takes them for other versions, methods and ciphers.
-_BROKEN_ARCHIVE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 # What two runs of one command may differ in: when and how fast.
 _TIMES = frozenset({"run_id", "started_at", "seconds", "latency", "predicted", "resident", "cpu_temperature_c"})
@@ -168,7 +153,7 @@ def load_predictions(path: Path) -> Predictions:
                 cpu=str(archive["cpu"]),
             )
         _expect_fitting(found)
-    except _BROKEN_ARCHIVE as error:
+    except BROKEN_ARCHIVE as error:
         got = str(error) or type(error).__name__
         raise RecordError("predictions in .npz", got, where=path, remedy="Make the run again.") from error
     return found
@@ -216,7 +201,7 @@ def load_attention(folder: Path, name: str) -> AttentionMaps | None:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             found = AttentionMaps(**{field.name: archive[field.name] for field in dataclasses.fields(AttentionMaps)})
         _expect_maps(found)
-    except _BROKEN_ARCHIVE as error:
+    except BROKEN_ARCHIVE as error:
         got = str(error) or type(error).__name__
         raise RecordError("saliency maps in .npz", got, where=path, remedy="Make the run again.") from error
     return found

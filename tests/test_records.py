@@ -66,4 +66,4 @@ def test_the_words_on_disk_stay_as_they_are() -> None:
     assert [*Better] == ["higher", "lower", "neither"]
     assert [*FlipKind] == ["same", "negative", "positive", "lateral", "unlabelled"]
     assert [*Outcome] == ["pass", "fail", "inconclusive"]
-    assert records.SCHEMA_VERSION == 1
+    assert records.SCHEMA_VERSION == 2

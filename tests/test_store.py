@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from compress_onnx import store
 from compress_onnx.errors import OutputError, RecordError
 from compress_onnx.records import (
+    SCHEMA_VERSION,
     Artifact,
     Better,
     DatasetInfo,
@@ -90,7 +91,7 @@ def run_record(**changes: Any) -> RunRecord:
         cores=2,
     )
     whole = RunRecord(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         run_id="2030-01-01-a",
         started_at="2030-01-01T00:00:00Z",
         command=("compare", "ä.onnx"),
@@ -166,8 +167,8 @@ def _set_sparsity(value: Any) -> Callable[[dict[str, Any]], None]:
         (lambda content: content["dataset"].update(note="x"), r"[Uu]nexpected.* at dataset\.note"),
         (lambda content: content.pop("dataset"), ".* at dataset"),
         (lambda content: content["artifacts"][0].update(precision="fp8"), r"fp32.* at artifacts\.0\.precision"),
-        (lambda content: content.update(schema_version=2), "schema version 1, got version 2"),
-        (lambda content: content.pop("schema_version"), "schema version 1, got no schema version"),
+        (lambda content: content.update(schema_version=1), f"schema version {SCHEMA_VERSION}, got version 1"),
+        (lambda content: content.pop("schema_version"), f"schema version {SCHEMA_VERSION}, got no schema version"),
     ],
 )
 def test_a_record_that_breaks_the_schema_is_refused(

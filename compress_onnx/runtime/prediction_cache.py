@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from compress_onnx import config
 from compress_onnx.cache import kept, trim
 from compress_onnx.errors import OutputError
-from compress_onnx.files import sha256_of, written_whole
+from compress_onnx.files import BROKEN_ARCHIVE, sha256_of, written_whole
 from compress_onnx.runtime.cpu import cpu_features, cpu_label
 
 Logits = NDArray[np.float32]
@@ -26,17 +24,6 @@ _VERSION = 1
 # A million images of 100 classes, or a thousand runs on CIFAR-10.
 LIMIT_BYTES = 512 * 2**20
 _MEMBER = "logits"
-_BROKEN_ARCHIVE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def prediction_key(artifact_sha256: str, dataset_sha256: str, form: str) -> str:
@@ -78,7 +65,7 @@ def _read(path: Path, n: int) -> Logits | None:
         # numpy leaves a broken file open if it opened it itself.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             logits = archive[_MEMBER]
-    except _BROKEN_ARCHIVE:
+    except BROKEN_ARCHIVE:
         return None
     sound = isinstance(logits, np.ndarray) and logits.dtype == np.float32 and logits.ndim == 2 and len(logits) == n
     return logits if sound and np.isfinite(logits).all() else None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from bench_models import form_of
 from bench_table import Row
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -23,7 +24,7 @@ from compress_onnx.config import data_root
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.export.exporter import export_module
-from compress_onnx.graph import load_model, model_bytes, read_embedded, save_model
+from compress_onnx.graph import load_model, model_bytes, save_model
 from compress_onnx.records import Preprocessing
 from compress_onnx.runtime.cpu import cpu_target
 from compress_onnx.runtime.passport import usable_cores
@@ -91,20 +92,14 @@ def _resnet18(weights: Path) -> tuple[onnx.ModelProto, Batches, ImageSet]:
 
 
 def _feed(model: onnx.ModelProto, data: str, n: int) -> Batches:
-    form = _form(model)
+    form = form_of(model)
     choice = calibration_for(load_data(f"{data}:train"), n, seed=0, evaluation=load_data(f"{data}:test"))
     return functools.partial(calibration_batches, choice, form)
 
 
-def _form(model: onnx.ModelProto) -> Preprocessing:
-    form = read_embedded(model).preprocessing
-    assert form is not None  # an exported model always carries it
-    return form
-
-
 def _classes(model: onnx.ModelProto, images: ImageSet, form: Preprocessing | None = None) -> NDArray[np.int64]:
     session = open_session(model_bytes(model), threads=usable_cores())
-    return np.asarray(logits_of(session, images.batches(form or _form(model))).argmax(axis=1))
+    return np.asarray(logits_of(session, images.batches(form or form_of(model))).argmax(axis=1))
 
 
 def _accuracy(model: onnx.ModelProto, images: ImageSet) -> float:

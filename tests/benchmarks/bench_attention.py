@@ -6,6 +6,7 @@ that is weighed: it prints its peak in MiB.
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,9 @@ from bench_table import Row, table
 from numpy.typing import NDArray
 
 from compress_onnx.data.images import ImageSet
+from compress_onnx.data.preprocess import preprocess
 from compress_onnx.metrics import LogitPair
-from compress_onnx.records import DatasetInfo
+from compress_onnx.records import DatasetInfo, Preprocessing
 
 if TYPE_CHECKING:
     # torch, which it imports, must not weigh on the child before the stage asks for it.
@@ -47,6 +49,11 @@ def images(n: int) -> ImageSet:
     )
 
 
+def inputs_of(pictures: ImageSet, form: Preprocessing, start: int, stop: int) -> NDArray[np.float32]:
+    """Return the pictures from ``start`` to ``stop`` as a model's input."""
+    return preprocess(pictures.pixels(start, stop, form), form)
+
+
 def weigh(n: int, model: Path, candidate: Path) -> None:
     """Run the saliency stage on n images as ``compare`` does, with the candidate taking part twice."""
     from compress_onnx.config import silent_stages
@@ -61,8 +68,8 @@ def weigh(n: int, model: Path, candidate: Path) -> None:
     parties = contestants(named_entries([model, candidate, candidate]), pictures, fallback=None, folder=model.parent)
     answers = []
     for party in parties:
-        batches = pictures.batches(party.preprocessing)
-        samples = Samples(batches=batches, ids=pictures.sample_ids, labels=pictures.labels, sha256=str(n))
+        inputs = functools.partial(inputs_of, pictures, party.preprocessing)
+        samples = Samples(inputs=inputs, ids=pictures.sample_ids, labels=pictures.labels, sha256=str(n))
         answers.append(predict(party.path, samples))
     attention = baseline_attention(parties[0], answers[0], pictures, options=options, stages=silent_stages)
     for party, answer in zip(parties[1:], answers[1:], strict=True):

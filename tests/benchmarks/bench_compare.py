@@ -12,6 +12,7 @@ fastest in a scan. All sides run in turn; the ratios' median counts.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import subprocess
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from bench_models import made
+from bench_models import form_of, made
 from bench_table import Row, table
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
@@ -32,9 +33,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, read_embedded
+from compress_onnx.graph import load_model
 from compress_onnx.records import Preprocessing
-from compress_onnx.runtime.cpu import usable_cores
+from compress_onnx.runtime.passport import usable_cores
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries
 from compress_onnx.study.options import CompareOptions
@@ -49,7 +50,7 @@ Side = Callable[[], object]
 def compare_rows(models: list[Path], folder: Path, *, rounds: int = ROUNDS) -> Iterator[Row]:
     """Yield the two figures."""
     images = load_data(data(folder))
-    form = _form(models[0])
+    form = form_of(load_model(models[0]))
     inputs = np.concatenate(list(images.batches(form)))
     bare = [_fastest(_ways(model), inputs) for model in models]
     sides: dict[str, Side] = {
@@ -122,7 +123,7 @@ def _session(model: Path, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _called(session: ort.InferenceSession, inputs: Inputs, batch: int) -> list[object]:
+def _called(session: ort.InferenceSession, inputs: Inputs, *, batch: int) -> list[object]:
     name = session.get_inputs()[0].name
     return [session.run(None, {name: inputs[at : at + batch]}) for at in range(0, len(inputs), batch)]
 
@@ -132,7 +133,7 @@ def _ways(model: Path) -> Iterator[Callable[[Inputs], object]]:
     for threads in {1, usable_cores()}:
         session = _session(model, threads)
         for batch in BATCHES:
-            yield lambda inputs, session=session, batch=batch: _called(session, inputs, batch)
+            yield functools.partial(_called, session, batch=batch)
 
 
 def _fastest(ways: Iterator[Callable[[Inputs], object]], inputs: Inputs) -> Callable[[Inputs], object]:
@@ -169,14 +170,6 @@ def _metrics(labels: NDArray[np.int64] | None, logits: NDArray[np.float32]) -> o
         f1_score(labels, predicted, average="macro", zero_division=0),
         log_loss(labels, probabilities, labels=range(logits.shape[1])),
     )
-
-
-def _form(model: Path) -> Preprocessing:
-    form = read_embedded(load_model(model)).preprocessing
-    if form is None:
-        message = "an exported model carries its preprocessing"
-        raise ValueError(message)
-    return form
 
 
 def process_seconds(models: list[Path], folder: Path) -> float:

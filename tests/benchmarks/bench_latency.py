@@ -24,9 +24,10 @@ def latency_rows(name: str, files: Files, *, against_fp32: float) -> Iterator[Ro
     """Yield the latency rows of one network, all its files timed in one interleaved run."""
     paths = [path for path in (files.fp32, files.w8a8, files.w4a8, files.ort_s8s8, files.ort_int4) if path]
     images = next(random_images(1, batch=1))
-    runs = measure_latency(paths, images, plan=PLAN, rng=np.random.default_rng(0))
+    timings = measure_latency(paths, images, plan=PLAN, rng=np.random.default_rng(0))
     medians = {
-        path: round_medians(np.asarray(run.values_ms), PLAN.rounds) for path, run in zip(paths, runs, strict=True)
+        path: round_medians(np.asarray(run.values_ms), PLAN.rounds)
+        for path, run in zip(paths, timings.runs, strict=True)
     }
     row = functools.partial(_faster, medians)
     yield row(f"W8A8 faster than FP32, {name}", files.w8a8, files.fp32, bar=against_fp32)

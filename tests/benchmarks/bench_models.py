@@ -15,7 +15,7 @@ from compress_onnx import config
 from compress_onnx.compress.fold import folded
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.export.exporter import export_module
-from compress_onnx.graph import save_model
+from compress_onnx.graph import read_embedded, save_model
 from compress_onnx.records import Preprocessing
 from compress_onnx.runtime.cpu import cpu_target
 from compress_onnx.zoo.networks import build
@@ -42,6 +42,13 @@ def network(name: str) -> onnx.ModelProto:
     """Return a network with random weights and 10 classes, exported unfolded."""
     torch.manual_seed(0)
     return export_module(build(name, 10).eval(), _FORM, tuple("0123456789"))
+
+
+def form_of(model: onnx.ModelProto) -> Preprocessing:
+    """Return the preprocessing that an exported model carries."""
+    form = read_embedded(model).preprocessing
+    assert form is not None
+    return form
 
 
 def made(name: str, folder: Path) -> Files:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Reach: TypeAlias = Literal["at least", "at most"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +15,7 @@ class Row:
 
     figure: str
     bar: float
-    reach: Literal["at least", "at most"]
+    reach: Reach
     ours: str = ""
     reference: str = ""
     value: float | None = None

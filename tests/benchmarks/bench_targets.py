@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from bench_table import Row, table
+from bench_models import form_of
+from bench_table import Reach, Row, table
 from numpy.typing import NDArray
 
 from compress_onnx.compress.quantize import QuantizeOptions
 from compress_onnx.config import data_root
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, read_embedded, save_model
+from compress_onnx.graph import load_model, save_model
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.session import open_session
 from compress_onnx.runtime.targets import Elsewhere, reached, target_named
@@ -32,7 +33,7 @@ _REDUCED = "the same with reduced range, over those with full range"
 
 def target_rows(folder: Path) -> Iterator[Row]:
     """Yield the flips between this CPU and an emulated Haswell over all GTSRB test images."""
-    bars = ((_FOUND, 1e-9, "at least"), (_REDUCED, 0.25, "at most"))
+    bars: tuple[tuple[str, float, Reach], ...] = ((_FOUND, 1e-9, "at least"), (_REDUCED, 0.25, "at most"))
     missing = _missing()
     if missing:
         yield from (Row(figure=figure, bar=bar, reach=reach, skipped=missing) for figure, bar, reach in bars)
@@ -40,8 +41,7 @@ def target_rows(folder: Path) -> Iterator[Row]:
     there = reached(target_named(TARGET))
     test, base = load_data("gtsrb:test"), folder / "lenet5.onnx"
     save_model(exported("lenet5-gtsrb", images=test).model, base)
-    form = read_embedded(load_model(base)).preprocessing
-    assert form is not None  # an exported model always carries it
+    form = form_of(load_model(base))
     images = np.concatenate(list(test.batches(form)))
     data = CalibrationData(training=load_data("gtsrb:train"), evaluation=test, size=512, seed=0)
     flips = {}

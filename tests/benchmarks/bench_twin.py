@@ -17,7 +17,7 @@ import onnx
 import torch
 from bench_calibration import own_peak
 from bench_feed import random_images
-from bench_models import CALIBRATION, network
+from bench_models import CALIBRATION, form_of, network
 from bench_table import Row, table
 from bench_twin_models import deviations, model_rows, model_table
 from captum.attr import Saliency
@@ -27,7 +27,7 @@ from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, read_embedded, save_model
+from compress_onnx.graph import load_model, save_model
 from compress_onnx.runtime.cpu import cpu_target
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.session import open_session
@@ -120,7 +120,7 @@ def agreement_rows(folder: Path) -> Iterator[Row]:
             )
             continue
         base = _trained(f"lenet5-{data}", folder)
-        form = read_embedded(base).preprocessing
+        form = form_of(base)
         chosen = np.random.default_rng(0).permutation(len(training))[:512]
         calibration = list(training.subset(chosen, split="calibration").batches(form))
         inputs = np.concatenate(list(images.batches(form)))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from compress_onnx.records import (
+    SCHEMA_VERSION,
     AccuracyChange,
     Artifact,
     Better,
@@ -100,7 +101,7 @@ class RunFactory:
         columns = self.samples()
         comparisons = tuple(self._comparison(index, name, columns) for index, name in enumerate(self.candidates))
         made = RunRecord(
-            schema_version=1,
+            schema_version=SCHEMA_VERSION,
             run_id="2026-01-02-resnet18",
             started_at="2026-01-02T03:04:05Z",
             command=("compress-onnx", "compare", "base line.onnx", *(f"{name}.onnx" for name in self.candidates)),
