@@ -147,7 +147,7 @@ def show_summary(record: RunRecord) -> None:
 
 
 def _show_other_cpu(record: RunRecord) -> None:
-    from compress_onnx.report.elsewhere import cross_cpu_table
+    from compress_onnx.report.cross_cpu_tables import cross_cpu_table
 
     baseline = record.artifacts[0].name if record.artifacts else "baseline"
     table = cross_cpu_table(record.comparisons, baseline)

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import shlex
 
-from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun
+from compress_onnx.records import BenchRecord, LatencyComparison
 from compress_onnx.report.bench_charts import bench_charts
 from compress_onnx.report.bench_words import names_of, noise, runs_of, settings_of, spoken_setting, warnings_of
-from compress_onnx.report.cells import (
-    Cell,
-    Table,
-    absent,
-    latency_cell,
-    milliseconds,
-    plain,
-    size,
-    speedup_cell,
-    words,
-)
+from compress_onnx.report.cells import Table, speedup_cell, words
 from compress_onnx.report.html import render_page
+from compress_onnx.report.latency_tables import HEAD, run_cells
 from compress_onnx.report.section import Command, Listing, Page, Pair, Panel, Section, Text
-
-_HEAD = ("Model", "p50", "p90", "p99", "Images per second", "Load", "First call", "Peak memory", "Speed-up")
 
 
 def render_bench(record: BenchRecord) -> str:
@@ -102,23 +91,11 @@ def _table(names: list[str], setting: tuple[LatencyComparison, ...]) -> Table:
     first = setting[0]
     speedups = [words("baseline"), *(speedup_cell(c.speedup, significant=c.significant) for c in setting)]
     rows = tuple(
-        (words(name), *_cells(run), speedup)
+        (words(name), *run_cells(run), speedup)
         for name, run, speedup in zip(names, runs_of(setting), speedups, strict=True)
     )
     caption = f"{spoken_setting(first)}: {first.rounds} rounds in fresh processes"
-    return Table(caption=caption[0].upper() + caption[1:], head=_HEAD, rows=rows, note=noise(first))
-
-
-def _cells(run: LatencyRun) -> tuple[Cell, ...]:
-    quantiles = (latency_cell(run.p50_ms), latency_cell(run.p90_ms), latency_cell(run.p99_ms))
-    rate = run.throughput.value if run.throughput else None
-    return (
-        *quantiles,
-        absent("no rate") if rate is None else Cell(text=f"{rate:,.0f}" if rate >= 10 else plain(rate)),
-        Cell(text=milliseconds(run.load_ms)),
-        absent("not measured") if run.first_ms is None else Cell(text=milliseconds(run.first_ms)),
-        absent("the system does not tell") if run.peak_bytes is None else Cell(text=size(run.peak_bytes)),
-    )
+    return Table(caption=caption[0].upper() + caption[1:], head=HEAD, rows=rows, note=noise(first))
 
 
 def _facts(record: BenchRecord) -> tuple[tuple[str, str], ...]:

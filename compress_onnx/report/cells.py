@@ -263,5 +263,50 @@ def number_cell(measure: Measure, digits: int = 4) -> Cell:
         return absent(measure.undefined_reason)
     if measure.unit == "fraction":
         return fraction_cell(measure)
-    unit = "" if measure.unit in {"", "1", "none", "ratio"} else f"{NARROW_SPACE}{measure.unit}"
-    return Cell(text=f"{plain(measure.value, digits)}{unit}", detail=span(measure.interval, digits=digits))
+    return Cell(text=f"{plain(measure.value, digits)}{_unit(measure)}", detail=span(measure.interval, digits=digits))
+
+
+def change_cell(measure: Measure | None, digits: int = 4) -> Cell:
+    """Return a change of any unit, fractions in points, with interval, tone and word; ``None`` was not recorded.
+
+    >>> loss = Measure(value=0.25, unit="nats", better=Better.LOWER, n=9)
+    >>> change_cell(loss, 2).text.replace(NARROW_SPACE, " ")
+    '+0.25 nats'
+    """
+    if measure is None:
+        return absent(None)
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    if measure.unit == "fraction":
+        return points_cell(measure)
+    tone = tone_of(measure)
+    return Cell(
+        text=f"{signed(measure.value, digits)}{_unit(measure)}",
+        detail=span(measure.interval, sign=True, digits=digits),
+        tone=tone,
+        word=word_of(tone),
+    )
+
+
+def _unit(measure: Measure) -> str:
+    return "" if measure.unit in {"", "1", "none", "ratio", "p-value"} else f"{NARROW_SPACE}{measure.unit}"
+
+
+def known_cell(measure: Measure | None, digits: int = 4) -> Cell:
+    """Return a measure's cell; ``None`` was not recorded, as by an older version.
+
+    >>> known_cell(None).detail
+    'not recorded'
+    """
+    return absent(None) if measure is None else number_cell(measure, digits)
+
+
+def p_cell(value: float | None, reason: str | None = "not tested") -> Cell:
+    """Return a p-value: three digits, below which only that it is smaller is told.
+
+    >>> p_cell(0.0004).text, p_cell(0.25).text
+    ('< 0.001', '0.250')
+    """
+    if value is None:
+        return absent(reason)
+    return Cell(text="< 0.001" if value < 0.001 else f"{value:.3f}")

@@ -120,6 +120,15 @@ def label(name: str) -> str:
     return f"\u2068{html.escape(short, quote=False).replace('$', '&#36;')}\u2069"
 
 
+def class_label(names: Sequence[str], index: int) -> str:
+    """Return the label of a class, by number where it has no name, as without labels.
+
+    >>> class_label((), 3)
+    '\u2068class 3\u2069'
+    """
+    return label(names[index] if 0 <= index < len(names) else f"class {index}")
+
+
 def diagonal() -> go.Scatter:
     """Return the thin line on which x equals y."""
     line = {"color": BASELINE, "width": 1, "dash": "dot"}

@@ -12,8 +12,8 @@ from compress_onnx.metrics.confusion import confusion_tables
 from compress_onnx.records import ClassResult, Comparison
 from compress_onnx.report.cells import signed
 from compress_onnx.report.chart import BASELINE, HARM, REPAIR, Chart, as_figure, axis, label, missing_chart
-from compress_onnx.report.summary import is_significant
-from compress_onnx.report.tables import shown_classes
+from compress_onnx.report.class_tables import NO_RECALL, beyond_chance, shown_classes
+from compress_onnx.report.summary import is_discovered, is_significant
 
 ROW_HEIGHT = 19
 FRAME_HEIGHT = 90
@@ -31,8 +31,8 @@ def class_chart(comparison: Comparison) -> Chart:
     title = "Recall change per class"
     shown = shown_classes(comparison.classes)
     if not shown:
-        return missing_chart(title, "No class has a recall: the data has no labels.")
-    significant = sum(map(is_significant, shown))
+        return missing_chart(title, NO_RECALL)
+    significant, discovered = sum(map(is_significant, shown)), sum(map(is_discovered, shown))
     rows = list(range(len(shown)))
     names = [label(result.class_name) for result in shown]
     layout = {
@@ -43,7 +43,8 @@ def class_chart(comparison: Comparison) -> Chart:
     return Chart(
         title=title,
         alt=f"{len(shown)} classes sorted by change of recall under {comparison.candidate_name}; "
-        f"{significant} significant (filled). The table below lists the same numbers.",
+        f"{significant} beyond chance by Holm (filled), {discovered} by Benjamini and Hochberg (with a dot or filled). "
+        "The table below lists the same numbers.",
         height=FRAME_HEIGHT + ROW_HEIGHT * len(shown),
         figure=as_figure([_class_trace(shown, comparison.candidate_name)], layout),
     )
@@ -54,7 +55,7 @@ def _class_trace(shown: tuple[ClassResult, ...], candidate: str) -> go.Scatter:
     intervals = [result.change.interval for result in shown]
     up = [100 * i.high - value if i else 0.0 for i, value in zip(intervals, values, strict=True)]
     down = [value - 100 * i.low if i else 0.0 for i, value in zip(intervals, values, strict=True)]
-    marks = [is_significant(result) for result in shown]
+    marks = [is_significant(result) or is_discovered(result) for result in shown]
     return go.Scatter(
         x=values,
         y=list(range(len(shown))),
@@ -63,14 +64,20 @@ def _class_trace(shown: tuple[ClassResult, ...], candidate: str) -> go.Scatter:
         marker={
             "size": 9,
             "color": [_colour(value, mark) for value, mark in zip(values, marks, strict=True)],
-            "symbol": ["circle" if mark else "circle-open" for mark in marks],
+            "symbol": list(map(_symbol, shown)),
         },
-        customdata=[[label(r.class_name), f"{r.support:,}", "significant" if is_significant(r) else ""] for r in shown],
-        hovertemplate="%{customdata[0]}<br>%{x:.2f} points, %{customdata[1]} images %{customdata[2]}"
+        customdata=[[label(r.class_name), f"{r.support:,}", beyond_chance(r)] for r in shown],
+        hovertemplate="%{customdata[0]}<br>%{x:.2f} points, %{customdata[1]} images, beyond chance: %{customdata[2]}"
         "<br>click: its flips<extra></extra>",
         # Read by the page's script: a click on a mark shows the flips behind it.
         meta={"flips": {"candidate": candidate, "labels": [result.class_name for result in shown]}},
     )
+
+
+def _symbol(result: ClassResult) -> str:
+    if is_significant(result):
+        return "circle"
+    return "circle-open-dot" if is_discovered(result) else "circle-open"
 
 
 def _colour(value: float, marked: object) -> str:

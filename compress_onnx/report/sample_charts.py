@@ -18,6 +18,7 @@ from compress_onnx.report.chart import (
     Chart,
     as_figure,
     axis,
+    class_label,
     diagonal,
     label,
     missing_chart,
@@ -94,7 +95,7 @@ def _flips(rows: Columns, kind: str, names: tuple[str, ...]) -> go.Scatter:
 
 def _hover(rows: Columns, index: int, names: tuple[str, ...]) -> str:
     before, after = int(rows["baseline_class"][index]), int(rows["candidate_class"][index])
-    return f"{label(str(rows['sample_id'][index]))}<br>{label(names[before])} to {label(names[after])}"
+    return f"{label(str(rows['sample_id'][index]))}<br>{class_label(names, before)} to {class_label(names, after)}"
 
 
 def change_histogram(comparison: Comparison) -> Chart:

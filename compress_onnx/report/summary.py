@@ -31,7 +31,7 @@ from compress_onnx.report.cells import (
 from compress_onnx.report.verdict import candidate_verdict
 
 SIGNIFICANT = 0.05
-"""Level below which a Holm-adjusted p-value is marked."""
+"""Level below which an adjusted p-value is marked."""
 
 # Quarters of the way from the noise floor to the randomised ceiling: a reading aid, not a rule.
 NEAR_NOISE, NEAR_RANDOM = 0.25, 0.75
@@ -144,6 +144,11 @@ def worst_class(classes: tuple[ClassResult, ...]) -> ClassResult | None:
 def is_significant(result: ClassResult) -> bool:
     """Say whether a class's change survives Holm's adjustment at 5 %."""
     return result.p_holm is not None and result.p_holm < SIGNIFICANT
+
+
+def is_discovered(result: ClassResult) -> bool:
+    """Say whether a class's change survives Benjamini and Hochberg's adjustment at 5 %: worth a look."""
+    return result.p_benjamini_hochberg is not None and result.p_benjamini_hochberg < SIGNIFICANT
 
 
 def is_hurt(result: ClassResult) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.records import GateCheck, Outcome, Verdict
-from compress_onnx.report.cells import ABSENT_TEXT, Cell, Table, Tone, absent, words
+from compress_onnx.records import CheckKind, GateCheck, Outcome, Verdict
+from compress_onnx.report.cells import ABSENT_TEXT, MINUS, Cell, Table, Tone, absent, words
 
-HEAD = ("Rule", "Candidate", "Outcome", "Observed", "Reason", "Samples needed")
+HEAD = ("Rule", "Candidate", "Outcome", "Observed", "Reason", "Images needed")
+KINDS = {CheckKind.RULE: "policy", CheckKind.REGRESSION: "earlier run", CheckKind.LOCK: "locked images"}
 HEADLINES = {
     Outcome.PASS: "Pass: it may ship under this policy",
     Outcome.FAIL: "Fail: it may not ship under this policy",
@@ -45,13 +46,14 @@ def verdict_view(verdict: Verdict | None) -> VerdictView:
         )
     deciding = tuple(check for check in verdict.checks if check.outcome == verdict.outcome)
     others = tuple(check for check in verdict.checks if check.outcome != verdict.outcome)
+    told = any(check.kind != CheckKind.RULE for check in verdict.checks)
     return VerdictView(
         headline=HEADLINES[verdict.outcome],
         sign=SIGNS[verdict.outcome],
         tone=TONES[verdict.outcome],
         detail=_tally(verdict),
-        decided=_table("Rules that decided", deciding),
-        others=_table("All other rules", others),
+        decided=_table("Rules that decided", deciding, told=told),
+        others=_table("All other rules", others, told=told),
     )
 
 
@@ -77,24 +79,40 @@ def _tally(verdict: Verdict) -> str:
     spoken = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
     number = len(verdict.checks)
     policy = f" Policy {verdict.policy_sha256[:12]}." if verdict.policy_sha256 else ""
-    return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}.{policy}"
+    against = f" Held against run {verdict.against}." if verdict.against else ""
+    return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}.{policy}{against}"
 
 
-def _table(caption: str, checks: tuple[GateCheck, ...]) -> Table | None:
-    return Table(caption=caption, head=HEAD, rows=tuple(map(_row, checks))) if checks else None
+def _table(caption: str, checks: tuple[GateCheck, ...], *, told: bool) -> Table | None:
+    """Return the checks; what each was held against is ``told`` where a policy's limits were not all."""
+    if not checks:
+        return None
+    head = (*HEAD, "Held against") if told else HEAD
+    return Table(caption=caption, head=head, rows=tuple(_row(check, told=told) for check in checks))
 
 
-def _row(check: GateCheck) -> tuple[Cell, ...]:
-    tone = TONES[check.outcome]
-    needed = "" if check.samples_needed is None else f"{check.samples_needed:,}"
-    outcome = Cell(text=str(check.outcome), tone=tone, kind="outcome", mark=SIGNS[check.outcome])
+def _row(check: GateCheck, *, told: bool) -> tuple[Cell, ...]:
+    outcome = Cell(text=str(check.outcome), tone=TONES[check.outcome], kind="outcome", mark=SIGNS[check.outcome])
     reason = words(f"{check.reason}; {check.advice}" if check.advice else check.reason)
-    return (words(check.rule), words(check.candidate), outcome, _observed(check), reason, words(needed))
+    cells = (words(check.rule), words(check.candidate), outcome, _observed(check), reason, _needed(check))
+    return (*cells, words(KINDS[check.kind])) if told else cells
 
 
 def _observed(check: GateCheck) -> Cell:
     if check.observed is None:
         return absent(check.reason)
     interval = check.interval
-    detail = f"{interval.low:.4g} to {interval.high:.4g}" if interval else ""
-    return Cell(text=f"{check.observed:.4g}", detail=detail)
+    detail = f"{_exact(interval.low)} to {_exact(interval.high)}" if interval else ""
+    return Cell(text=_exact(check.observed), detail=detail)
+
+
+def _exact(value: float) -> str:
+    """Write a number in the unit of its rule, as the policy's file has it."""
+    return f"{value:.4g}".replace("-", MINUS)
+
+
+def _needed(check: GateCheck) -> Cell:
+    if check.samples_needed is None:
+        return words("")
+    more = f"{check.samples_more:,} more" if check.samples_more else ""
+    return Cell(text=f"{check.samples_needed:,}", detail=more)

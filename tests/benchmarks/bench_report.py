@@ -74,7 +74,8 @@ def full_size() -> ReportInput:
     pictures = {str(sample): _picture(rng) for sample in ids}
     maps = {(str(sample), str(name)): _map(rng) for sample, name in zip(ids, names, strict=True)}
     maps |= {(sample, "resnet18"): _map(rng) for sample in pictures}
-    return dataclasses.replace(run.input(), pictures=pictures, maps=maps)
+    source: ReportInput = run.input()
+    return dataclasses.replace(source, pictures=pictures, maps=maps)
 
 
 def _picture(rng: np.random.Generator) -> bytes:

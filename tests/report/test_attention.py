@@ -29,8 +29,8 @@ from compress_onnx.report.attention_pictures import ZOOM, common_png, difference
 from compress_onnx.report.cells import Tone
 from compress_onnx.report.html import render
 from compress_onnx.report.provenance import warnings
+from compress_onnx.report.saliency_tables import saliency_table
 from compress_onnx.report.summary import saliency_cell
-from compress_onnx.report.tables import saliency_table
 
 
 def measure(value: float, *, spread: float = 0.01) -> Measure:

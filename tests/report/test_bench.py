@@ -9,7 +9,7 @@ import pytest
 
 from compress_onnx.records import SCHEMA_VERSION, BenchRecord, Better, LatencyComparison, Measure, undefined
 from compress_onnx.report.bench import bench_page, render_bench
-from compress_onnx.report.bench_charts import bench_charts, speedup_chart
+from compress_onnx.report.bench_charts import bench_charts
 from compress_onnx.report.bench_words import warnings_of
 from compress_onnx.report.cells import Table
 
@@ -72,7 +72,7 @@ def test_a_sweep_has_a_line_per_model_and_number_of_threads(make_bench: Any) -> 
 
 
 def test_speedups_are_drawn_beside_the_noise_floor(make_bench: Any) -> None:
-    chart = speedup_chart(make_bench((1, 1)))
+    chart = bench_charts(make_bench((1, 1)))["speedup"]
     assert chart.figure is not None
     bands = [shape for shape in chart.figure["layout"]["shapes"] if shape["type"] == "rect"]
     assert [(round(band["x0"], 4), band["x1"]) for band in bands] == [(round(1 / 1.03, 4), 1.03)] * 2
@@ -89,7 +89,7 @@ def test_few_rounds_draw_a_speedup_without_interval_and_floor(make_bench: Any) -
         for found in record.latency
     ]
     record = dataclasses.replace(record, latency=tuple(bare))
-    assert speedup_chart(record).figure is not None
+    assert bench_charts(record)["speedup"].figure is not None
     assert tables_of(record)[0].note == "Noise floor: too few rounds."
 
 

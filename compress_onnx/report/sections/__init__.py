@@ -3,6 +3,7 @@
 from compress_onnx.report.section import SectionMaker
 from compress_onnx.report.sections import (
     against,
+    answers,
     classes,
     confidence,
     confusion,
@@ -13,15 +14,18 @@ from compress_onnx.report.sections import (
     other_cpu,
     saliency,
     tradeoff,
+    uncertainty,
     weights,
 )
 
 SECTIONS: tuple[SectionMaker, ...] = (
     against.section,
     tradeoff.section,
+    answers.section,
     classes.section,
     confusion.section,
     confidence.section,
+    uncertainty.section,
     saliency.section,
     weights.section,
     fusion.section,

@@ -6,9 +6,9 @@ from compress_onnx.records import Comparison
 from compress_onnx.report.cells import Table
 from compress_onnx.report.chart import keyed
 from compress_onnx.report.class_charts import class_chart
-from compress_onnx.report.section import Absent, Block, Fold, Section, candidate_panels
+from compress_onnx.report.class_tables import class_table, pattern_cell
+from compress_onnx.report.section import Absent, Block, Fact, Fold, Section, candidate_panels
 from compress_onnx.report.source import ReportInput
-from compress_onnx.report.tables import class_table
 
 TITLE = "Classes"
 
@@ -29,4 +29,5 @@ def section(source: ReportInput) -> Section | Absent:
 def _blocks(index: int, comparison: Comparison) -> tuple[Block, ...]:
     chart, table = keyed(f"classes-{index}", class_chart(comparison)), class_table(comparison.classes)
     folded = Fold(summary="Numbers of every class shown", blocks=(table,)) if isinstance(table, Table) else table
-    return (chart, folded)
+    pattern = pattern_cell(comparison.class_pattern)
+    return (*((Fact(cell=pattern),) if pattern else ()), chart, folded)

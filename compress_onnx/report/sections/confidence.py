@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from compress_onnx.records import Comparison
 from compress_onnx.report.chart import keyed
+from compress_onnx.report.confidence_tables import confidence_change_table, confidence_table
 from compress_onnx.report.sample_charts import change_histogram, confidence_scatter, reliability_chart
 from compress_onnx.report.section import Absent, Block, Pair, Section, candidate_panels
 from compress_onnx.report.source import ReportInput
-from compress_onnx.report.tables import confidence_change_table, confidence_table, extra_table
 
 TITLE = "Confidence"
 
@@ -20,12 +20,11 @@ def section(source: ReportInput) -> Section | Absent:
 
     def blocks(index: int, comparison: Comparison) -> tuple[Block, ...]:
         scatter = keyed(f"scatter-{index}", confidence_scatter(comparison, source.samples, names))
-        extra = extra_table(comparison)
         tables = (confidence_table(comparison.confidence), confidence_change_table(comparison.confidence))
         histogram = keyed(f"histogram-{index}", change_histogram(comparison))
         reliability = keyed(f"reliability-{index}", reliability_chart(comparison))
         return (
-            Pair(left=(scatter,), right=tables + ((extra,) if extra else ())),
+            Pair(left=(scatter,), right=tables),
             Pair(left=(histogram,), right=(reliability,)),
         )
 

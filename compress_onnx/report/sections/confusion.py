@@ -5,9 +5,9 @@ from __future__ import annotations
 from compress_onnx.records import Comparison
 from compress_onnx.report.chart import keyed
 from compress_onnx.report.class_charts import confusion_chart
+from compress_onnx.report.class_tables import confusion_table
 from compress_onnx.report.section import Absent, Block, Section, candidate_panels
 from compress_onnx.report.source import ReportInput
-from compress_onnx.report.tables import confusion_table
 
 TITLE = "Confusion"
 
@@ -20,7 +20,7 @@ def section(source: ReportInput) -> Section | Absent:
 
     def blocks(index: int, comparison: Comparison) -> tuple[Block, ...]:
         chart = keyed(f"confusion-{index}", confusion_chart(comparison, names))
-        return (chart, confusion_table(comparison.confusion, names))
+        return (chart, confusion_table(comparison.confusion))
 
     return Section(
         key="confusion",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from compress_onnx.records import Comparison
+from compress_onnx.report.fusion_tables import fusion_facts, fusion_table
 from compress_onnx.report.section import Absent, Block, Fact, Section, candidate_panels
 from compress_onnx.report.source import ReportInput
-from compress_onnx.report.tables import fusion_facts, fusion_table
 
 TITLE = "Fusion receipt"
 

@@ -1,26 +1,33 @@
-"""How long a call takes: the raw distributions, both models of a pair beside each other."""
+"""How long a call takes: speed-ups beside the machine's noise, and the raw distributions."""
 
 from __future__ import annotations
 
 from compress_onnx.report.chart import keyed
-from compress_onnx.report.overview_charts import latency_chart
+from compress_onnx.report.latency_charts import latency_chart, speedup_chart, timed_pairs
+from compress_onnx.report.latency_tables import latency_table
 from compress_onnx.report.section import Absent, Panel, Section
 from compress_onnx.report.source import ReportInput
-from compress_onnx.report.tables import latency_table
 
 TITLE = "Latency"
 
 
 def section(source: ReportInput) -> Section | Absent:
     """Return the latencies of all timed pairs."""
-    comparisons = source.record.comparisons
-    if not any(comparison.latency for comparison in comparisons):
+    timed = timed_pairs(source.record)
+    if not timed:
         return Absent(title=TITLE, reason="latency was not measured in this run")
-    chart = keyed("latency", latency_chart(source.record))
     return Section(
         key="latency",
         title=TITLE,
-        good="a narrow candidate box wholly left of the baseline's.",
-        bad="overlapping boxes or long tails: the speed-up is not there when it counts.",
-        panels=(Panel(blocks=(chart, latency_table(comparisons, source.baseline))),),
+        good="a filled mark right of the grey band, and a narrow candidate box wholly left of the baseline's.",
+        bad="a mark inside the band, overlapping boxes or long tails: the speed-up is not there when it counts.",
+        panels=(
+            Panel(
+                blocks=(
+                    keyed("speedup", speedup_chart(timed)),
+                    keyed("latency", latency_chart(source.record)),
+                    latency_table(source.record.comparisons, source.baseline),
+                )
+            ),
+        ),
     )

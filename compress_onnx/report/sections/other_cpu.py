@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compress_onnx.report.elsewhere import cross_cpu_table
+from compress_onnx.report.cross_cpu_tables import cross_cpu_table
 from compress_onnx.report.section import Panel, Section
 from compress_onnx.report.source import ReportInput
 

@@ -6,10 +6,10 @@ from compress_onnx.records import Comparison
 from compress_onnx.report.attention import AttentionView, attention_view
 from compress_onnx.report.cells import Note
 from compress_onnx.report.chart import keyed
+from compress_onnx.report.saliency_tables import fidelity_table, saliency_table
 from compress_onnx.report.sample_charts import saliency_chart
 from compress_onnx.report.section import Absent, Block, Fact, Fold, Section, candidate_panels
 from compress_onnx.report.source import ReportInput
-from compress_onnx.report.tables import saliency_table
 
 TITLE = "Saliency"
 
@@ -24,7 +24,8 @@ def section(source: ReportInput) -> Section | Absent:
         chart = keyed(f"saliency-{index}", saliency_chart(comparison, source.samples))
         facts, rest = _attention(view) if view else ((), ())
         withheld = (Note(reason=source.withheld),) if source.withheld else ()
-        return (*facts, chart, saliency_table(comparison.saliency), *rest, *withheld)
+        twins = (fidelity_table(comparison.saliency),) if comparison.saliency else ()
+        return (*facts, chart, saliency_table(comparison.saliency), *rest, *twins, *withheld)
 
     return Section(
         key="saliency",

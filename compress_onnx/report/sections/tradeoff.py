@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from compress_onnx.report.chart import keyed
-from compress_onnx.report.overview_charts import tradeoff_chart
 from compress_onnx.report.section import Absent, Pair, Panel, Section
 from compress_onnx.report.source import ReportInput
+from compress_onnx.report.tradeoff_charts import tradeoff_chart
 
 TITLE = "Size, accuracy, latency"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compress_onnx.records import Artifact, Comparison
 from compress_onnx.report.chart import keyed
-from compress_onnx.report.elsewhere import footprint_table
+from compress_onnx.report.footprint_tables import footprint_table
 from compress_onnx.report.layer_charts import layer_chart, layer_table
 from compress_onnx.report.provenance import artifact_table
 from compress_onnx.report.section import Absent, Block, Fold, Panel, Section, candidate_panels

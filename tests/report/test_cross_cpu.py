@@ -9,7 +9,8 @@ import pytest
 
 from compress_onnx.records import Better, CrossAnswers, CrossCpu, Measure, undefined
 from compress_onnx.report.cells import ABSENT_TEXT
-from compress_onnx.report.elsewhere import cross_cpu_table, footprint_table
+from compress_onnx.report.cross_cpu_tables import cross_cpu_table
+from compress_onnx.report.footprint_tables import footprint_table
 from compress_onnx.report.html import render
 from compress_onnx.report.view import build_view
 

@@ -1,22 +1,17 @@
-"""Charts over all candidates: accuracy against size and latency, and the latencies themselves."""
+"""Accuracy against size and against latency, over all candidates."""
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
 
-import numpy as np
 from plotly import graph_objects as go
 
-from compress_onnx.records import LatencyComparison, Precision, RunRecord
-from compress_onnx.report.cells import milliseconds
+from compress_onnx.records import Precision, RunRecord
 from compress_onnx.report.chart import BASELINE, CANDIDATE, Chart, as_figure, axis, label, log_axis, missing_chart
-from compress_onnx.report.samples import even_quantiles
 from compress_onnx.report.tradeoff import Point, pareto, points_of
 
 # Neighbours get their names at different heights, so that they do not overprint.
 HEIGHTS = ("top", "bottom", "middle")
-BOX_POINTS = 300
 SYMBOLS = {
     Precision.FP32: "circle",
     Precision.W8A8: "square",
@@ -72,55 +67,4 @@ def _marker(point: Point, text_position: str) -> go.Scatter:
         error_y={**error, "color": colour},
         customdata=[[label(point.name), point.detail]],
         hovertemplate="%{customdata[0]}<br>%{y:.2f} %<br>%{customdata[1]}<extra></extra>",
-    )
-
-
-def latency_chart(record: RunRecord) -> Chart:
-    """Return the distribution of raw latencies, baseline and candidate of each pair together."""
-    title = "Latency per call"
-    timed = [(c.candidate_name, c.latency) for c in record.comparisons if c.latency is not None]
-    if not timed:
-        return missing_chart(title, "Latency was not measured in this run.")
-    runs = [run for name, latency in timed for run in _pair(name, latency)]
-    ticks = {"tickvals": list(range(len(runs))), "ticktext": [label(name) for name, _, _ in runs]}
-    layout = {
-        "xaxis": log_axis("milliseconds per call (log)", [end for _, values, _ in runs for end in _bulk(values)]),
-        "yaxis": axis("", autorange="reversed", **ticks),
-        "showlegend": False,
-    }
-    boxes = [_box(place, values, colour) for place, (_, values, colour) in enumerate(runs)]
-    slowest = max(max(values, default=0.0) for _, values, _ in runs)
-    alt = (
-        f"Box and points of {len(boxes)} latency runs; the table below gives their quantiles. "
-        f"The axis holds 98 % of the calls of each run; the slowest call took {milliseconds(slowest)}."
-    )
-    return Chart(title=title, alt=alt, height=100 + 44 * len(boxes), figure=as_figure(boxes, layout))
-
-
-Run: TypeAlias = tuple[str, tuple[float, ...], str]
-
-
-def _pair(name: str, latency: LatencyComparison) -> tuple[Run, Run]:
-    return ("baseline beside it", latency.baseline.values_ms, BASELINE), (name, latency.candidate.values_ms, CANDIDATE)
-
-
-def _bulk(values: tuple[float, ...]) -> list[float]:
-    """Return both ends of the middle 98 %: a lone hiccup would press all boxes together."""
-    known = [value for value in values if value > 0]
-    return np.quantile(known, [0.01, 0.99]).tolist() if known else []
-
-
-def _box(place: int, values: tuple[float, ...], colour: str) -> go.Box:
-    drawn = even_quantiles(np.asarray(values, dtype=np.float64), BOX_POINTS)
-    return go.Box(
-        x=drawn.tolist(),
-        y=[place] * drawn.size,
-        orientation="h",
-        boxpoints="all",
-        jitter=0.6,
-        pointpos=0,
-        width=0.55,
-        marker={"size": 3, "opacity": 0.35, "color": colour},
-        line={"color": colour, "width": 1.5},
-        hoverinfo="x",
     )
