@@ -21,7 +21,7 @@ PACKAGE = "compress_onnx.report"
 STYLES = ("page.css", "flips.css")
 DRAWN_WIDTH = 720
 """Width in pixels of a chart drawn as a file."""
-SCRIPTS = ("page.js", "charts.js", "flips.js")
+SCRIPTS = ("page.js", "bytes.js", "charts.js", "flips.js")
 
 
 def render(source: ReportInput) -> str:

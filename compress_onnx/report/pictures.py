@@ -39,6 +39,16 @@ def map_png(saliency: NDArray[np.floating]) -> bytes:
     return _encoded(image)
 
 
+def map_levels(content: bytes) -> NDArray[np.uint8]:
+    """Return the levels (H, W) of a map's PNG bytes, as :func:`map_png` wrote them: 0 lowest, ``LEVELS`` unknown.
+
+    >>> map_levels(map_png(np.eye(2))).tolist()
+    [[63, 0], [0, 63]]
+    """
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image, dtype=np.uint8)
+
+
 def _levels(saliency: NDArray[np.float64]) -> NDArray[np.uint8]:
     known = np.isfinite(saliency)
     low = saliency[known].min(initial=np.inf)

@@ -15,7 +15,8 @@ TITLE = "Classes"
 
 def section(source: ReportInput) -> Section | Absent:
     """Return recall per class of every candidate."""
-    if not any(comparison.classes for comparison in source.record.comparisons):
+    results = [result for comparison in source.record.comparisons for result in comparison.classes]
+    if all(result.change.value is None for result in results):
         return Absent(title=TITLE, reason="no class has a recall, as happens without labels")
     return Section(
         key="classes",

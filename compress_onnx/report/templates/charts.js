@@ -16,15 +16,10 @@
   const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done, { timeout: 500 }));
 
   const inflate = async () => {
-    const packed = document.getElementById("plotly").textContent;
-    const bytes = await (await fetchless(packed)).arrayBuffer();
+    const source = await inflated(document.getElementById("plotly").textContent);
     const script = document.createElement("script");
-    script.textContent = new TextDecoder().decode(bytes);
+    script.textContent = new TextDecoder().decode(source);
     document.head.append(script);
-  };
-  const fetchless = async (packed) => {
-    const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")));
   };
 
   const themed = (figure) => {

@@ -12,9 +12,9 @@
   const LEAST_WIDTH = 264;
   const OVERSCAN = 2;
   const PRINTED = 200;
+  const BUDGET_MS = 8;
   let chosen = [];
   let active = 0;
-  let pictures = null;
   const cards = new Map();
 
   const make = (tag, attributes, ...children) => {
@@ -30,62 +30,72 @@
 
   // --- pictures and maps -------------------------------------------------------------------------
 
-  const views = () => (pictures ??= JSON.parse(document.getElementById("flip-pictures").textContent));
-  const figure = (child, caption) => make("figure", {}, child, make("figcaption", {}, caption));
-  const image = (bytes, alt) => make("img", { src: `data:image/png;base64,${bytes}`, alt });
-
-  // Pixels of a map back to levels 0..1 through its palette; unknown values are NaN.
-  let levelOf = null;
-  const levels = async (picture) => {
-    const { palette } = views();
-    levelOf ??= new Map(palette.map((rgb, level) => [rgb, level < palette.length - 1 ? level / (palette.length - 2) : NaN]));
-    await picture.decode();
-    const canvas = make("canvas", { width: picture.naturalWidth, height: picture.naturalHeight });
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(picture, 0, 0);
-    const { data: rgba } = context.getImageData(0, 0, canvas.width, canvas.height);
-    const found = new Float32Array(rgba.length / 4);
-    for (let at = 0; at < found.length; at += 1)
-      found[at] = levelOf.get((rgba[4 * at] << 16) | (rgba[4 * at + 1] << 8) | rgba[4 * at + 2]) ?? NaN;
-    return { found, width: canvas.width, height: canvas.height };
-  };
-
-  // Orange gained attention, blue lost it; the strongest change of the picture has the full colour.
-  const paintDifference = async (canvas, before, after) => {
+  // Pictures, maps and the levels of all maps, inflated once: painting a map then costs no decoding.
+  let pictures = {};
+  let maps = null;
+  let levels = null;
+  let colours = [];
+  let loading = null;
+  const load = () => (loading ??= (async () => {
+    const stored = JSON.parse(document.getElementById("flip-pictures").textContent);
     try {
-      const [from, to] = await Promise.all([levels(before), levels(after)]);
-      canvas.width = from.width;
-      canvas.height = from.height;
-      const context = canvas.getContext("2d");
-      const painted = context.createImageData(from.width, from.height);
-      const changes = from.found.map((value, at) => to.found[at] - value);
-      const most = changes.reduce((found, change) => (Math.abs(change) > found ? Math.abs(change) : found), 1e-6);
-      changes.forEach((change, at) => {
-        const [red, green, blue] = Number.isNaN(change) ? [128, 128, 128] : change > 0 ? [217, 84, 43] : [47, 134, 208];
-        painted.data.set([red, green, blue, Number.isNaN(change) ? 255 : Math.round((255 * Math.abs(change)) / most)], 4 * at);
-      });
-      context.putImageData(painted, 0, 0);
+      levels = stored.maps && (await inflated(stored.maps.levels));
     } catch {
-      canvas.replaceWith("no difference");
+      stored.maps = null;
     }
+    colours = (stored.maps?.palette ?? []).map((rgb) => [rgb >> 16, (rgb >> 8) & 255, rgb & 255]);
+    ({ pictures, maps } = stored);
+  })());
+
+  const figure = (child, caption) => make("figure", {}, child, make("figcaption", {}, caption));
+  const canvas = (label, paint) => {
+    const node = make("canvas", { role: "img", "aria-label": label, width: maps.width, height: maps.height });
+    const context = node.getContext("2d");
+    const painted = context.createImageData(maps.width, maps.height);
+    paint(painted.data);
+    context.putImageData(painted, 0, 0);
+    return node;
   };
+  const dot = (rgba, at, [red, green, blue], opacity) => {
+    rgba[4 * at] = red;
+    rgba[4 * at + 1] = green;
+    rgba[4 * at + 2] = blue;
+    rgba[4 * at + 3] = opacity;
+  };
+  const map = (place, label) =>
+    canvas(label, (rgba) => {
+      const area = maps.width * maps.height;
+      for (let at = 0; at < area; at += 1) dot(rgba, at, colours[levels[place * area + at]], 255);
+    });
+  // Orange gained attention, blue lost it; the strongest change of the picture has the full colour.
+  const difference = (before, after, label) =>
+    canvas(label, (rgba) => {
+      const area = maps.width * maps.height;
+      const [from, to] = [before, after].map((place) => levels.subarray(place * area, (place + 1) * area));
+      const unknown = colours.length - 1;
+      const known = (at) => from[at] !== unknown && to[at] !== unknown;
+      let most = 1;
+      for (let at = 0; at < area; at += 1) if (known(at)) most = Math.max(most, Math.abs(to[at] - from[at]));
+      for (let at = 0; at < area; at += 1) {
+        const change = to[at] - from[at];
+        if (known(at)) dot(rgba, at, change > 0 ? [217, 84, 43] : [47, 134, 208], Math.round((255 * Math.abs(change)) / most));
+        else dot(rgba, at, colours[unknown], 255);
+      }
+    });
 
   const viewsOf = (row) => {
     const id = rows.id[row];
-    const { pictures: shown, maps } = views();
-    const before = maps[id]?.[data.baseline];
-    const after = maps[id]?.[candidateName(row)];
+    const before = maps?.places[id]?.[data.baseline];
+    const after = maps?.places[id]?.[candidateName(row)];
     const found = [];
-    if (shown[id]) found.push(figure(image(shown[id], `Sample ${id}, labelled ${className(rows.label[row])}`), "picture"));
-    const baseline = before && image(before, `Saliency of the baseline on sample ${id}`);
-    const candidate = after && image(after, `Saliency of ${candidateName(row)} on sample ${id}`);
-    if (baseline) found.push(figure(baseline, "baseline"));
-    if (candidate) found.push(figure(candidate, "candidate"));
-    if (baseline && candidate) {
-      const canvas = make("canvas", { role: "img", "aria-label": `Saliency of the candidate minus the baseline's on sample ${id}` });
-      paintDifference(canvas, baseline, candidate);
-      found.push(figure(canvas, "difference"));
+    if (pictures[id]) {
+      const alt = `Sample ${id}, labelled ${className(rows.label[row])}`;
+      found.push(figure(make("img", { src: `data:image/png;base64,${pictures[id]}`, alt, decoding: "async" }), "picture"));
     }
+    if (before !== undefined) found.push(figure(map(before, `Saliency of the baseline on sample ${id}`), "baseline"));
+    if (after !== undefined) found.push(figure(map(after, `Saliency of ${candidateName(row)} on sample ${id}`), "candidate"));
+    if (before !== undefined && after !== undefined)
+      found.push(figure(difference(before, after, `Saliency of the candidate minus the baseline's on sample ${id}`), "difference"));
     return found;
   };
 
@@ -131,8 +141,8 @@
   const measure = () => {
     const width = list.clientWidth;
     layout.columns = Math.max(1, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
-    const hasViews = Object.keys(views().pictures).length + Object.keys(views().maps).length > 0;
-    const hasMaps = Object.keys(views().maps).length > 0;
+    const hasViews = maps !== null || Object.keys(pictures).length > 0;
+    const hasMaps = maps !== null;
     const card = (width - GAP * (layout.columns - 1)) / layout.columns;
     const view = hasViews ? Math.min(88, (card - 24 - 18) / 4) + 26 : 0;
     layout.height = Math.ceil(150 + view + (hasMaps ? 22 : 0));
@@ -160,18 +170,23 @@
         node.remove();
         cards.delete(place);
       }
-    for (let place = first; place < last; place += 1) add(place);
     if (chosen.length) add(active);
+    // A frame makes only so many cards; what is left comes with the next one, so that no frame is long.
+    const begin = performance.now();
+    for (let place = first; place < last; place += 1) {
+      if (performance.now() - begin > BUDGET_MS) return soon();
+      add(place);
+    }
   };
 
   const add = (place) => {
     if (cards.has(place)) return;
     const node = card(place);
     put(node, place);
-    const next = [...cards.keys()].filter((other) => other > place).sort((a, b) => a - b)[0];
+    const next = Math.min(...[...cards.keys()].filter((other) => other > place));
     cards.set(place, node);
     // In reading order, so that a screen reader goes from card to card.
-    list.insertBefore(node, next === undefined ? null : cards.get(next));
+    list.insertBefore(node, cards.get(next) ?? null);
   };
 
   const refresh = () => {
@@ -283,7 +298,8 @@
   });
   dialog.addEventListener("close", () => focus(active));
 
-  document.addEventListener("showflips", ({ detail: { candidate, ...classes } }) => {
+  document.addEventListener("showflips", async ({ detail: { candidate, ...classes } }) => {
+    await load();
     form.reset();
     form.elements.candidate.value = String(candidates.indexOf(candidate));
     for (const [name, value] of Object.entries(classes)) form.elements[name].value = value;
@@ -299,7 +315,7 @@
   new ResizeObserver(() => {
     if (list.clientWidth === width) return;
     width = list.clientWidth;
-    refresh();
+    if (chosen.length) refresh();
   }).observe(list);
 
   // On paper the cards flow, the first of the chosen ones.
@@ -314,12 +330,14 @@
     refresh();
   });
 
-  // The cards are made when the section comes near: opening the page costs nothing here.
+  // The cards are made when the section comes near: opening the page costs nothing here. What is on
+  // them is read earlier, in an idle moment, so that they are whole on paper too.
+  addEventListener("load", () => (window.requestIdleCallback ?? setTimeout)(load));
   const near = new IntersectionObserver(
     (entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       near.disconnect();
-      filter();
+      load().then(filter);
     },
     { rootMargin: "1200px" },
   );
