@@ -53,6 +53,10 @@ class MissingExtraError(CompressOnnxError):
     """The command needs packages that an optional extra brings."""
 
 
+class MissingProgramError(CompressOnnxError):
+    """The command needs a program that is not on this machine."""
+
+
 class OutputError(CompressOnnxError):
     """A result cannot be written where it was asked for."""
 

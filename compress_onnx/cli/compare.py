@@ -87,7 +87,7 @@ def compare(
 def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
     """Run a comparison with progress bars and return its record."""
     from compress_onnx.data.sources import load_data
-    from compress_onnx.study.calibration import checked_calibration
+    from compress_onnx.study.calibration import manifests_of
     from compress_onnx.study.compare import Job, compare_models
     from compress_onnx.study.contestants import named_entries
 
@@ -99,7 +99,7 @@ def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run
         folder=run.folder,
         command=run.command,
         started_at=run.started_at,
-        calibration=checked_calibration(paths, images),
+        manifests=manifests_of(paths),
     )
     with progress_bars() as stages:
         return compare_models(job, stages=stages)

@@ -1,4 +1,4 @@
-"""``compress-onnx report``: the page of a run, made again from its record."""
+"""``compress-onnx report``: the page of a run or a study, made again from its records."""
 
 from __future__ import annotations
 
@@ -7,14 +7,36 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx.cli.terminal import put
+from compress_onnx.cli.terminal import put, say
+from compress_onnx.errors import OptionError
 
 
-def report(run: Annotated[Path, typer.Argument(help="A run's folder or its run.json.")]) -> None:
-    """Write a run's HTML report again.
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder or its run.json, or a study's folder.")],
+    *,
+    against: Annotated[
+        Path | None, typer.Option(help="An older run: a page of its own shows what changed since.")
+    ] = None,
+    charts: Annotated[
+        Path | None, typer.Option(help="Folder to write every chart to, as SVG (needs Chromium or Chrome).")
+    ] = None,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Leave pictures and saliency maps out of the page.")
+    ] = True,
+) -> None:
+    """Write a run's HTML report again, or the page that joins a study's cells.
 
     Example: compress-onnx report reports/20260102-150405-demo-lenet5-digits
     """
-    from compress_onnx.study.pictures import write_report
+    from compress_onnx.study import reports
 
-    put(str(write_report(run)))
+    if reports.is_study(run):
+        if against is not None:
+            raise OptionError("--against with a run", "a study", where=run, remedy="Name one of its cells.")
+        put(str(reports.write_study_page(run)))
+    else:
+        put(str(reports.write_report(run, against=against, images=images)))
+    if charts is not None:
+        study = reports.is_study(run)
+        paths = reports.write_study_charts(run, charts) if study else reports.write_charts(run, charts, against=against)
+        say(f"{len(paths)} charts in {charts}")

@@ -112,7 +112,7 @@ def saliency_method(wanted: str) -> str:
 def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
     """Write the report, then print the record as JSON, or the table and the report's path."""
     from compress_onnx.store import as_json as record_json
-    from compress_onnx.study.pictures import write_report
+    from compress_onnx.study.reports import write_report
 
     page = write_report(folder)
     if as_json:
@@ -147,7 +147,7 @@ def show_summary(record: RunRecord) -> None:
 
 
 def _show_other_cpu(record: RunRecord) -> None:
-    from compress_onnx.report.elsewhere import cross_cpu_table
+    from compress_onnx.report.cross_cpu_tables import cross_cpu_table
 
     baseline = record.artifacts[0].name if record.artifacts else "baseline"
     table = cross_cpu_table(record.comparisons, baseline)

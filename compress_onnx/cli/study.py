@@ -60,6 +60,7 @@ def study(
 
     require_extra("torch", command="compress-onnx study")
     from compress_onnx.study.grid import Setting, run_study
+    from compress_onnx.study.reports import write_study_page
     from compress_onnx.study.spec import load_spec
 
     changes = {
@@ -84,7 +85,7 @@ def study(
         except KeyboardInterrupt:
             say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
             raise typer.Exit(INTERRUPTED) from None
-    _finish(record, run.folder, as_json=as_json)
+    _finish(record, page=write_study_page(run.folder), as_json=as_json)
 
 
 def _words(spec: Path, changes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -115,7 +116,7 @@ def _opener(executor: str, cluster: str, workers: int | None) -> functools.parti
     return functools.partial(make, cluster, workers)
 
 
-def _finish(record: StudyRecord, folder: Path, *, as_json: bool) -> None:
+def _finish(record: StudyRecord, *, page: Path, as_json: bool) -> None:
     from compress_onnx.store import STUDY_FILE
     from compress_onnx.store import as_json as record_json
 
@@ -124,7 +125,7 @@ def _finish(record: StudyRecord, folder: Path, *, as_json: bool) -> None:
     else:
         for cell in record.cells:
             _show(cell)
-    say(f"Summary: {folder / STUDY_FILE}, a report per cell beside it")
+    say(f"Summary: {page}; its record: {page.with_name(STUDY_FILE)}")
 
 
 def _show(cell: CellSummary) -> None:

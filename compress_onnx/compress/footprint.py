@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from compress_onnx.compress.entropy import entropy_bytes, initializer_bytes
 from compress_onnx.files import sha256_of_file
-from compress_onnx.graph import default_opset, load_model, precision, read_embedded, weights
-from compress_onnx.records import Artifact, Footprint, RecipeStep
+from compress_onnx.graph import Weight, default_opset, load_model, precision, read_embedded, weights
+from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
 
 # zip's usual level: what a release archive or an over-the-air update would carry.
 _ZIP_LEVEL = 6
@@ -59,11 +59,23 @@ def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep
         zip_bytes=zip_bytes(path),
         weights=elements,
         nonzero_weights=nonzero,
+        layers=tuple(map(_layer, found)),
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
         zstd_bytes=zstd_bytes(path),
         initializer_bytes=initializer_bytes(model),
         entropy_bytes=entropy_bytes(model),
+    )
+
+
+def _layer(weight: Weight) -> LayerWeights:
+    return LayerWeights(
+        name=weight.name,
+        ops=weight.ops,
+        shape=weight.shape,
+        bits=weight.bits,
+        elements=weight.elements,
+        nonzero=weight.nonzero,
     )
 
 

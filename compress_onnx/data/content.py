@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from compress_onnx import config
 from compress_onnx.cache import kept, trim
+from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import OutputError
 from compress_onnx.files import sha256_of, write_text
 
@@ -21,6 +22,15 @@ Hashes = NDArray[np.str_]
 # A million pictures.
 LIMIT_BYTES = 64 * 2**20
 _HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def content_hashes(images: ImageSet) -> frozenset[str]:
+    """Return the content hashes of all pictures of a set, which are decoded where that was never done before."""
+
+    def find() -> Hashes:
+        return np.array([images.content_sha256(row) for row in range(len(images))], dtype="U64")
+
+    return frozenset(kept_hashes(content_key(images.info.sha256), find, n=len(images)).tolist())
 
 
 def content_key(dataset_sha256: str) -> str:

@@ -7,13 +7,13 @@ since copies of one picture travel under many names.
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from compress_onnx.config import Progress, silent
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import DataError, RecordError
 from compress_onnx.files import write_text
@@ -58,22 +58,13 @@ def class_balanced(labels: NDArray[np.int64], n: int, *, rng: np.random.Generato
     return np.asarray(rows[order][:n], dtype=np.int64)
 
 
-def content_hashes(images: ImageSet, *, progress: Progress = silent) -> frozenset[str]:
-    """Return the content hashes of all pictures of a set; an empty set has none."""
-    hashes = set()
-    for index in range(len(images)):
-        hashes.add(images.content_sha256(index))
-        progress((index + 1) / len(images), "hashing pictures")
-    return frozenset(hashes)
-
-
 def choose_calibration(
     images: ImageSet, n: int, *, seed: int, exclude_sha256: frozenset[str] = frozenset()
 ) -> CalibrationManifest:
     """Choose ``n`` images, balanced over the classes, none of them excluded and no picture twice.
 
     Unlabelled sets are drawn from uniformly. ``exclude_sha256`` holds content hashes, such as
-    :func:`content_hashes` of the images a model is evaluated on.
+    those of the images a model is evaluated on.
 
     Errors
     ------
@@ -143,8 +134,8 @@ def calibration_images(manifest: CalibrationManifest, images: ImageSet) -> Image
     return images.subset(np.array(rows, dtype=np.int64), split=f"{images.info.split}/calibration")
 
 
-def check_disjoint(manifest: CalibrationManifest, evaluation: ImageSet) -> None:
-    """Raise if a calibration picture is also evaluated, whatever its name there.
+def check_disjoint(manifest: CalibrationManifest, evaluated: AbstractSet[str], *, where: str) -> None:
+    """Raise if a calibration picture is also evaluated, whatever its name there; ``evaluated`` holds content hashes.
 
     Errors
     ------
@@ -152,12 +143,12 @@ def check_disjoint(manifest: CalibrationManifest, evaluation: ImageSet) -> None:
         with the number of shared pictures and the id of one.
     """
     calibrating = dict(zip(manifest.sample_sha256, manifest.sample_ids, strict=True))
-    shared = [calibrating[c] for c in sorted(content_hashes(evaluation) & calibrating.keys())]
+    shared = [calibrating[c] for c in sorted(evaluated & calibrating.keys())]
     if shared:
         raise DataError(
             "calibration images that are not evaluated",
             f"{len(shared)} in both, such as {shared[0]}",
-            where=f"manifest {manifest.name}, {evaluation.info.name}:{evaluation.info.split}",
+            where=f"manifest {manifest.name}, {where}",
             remedy="Calibrate on other images, such as the training split.",
         )
 

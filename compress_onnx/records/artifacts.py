@@ -73,8 +73,26 @@ class Footprint:
 
 
 @record
+class LayerWeights:
+    """One weight tensor of a model file: its name, the operators that use it, its shape and stored bits.
+
+    ``nonzero`` of its ``elements`` are not zero, where a quantised value equal to its zero point is zero.
+    """
+
+    name: str
+    ops: tuple[str, ...]
+    shape: tuple[int, ...]
+    bits: int
+    elements: int
+    nonzero: int
+
+
+@record
 class Artifact:
-    """One model file with hash and recipe. ``path`` is relative to the run's folder when inside it."""
+    """One model file with hash and recipe. ``path`` is relative to the run's folder when inside it.
+
+    ``layers`` holds its weight tensors in graph order, empty where they were not recorded.
+    """
 
     name: str
     path: str
@@ -86,6 +104,7 @@ class Artifact:
     zip_bytes: int
     weights: int
     nonzero_weights: int
+    layers: tuple[LayerWeights, ...] = ()
     parent_sha256: str | None
     recipe: tuple[RecipeStep, ...]
     warnings: tuple[str, ...] = ()

@@ -17,8 +17,21 @@ from compress_onnx.records import (
     SystematicShift,
 )
 from compress_onnx.report.attention_pictures import common_png, difference_png, outlined_png
-from compress_onnx.report.cells import Cell, Table, Tone, absent, count, number_cell, percent, plain, span, words
+from compress_onnx.report.cells import (
+    Cell,
+    Table,
+    Tone,
+    absent,
+    count,
+    number_cell,
+    p_cell,
+    percent,
+    plain,
+    span,
+    words,
+)
 from compress_onnx.report.pictures import png
+from compress_onnx.report.section import Gallery, Picture
 
 CLASSES_SHOWN = 10
 SIGNIFICANT = 0.05
@@ -38,24 +51,6 @@ VERDICTS = {
     ShiftVerdict.UNDECIDED: (Tone.UNCLEAR, "undecided"),
 }
 EXAMPLE_NAMES = ("Median deviation", "Largest deviation")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """One picture of a gallery: PNG bytes as base64 text, what it is called and what it shows."""
-
-    data: str
-    caption: str
-    alt: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Gallery:
-    """Pictures beside each other, drawn in whole pixels, under one caption."""
-
-    caption: str
-    pictures: tuple[Picture, ...]
-    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +105,7 @@ def verdict_cell(shift: SystematicShift) -> Cell:
         text="Systematic shift",
         word=word,
         tone=tone,
-        detail=f"p {_p(shift.p_value)}; {effect}, a small one is 0.2; {explained}; {cells}",
+        detail=f"p {p_cell(shift.p_value).text}; {effect}, a small one is 0.2; {explained}; {cells}",
     )
 
 
@@ -182,18 +177,14 @@ def _class_row(one: ClassAttention) -> tuple[Cell, ...]:
         count(one.n),
         number_cell(dataclasses.replace(one.mean_absolute_deviation, unit="")),
         few if one.effect is None else Cell(text=plain(one.effect)),
-        few if one.p_value is None else Cell(text=_p(one.p_value)),
+        few if one.p_value is None else p_cell(one.p_value),
         few if one.q_value is None else _q_cell(one.q_value),
     )
 
 
 def _q_cell(q_value: float) -> Cell:
     moved = q_value < SIGNIFICANT
-    return Cell(text=_p(q_value), tone=Tone.UNCLEAR if moved else Tone.PLAIN, word="moved" if moved else "")
-
-
-def _p(p_value: float) -> str:
-    return plain(p_value, 4 if p_value < 0.001 else 3)
+    return Cell(text=p_cell(q_value).text, tone=Tone.UNCLEAR if moved else Tone.PLAIN, word="moved" if moved else "")
 
 
 def _mean_gallery(maps: AttentionMaps) -> Gallery:

@@ -2,58 +2,88 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 
-from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun
+from compress_onnx.records import BenchRecord, LatencyComparison
 from compress_onnx.report.bench_charts import bench_charts
 from compress_onnx.report.bench_words import names_of, noise, runs_of, settings_of, spoken_setting, warnings_of
-from compress_onnx.report.cells import (
-    Cell,
-    Table,
-    absent,
-    latency_cell,
-    milliseconds,
-    plain,
-    size,
-    speedup_cell,
-    words,
-)
-from compress_onnx.report.html import page
-
-_HEAD = ("Model", "p50", "p90", "p99", "Images per second", "Load", "First call", "Peak memory", "Speed-up")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class BenchView:
-    """The page's content, formatted; charts are made apart, from the same record."""
-
-    title: str
-    subtitle: str
-    tables: tuple[Table, ...]
-    explanations: tuple[tuple[str, tuple[str, ...]], ...]
-    warnings: tuple[str, ...]
-    facts: tuple[tuple[str, str], ...]
-    command: str
+from compress_onnx.report.cells import Table, speedup_cell, words
+from compress_onnx.report.html import render_page
+from compress_onnx.report.latency_tables import HEAD, run_cells
+from compress_onnx.report.section import Command, Listing, Page, Pair, Panel, Section, Text
 
 
 def render_bench(record: BenchRecord) -> str:
     """Return the page as one HTML document that opens from disk and needs no network."""
-    return page("bench.html.j2", view=bench_view(record), charts=bench_charts(record), scripts=("report.js",))
+    return render_page(bench_page(record))
 
 
-def bench_view(record: BenchRecord) -> BenchView:
-    """Return the page's content."""
+def bench_page(record: BenchRecord) -> Page:
+    """Return the page's sections."""
     names = names_of(record)
-    found = settings_of(record)
-    return BenchView(
+    return Page(
         title=f"Latency of {', '.join(names[1:])} against {names[0]}",
         subtitle=f"{record.environment.cpu_model}, {record.started_at}",
-        tables=tuple(_table(names, setting) for setting in found),
-        explanations=tuple(pair for pair in zip(names[1:], record.explanations, strict=True) if pair[1]),
-        warnings=warnings_of(record),
-        facts=_facts(record),
-        command=shlex.join(record.command),
+        sections=(_speed(record), _numbers(record), _sweep(record), _doubts(record), _origin(record)),
+    )
+
+
+def _speed(record: BenchRecord) -> Section:
+    charts = bench_charts(record)
+    return Section(
+        key="speed",
+        title="Speed-up",
+        good="a filled mark whose whole interval lies right of the grey band.",
+        bad="a mark inside the band: two copies of the baseline differ as much.",
+        panels=(Panel(blocks=(charts["speedup"], charts["distribution"])),),
+    )
+
+
+def _numbers(record: BenchRecord) -> Section:
+    names = names_of(record)
+    return Section(
+        key="numbers",
+        title="Numbers",
+        good="a speed-up whose whole interval lies beyond the noise floor.",
+        bad="two medians of one process each: they differ for the same file, too.",
+        panels=(Panel(blocks=tuple(_table(names, setting) for setting in settings_of(record))),),
+    )
+
+
+def _sweep(record: BenchRecord) -> Section:
+    charts = bench_charts(record)
+    return Section(
+        key="sweep",
+        title="Batch sizes",
+        good="the candidate's line above the baseline's in throughput, at the batch you will run.",
+        bad="lines that cross: faster with one batch, slower with another.",
+        panels=(Panel(blocks=(Pair(left=(charts["throughput"],), right=(charts["latency"],)),)),),
+    )
+
+
+def _doubts(record: BenchRecord) -> Section:
+    slow = zip(names_of(record)[1:], record.explanations, strict=True)
+    reasons = [Listing(title=f"Why \u2068{name}\u2069 is not faster", items=found) for name, found in slow if found]
+    told = warnings_of(record)
+    quiet = Text(text="Nothing disturbed the timing as far as the machine tells.")
+    return Section(
+        key="doubts",
+        title="Doubts and reasons",
+        good="no warning.",
+        bad="other work beside the timing, or a clock that changed: measure again when the machine is quiet.",
+        panels=(Panel(blocks=(*reasons, Listing(title="Warnings", items=told) if told else quiet)),),
+    )
+
+
+def _origin(record: BenchRecord) -> Section:
+    rows = tuple((words(name), words(text)) for name, text in _facts(record))
+    facts = Table(caption="Machine", head=("Name", "Value"), rows=rows)
+    return Section(
+        key="origin",
+        title="Where it comes from",
+        good="the machine below is the one you deploy to.",
+        bad="another CPU, another number of cores, or another runtime.",
+        panels=(Panel(blocks=(Command(text=shlex.join(record.command)), facts)),),
     )
 
 
@@ -61,23 +91,11 @@ def _table(names: list[str], setting: tuple[LatencyComparison, ...]) -> Table:
     first = setting[0]
     speedups = [words("baseline"), *(speedup_cell(c.speedup, significant=c.significant) for c in setting)]
     rows = tuple(
-        (words(name), *_cells(run), speedup)
+        (words(name), *run_cells(run), speedup)
         for name, run, speedup in zip(names, runs_of(setting), speedups, strict=True)
     )
     caption = f"{spoken_setting(first)}: {first.rounds} rounds in fresh processes"
-    return Table(caption=caption[0].upper() + caption[1:], head=_HEAD, rows=rows, note=noise(first))
-
-
-def _cells(run: LatencyRun) -> tuple[Cell, ...]:
-    quantiles = (latency_cell(run.p50_ms), latency_cell(run.p90_ms), latency_cell(run.p99_ms))
-    rate = run.throughput.value if run.throughput else None
-    return (
-        *quantiles,
-        absent("no rate") if rate is None else Cell(text=f"{rate:,.0f}" if rate >= 10 else plain(rate)),
-        Cell(text=milliseconds(run.load_ms)),
-        absent("not measured") if run.first_ms is None else Cell(text=milliseconds(run.first_ms)),
-        absent("the system does not tell") if run.peak_bytes is None else Cell(text=size(run.peak_bytes)),
-    )
+    return Table(caption=caption[0].upper() + caption[1:], head=HEAD, rows=rows, note=noise(first))
 
 
 def _facts(record: BenchRecord) -> tuple[tuple[str, str], ...]:

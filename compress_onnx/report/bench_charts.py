@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 from plotly import graph_objects as go
 
-from compress_onnx.records import BenchRecord, LatencyComparison, Measure
+from compress_onnx.records import BenchRecord, Measure
 from compress_onnx.report.bench_words import names_of, runs_of, settings_of, spoken_setting
 from compress_onnx.report.chart import (
     BASELINE,
@@ -21,26 +19,35 @@ from compress_onnx.report.chart import (
     Chart,
     as_figure,
     axis,
+    keyed,
     label,
     log_axis,
     missing_chart,
 )
-from compress_onnx.report.samples import even_quantiles
+from compress_onnx.report.latency_charts import box_chart, speedup_chart
 
 _COLOURS = (BASELINE, CANDIDATE, REPAIR, HARM, SIDEWAYS)
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
-_BOX_POINTS = 300
 
 
 def bench_charts(record: BenchRecord) -> Mapping[str, Chart]:
     """Return the charts by key: ``speedup``, ``latency``, ``throughput`` and ``distribution``."""
-    return {
+    charts = {
         "throughput": sweep_chart(record, "Throughput", "images per second (log)", lambda run: run.throughput),
         "latency": sweep_chart(record, "Typical latency", "p50 in ms per call (log)", lambda run: run.p50_ms),
-        "speedup": speedup_chart(record),
+        "speedup": _speedups(record),
         "distribution": distribution_chart(record),
     }
+    return {key: keyed(key, chart) for key, chart in charts.items()}
+
+
+def _speedups(record: BenchRecord) -> Chart:
+    rows = [row for setting in settings_of(record) for row in zip(names_of(record)[1:], setting, strict=True)]
+    if len(settings_of(record)) == 1:
+        return speedup_chart(rows)
+    named = [(f"{name}, {found.batch}/{found.threads}", found) for name, found in rows]
+    return speedup_chart(named, " Behind each name stand batch and threads.")
 
 
 def sweep_chart(record: BenchRecord, title: str, unit: str, measured: Any) -> Chart:
@@ -107,108 +114,13 @@ def _line(name: str, style: tuple[str, str, str], points: list[Point]) -> go.Sca
     )
 
 
-def speedup_chart(record: BenchRecord) -> Chart:
-    """Return every speed-up with its interval, and the band that two copies of the baseline fill."""
-    title = "Speed-up against the baseline"
-    rows = [row for setting in settings_of(record) for row in zip(names_of(record)[1:], setting, strict=True)]
-    single = len(settings_of(record)) == 1
-    names = [name if single else f"{name}, {c.batch}/{c.threads}" for name, c in rows]
-    marks = [_mark(place, comparison) for place, (_, comparison) in enumerate(rows)]
-    floors = [_band(place, comparison) for place, (_, comparison) in enumerate(rows)]
-    values = [value for mark in marks for value in _ends(mark)] + [
-        end for f in floors if f for end in (f["x0"], f["x1"])
-    ]
-    ticks = {"tickvals": list(range(len(rows))), "ticktext": [label(name) for name in names]}
-    one = {
-        "type": "line",
-        "x0": 1,
-        "x1": 1,
-        "y0": 0,
-        "y1": 1,
-        "yref": "paper",
-        "line": {"color": BASELINE, "dash": "dot"},
-    }
-    layout = {
-        "xaxis": _ratio_axis([*values, 1.0]),
-        "yaxis": axis("", range=[len(rows) - 0.4, -0.6], **ticks),
-        "shapes": [one, *(band for band in floors if band)],
-        "showlegend": False,
-    }
-    named = "" if single else " Behind each name stand batch and threads."
-    alt = f"Speed-up with 95 % interval. Grey: as far apart as two copies of the baseline, this machine's noise.{named}"
-    return Chart(title=title, alt=alt, height=110 + 40 * len(rows), figure=as_figure(marks, layout))
-
-
-def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
-    measure = comparison.speedup
-    value, interval = measure.value or 1.0, measure.interval
-    colour = SIDEWAYS if not comparison.significant else CANDIDATE if value > 1 else HARM
-    error = {"symmetric": False, "thickness": 2, "width": 5, "color": colour}
-    ends = {"array": [interval.high - value], "arrayminus": [value - interval.low]} if interval else {"array": [0.0]}
-    word = "significant" if comparison.significant else "not significant"
-    return go.Scatter(
-        x=[value],
-        y=[place],
-        mode="markers+text",
-        text=[f"{value:.3g}\u00d7"],
-        textposition="top center",
-        marker={"color": colour, "size": 11, "symbol": "circle" if comparison.significant else "circle-open"},
-        error_x={**error, **ends},
-        hovertemplate=f"%{{x:.4g}} times, {word}<extra></extra>",
-    )
-
-
-def _ratio_axis(values: list[float]) -> dict[str, object]:
-    """Return an axis of ratios: logarithmic once the largest is twice the smallest, when it has more than one tick."""
-    title = "times as fast as the baseline"
-    if max(values) < 2 * min(values):
-        return axis(title)
-    return log_axis(f"{title} (log)", values)
-
-
-def _ends(mark: go.Scatter) -> tuple[float, float]:
-    error = mark.error_x
-    down = error.arrayminus[0] if error.arrayminus is not None else 0.0
-    return max(mark.x[0] - down, 1e-6), mark.x[0] + error.array[0]
-
-
-def _band(place: int, comparison: LatencyComparison) -> dict[str, Any]:
-    floor = comparison.noise_floor
-    if floor is None or floor.value is None:
-        return {}
-    factor = 1 + floor.value
-    shape = {"type": "rect", "x0": 1 / factor, "x1": factor, "y0": place - 0.4, "y1": place + 0.4, "layer": "below"}
-    return {**shape, "fillcolor": BASELINE, "opacity": 0.3, "line": {"width": 0}}
-
-
 def distribution_chart(record: BenchRecord) -> Chart:
     """Return the distribution of all timed calls of each model in the first setting."""
-    title = "Timed calls"
     setting = settings_of(record)[0]
-    runs, names = runs_of(setting), names_of(record)
-    drawn = [even_quantiles(np.asarray(run.values_ms, np.float64), _BOX_POINTS) for run in runs]
-    boxes = [_box(place, values) for place, values in enumerate(drawn)]
-    # A few calls that met other work would press all boxes to the edge.
-    seen = [value for values in drawn for value in np.quantile(values, [0.0, 0.95]) if value > 0]
-    ticks = {"tickvals": list(range(len(runs))), "ticktext": [label(name) for name in names]}
-    layout = {
-        "xaxis": log_axis("milliseconds per call (log)", seen),
-        "yaxis": axis("", autorange="reversed", **ticks),
-        "showlegend": False,
-    }
-    calls = sum(len(run.values_ms) for run in runs)
-    alt = f"{calls:,} timed calls, {spoken_setting(setting[0])}; the slowest twentieth may lie beyond the right edge."
-    return Chart(title=title, alt=alt, height=100 + 44 * len(boxes), figure=as_figure(boxes, layout))
-
-
-def _box(place: int, values: Any) -> go.Box:
-    colour = _COLOURS[place % len(_COLOURS)]
-    return go.Box(
-        x=[float(f"{value:.4g}") for value in values if math.isfinite(value)],
-        y=[place] * len(values),
-        orientation="h",
-        boxpoints=False,
-        width=0.55,
-        line={"color": colour, "width": 1.5},
-        hoverinfo="x",
-    )
+    runs = [
+        (name, run.values_ms, _COLOURS[place % len(_COLOURS)])
+        for place, (name, run) in enumerate(zip(names_of(record), runs_of(setting), strict=True))
+    ]
+    calls = sum(len(values) for _, values, _ in runs)
+    alt = f"{calls:,} timed calls, {spoken_setting(setting[0])}; the slowest hundredth may lie beyond the right edge."
+    return box_chart("Timed calls", alt, runs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from enum import StrEnum
+from typing import ClassVar
 
 from compress_onnx.records import Better, Interval, Measure
 
@@ -44,7 +45,8 @@ SPEED_WORDS = Words("faster", "slower", "not significant")
 class Cell:
     """One formatted fact: main ``text``, small ``detail`` (interval or reason), ``word`` and ``tone``.
 
-    ``bar`` (0 to 1) draws a bar beside the text; ``kind`` is ``number``, ``text`` or ``code``.
+    ``bar`` (0 to 1) draws a bar beside the text; ``kind`` is ``number``, ``text``, ``code`` or
+    ``outcome``; ``mark`` replaces the tone's own sign; ``href`` is where a row's header leads.
     """
 
     text: str
@@ -53,11 +55,13 @@ class Cell:
     tone: Tone = Tone.PLAIN
     kind: str = "number"
     bar: float | None = None
+    mark: str = ""
+    href: str = ""
 
     @property
     def sign(self) -> str:
         """Return the mark that says the tone without colour."""
-        return SIGNS[self.tone]
+        return self.mark or SIGNS[self.tone]
 
     @property
     def line(self) -> str:
@@ -84,10 +88,19 @@ class Cell:
 class Table:
     """A captioned table; the first cell of each row is its header."""
 
+    shape: ClassVar[str] = "table"
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A sentence in a table's place: why there is none."""
+
+    shape: ClassVar[str] = "missing"
+    reason: str
 
 
 def absent(reason: str | None) -> Cell:
@@ -250,5 +263,50 @@ def number_cell(measure: Measure, digits: int = 4) -> Cell:
         return absent(measure.undefined_reason)
     if measure.unit == "fraction":
         return fraction_cell(measure)
-    unit = "" if measure.unit in {"", "1", "none", "ratio"} else f"{NARROW_SPACE}{measure.unit}"
-    return Cell(text=f"{plain(measure.value, digits)}{unit}", detail=span(measure.interval, digits=digits))
+    return Cell(text=f"{plain(measure.value, digits)}{_unit(measure)}", detail=span(measure.interval, digits=digits))
+
+
+def change_cell(measure: Measure | None, digits: int = 4) -> Cell:
+    """Return a change of any unit, fractions in points, with interval, tone and word; ``None`` was not recorded.
+
+    >>> loss = Measure(value=0.25, unit="nats", better=Better.LOWER, n=9)
+    >>> change_cell(loss, 2).text.replace(NARROW_SPACE, " ")
+    '+0.25 nats'
+    """
+    if measure is None:
+        return absent(None)
+    if measure.value is None:
+        return absent(measure.undefined_reason)
+    if measure.unit == "fraction":
+        return points_cell(measure)
+    tone = tone_of(measure)
+    return Cell(
+        text=f"{signed(measure.value, digits)}{_unit(measure)}",
+        detail=span(measure.interval, sign=True, digits=digits),
+        tone=tone,
+        word=word_of(tone),
+    )
+
+
+def _unit(measure: Measure) -> str:
+    return "" if measure.unit in {"", "1", "none", "ratio", "p-value"} else f"{NARROW_SPACE}{measure.unit}"
+
+
+def known_cell(measure: Measure | None, digits: int = 4) -> Cell:
+    """Return a measure's cell; ``None`` was not recorded, as by an older version.
+
+    >>> known_cell(None).detail
+    'not recorded'
+    """
+    return absent(None) if measure is None else number_cell(measure, digits)
+
+
+def p_cell(value: float | None, reason: str | None = "not tested") -> Cell:
+    """Return a p-value: three digits, below which only that it is smaller is told.
+
+    >>> p_cell(0.0004).text, p_cell(0.25).text
+    ('< 0.001', '0.250')
+    """
+    if value is None:
+        return absent(reason)
+    return Cell(text="< 0.001" if value < 0.001 else f"{value:.3f}")

@@ -7,9 +7,10 @@ import html
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from plotly import graph_objects as go
+from plotly.io.json import to_json_plotly
 
 # Okabe and Ito's (2008) blue and vermillion moved to a lightness that keeps 3:1 on white and on near-black.
 HARM, REPAIR, SIDEWAYS, BASELINE, CANDIDATE = "#d9542b", "#2f86d0", "#a8810f", "#7d8794", "#1a9a86"
@@ -27,11 +28,14 @@ CHART_HEIGHT = 340
 class Chart:
     """One chart: title, what it shows in words, size in pixels, its figure or why there is none.
 
-    ``figure`` is a plotly figure as a JSON-able mapping with ``data`` and ``layout``.
+    ``figure`` is a plotly figure as a JSON-able mapping with ``data`` and ``layout``; ``key`` names
+    the chart on its page and as a file.
     """
 
+    shape: ClassVar[str] = "chart"
     title: str
     alt: str
+    key: str = ""
     height: int = CHART_HEIGHT
     min_width: int = 0
     figure: Mapping[str, Any] | None = None
@@ -47,6 +51,15 @@ def missing_chart(title: str, reason: str) -> Chart:
     return Chart(title=title, alt=reason, missing=reason)
 
 
+def keyed(key: str, chart: Chart) -> Chart:
+    """Return the chart under its name on the page.
+
+    >>> keyed("speed", missing_chart("Speed", "not measured")).key
+    'speed'
+    """
+    return dataclasses.replace(chart, key=key)
+
+
 def as_figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return traces and layout as a JSON-able figure without plotly's default theme: the page brings its own."""
     base = {
@@ -55,8 +68,12 @@ def as_figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> Mapping[str, 
         "hovermode": "closest",
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     }
-    figure = go.Figure(data=list(traces), layout={**base, **layout})
-    built: dict[str, Any] = json.loads(figure.to_json(engine="json"))
+    # Not go.Figure: it would check every trace a second time, half of a report's rendering.
+    parts = {
+        "data": [trace.to_plotly_json() for trace in traces],
+        "layout": go.Layout({**base, **layout}).to_plotly_json(),
+    }
+    built: dict[str, Any] = json.loads(to_json_plotly(parts, engine="json"))
     return built
 
 
@@ -101,6 +118,15 @@ def label(name: str) -> str:
     short = name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}\u2026"
     # Between two dollar signs plotly would look for formulas.
     return f"\u2068{html.escape(short, quote=False).replace('$', '&#36;')}\u2069"
+
+
+def class_label(names: Sequence[str], index: int) -> str:
+    """Return the label of a class, by number where it has no name, as without labels.
+
+    >>> class_label((), 3)
+    '\u2068class 3\u2069'
+    """
+    return label(names[index] if 0 <= index < len(names) else f"class {index}")
 
 
 def diagonal() -> go.Scatter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
@@ -10,8 +12,8 @@ from compress_onnx.metrics.confusion import confusion_tables
 from compress_onnx.records import ClassResult, Comparison
 from compress_onnx.report.cells import signed
 from compress_onnx.report.chart import BASELINE, HARM, REPAIR, Chart, as_figure, axis, label, missing_chart
-from compress_onnx.report.summary import is_significant
-from compress_onnx.report.tables import shown_classes
+from compress_onnx.report.class_tables import NO_RECALL, beyond_chance, shown_classes
+from compress_onnx.report.summary import is_discovered, is_significant
 
 ROW_HEIGHT = 19
 FRAME_HEIGHT = 90
@@ -29,30 +31,31 @@ def class_chart(comparison: Comparison) -> Chart:
     title = "Recall change per class"
     shown = shown_classes(comparison.classes)
     if not shown:
-        return missing_chart(title, "No class has a recall: the data has no labels.")
-    significant = sum(map(is_significant, shown))
+        return missing_chart(title, NO_RECALL)
+    significant, discovered = sum(map(is_significant, shown)), sum(map(is_discovered, shown))
     rows = list(range(len(shown)))
     names = [label(result.class_name) for result in shown]
     layout = {
-        "xaxis": axis("change of recall in points", zeroline=True),
+        "xaxis": axis("points of recall", zeroline=True),
         "yaxis": axis("", tickvals=rows, ticktext=names, range=[len(shown) - 0.4, -0.6]),
         "showlegend": False,
     }
     return Chart(
         title=title,
         alt=f"{len(shown)} classes sorted by change of recall under {comparison.candidate_name}; "
-        f"{significant} significant (filled). The table below lists the same numbers.",
+        f"{significant} beyond chance by Holm (filled), {discovered} by Benjamini and Hochberg (with a dot or filled). "
+        "The table below lists the same numbers.",
         height=FRAME_HEIGHT + ROW_HEIGHT * len(shown),
-        figure=as_figure([_class_trace(shown)], layout),
+        figure=as_figure([_class_trace(shown, comparison.candidate_name)], layout),
     )
 
 
-def _class_trace(shown: tuple[ClassResult, ...]) -> go.Scatter:
+def _class_trace(shown: tuple[ClassResult, ...], candidate: str) -> go.Scatter:
     values = [100 * (result.change.value or 0.0) for result in shown]
     intervals = [result.change.interval for result in shown]
     up = [100 * i.high - value if i else 0.0 for i, value in zip(intervals, values, strict=True)]
     down = [value - 100 * i.low if i else 0.0 for i, value in zip(intervals, values, strict=True)]
-    marks = [is_significant(result) for result in shown]
+    marks = [is_significant(result) or is_discovered(result) for result in shown]
     return go.Scatter(
         x=values,
         y=list(range(len(shown))),
@@ -61,11 +64,20 @@ def _class_trace(shown: tuple[ClassResult, ...]) -> go.Scatter:
         marker={
             "size": 9,
             "color": [_colour(value, mark) for value, mark in zip(values, marks, strict=True)],
-            "symbol": ["circle" if mark else "circle-open" for mark in marks],
+            "symbol": list(map(_symbol, shown)),
         },
-        customdata=[[label(r.class_name), f"{r.support:,}", "significant" if is_significant(r) else ""] for r in shown],
-        hovertemplate="%{customdata[0]}<br>%{x:.2f} points, %{customdata[1]} images %{customdata[2]}<extra></extra>",
+        customdata=[[label(r.class_name), f"{r.support:,}", beyond_chance(r)] for r in shown],
+        hovertemplate="%{customdata[0]}<br>%{x:.2f} points, %{customdata[1]} images, beyond chance: %{customdata[2]}"
+        "<br>click: its flips<extra></extra>",
+        # Read by the page's script: a click on a mark shows the flips behind it.
+        meta={"flips": {"candidate": candidate, "labels": [result.class_name for result in shown]}},
     )
+
+
+def _symbol(result: ClassResult) -> str:
+    if is_significant(result):
+        return "circle"
+    return "circle-open-dot" if is_discovered(result) else "circle-open"
 
 
 def _colour(value: float, marked: object) -> str:
@@ -85,6 +97,8 @@ def confusion_chart(comparison: Comparison, names: tuple[str, ...]) -> Chart:
     shown = tuple(label(names[index]) for index in chosen)
     if not np.any(after - before):
         return missing_chart(title, "Candidate and baseline confuse the same classes equally often.")
+    raw = [names[index] for index in chosen]
+    meta = {"flips": {"candidate": comparison.candidate_name, "labels": raw, "said": raw}}
     ticks = {"tickvals": list(range(len(shown))), "ticktext": shown, "showgrid": False, "tickfont": {"size": 11}}
     layout = {
         "xaxis": axis("predicted class", **ticks, tickangle=-90),
@@ -99,7 +113,7 @@ def confusion_chart(comparison: Comparison, names: tuple[str, ...]) -> Chart:
         "The table below lists the confusions that changed most.",
         height=230 + CELL_HEIGHT * len(shown),
         min_width=260 + 14 * len(shown),
-        figure=as_figure([_heat(before[grid], after[grid], shown)], layout),
+        figure=as_figure([_heat(before[grid], after[grid], shown, meta=meta)], layout),
     )
 
 
@@ -113,7 +127,9 @@ def most_changed(change: NDArray[np.int64], limit: int) -> NDArray[np.intp]:
     return np.sort(np.argsort(-amount, kind="stable")[:limit])
 
 
-def _heat(before: NDArray[np.int64], after: NDArray[np.int64], names: tuple[str, ...]) -> go.Heatmap:
+def _heat(
+    before: NDArray[np.int64], after: NDArray[np.int64], names: tuple[str, ...], *, meta: Mapping[str, object]
+) -> go.Heatmap:
     change = after - before
     # More right answers repair, more wrong ones harm: the diagonal's sign is turned.
     harm = np.where(np.eye(len(names), dtype=bool), -change, change)
@@ -138,6 +154,7 @@ def _heat(before: NDArray[np.int64], after: NDArray[np.int64], names: tuple[str,
         customdata=hover,
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
+        meta=meta,
         xgap=1,
         ygap=1,
         colorbar={"title": {"text": "harm"}, "thickness": 12, "outlinewidth": 0, "len": 0.7},

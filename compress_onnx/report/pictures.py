@@ -39,6 +39,16 @@ def map_png(saliency: NDArray[np.floating]) -> bytes:
     return _encoded(image)
 
 
+def map_levels(content: bytes) -> NDArray[np.uint8]:
+    """Return the levels (H, W) of a map's PNG bytes, as :func:`map_png` wrote them: 0 lowest, ``LEVELS`` unknown.
+
+    >>> map_levels(map_png(np.eye(2))).tolist()
+    [[63, 0], [0, 63]]
+    """
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image, dtype=np.uint8)
+
+
 def _levels(saliency: NDArray[np.float64]) -> NDArray[np.uint8]:
     known = np.isfinite(saliency)
     low = saliency[known].min(initial=np.inf)
@@ -54,6 +64,15 @@ def _palette() -> bytes:
     at = np.linspace(0, len(ANCHORS) - 1, LEVELS)
     channels = [np.interp(at, np.arange(len(ANCHORS)), anchors[:, channel]) for channel in range(3)]
     return np.rint(np.stack(channels, axis=1)).astype(np.uint8).tobytes() + bytes([UNKNOWN_GREY] * 3)
+
+
+def palette_colours() -> list[int]:
+    """Return the colour of each level of a map as 0xRRGGBB, lowest first, that of unknown values last.
+
+    >>> f"{palette_colours()[0]:06x}", len(palette_colours())
+    ('440154', 65)
+    """
+    return [int.from_bytes(_palette()[3 * level : 3 * level + 3], "big") for level in range(LEVELS + 1)]
 
 
 def _encoded(image: Image.Image) -> bytes:

@@ -11,11 +11,12 @@ from compress_onnx.records import (
     Artifact,
     Environment,
     OptionValue,
+    PredictionRun,
     RecipeStep,
     RunRecord,
     SaliencyShift,
 )
-from compress_onnx.report.cells import Cell, Table, code, count, percent, size, words
+from compress_onnx.report.cells import Cell, Table, absent, code, count, percent, plain, size, words
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +94,36 @@ def command(record: RunRecord) -> str:
 
 
 def facts(record: RunRecord) -> tuple[Table, ...]:
-    """Return environment, data and options as tables of name and value."""
+    """Return environment, data, options and how predictions were made as tables."""
+    predicted = predicted_table(record)
     return (
         _facts("Environment", _environment(record)),
         _facts("Data", _data(record)),
         _facts("Options", [(name, _value(value)) for name, value in sorted(record.config.items())]),
         _facts("Packages", sorted(record.environment.packages.items())),
+        *((predicted,) if predicted else ()),
+    )
+
+
+def predicted_table(record: RunRecord) -> Table | None:
+    """Return how each file's predictions came about, ``None`` where the record does not say."""
+    if not record.predicted:
+        return None
+    return Table(
+        caption="How the predictions were made",
+        head=("Artifact", "Images per call", "Calls at a time", "Seconds"),
+        rows=tuple(map(_predicted_row, record.predicted)),
+        note="Nothing here changes a prediction.",
+    )
+
+
+def _predicted_row(run: PredictionRun) -> tuple[Cell, ...]:
+    found = "found in the cache"
+    return (
+        words(run.name),
+        absent(found) if run.batch is None else count(run.batch),
+        absent(found) if run.threads is None else count(run.threads),
+        Cell(text=plain(run.seconds)),
     )
 
 
@@ -108,8 +133,10 @@ def _facts(caption: str, pairs: Iterable[tuple[str, str]]) -> Table:
 
 def _environment(record: RunRecord) -> list[tuple[str, str]]:
     environment = record.environment
+    emulated = [("Emulated by", environment.emulator)] if environment.emulator else []
     return [
         ("CPU", environment.cpu_model),
+        *emulated,
         ("CPU target", environment.cpu_target),
         ("CPU features", ", ".join(environment.cpu_features) or "none"),
         ("int16 saturation", "yes" if environment.cpu_saturates else "no"),

@@ -18,44 +18,64 @@ from compress_onnx.report.chart import (
     Chart,
     as_figure,
     axis,
+    class_label,
     diagonal,
     label,
     missing_chart,
 )
-from compress_onnx.report.samples import Columns, finite, flipped, of_candidate, scatter_rows
+from compress_onnx.report.samples import Columns, finite, flipped, of_candidate, surest
 
 NO_SAMPLES = "samples.parquet is missing, so single samples cannot be drawn."
 BINS = 40
+FLIPS_DRAWN = 1500
+"""Marks a browser still draws at once as SVG without a pause one can feel."""
+DENSITY_CELLS = 64
+# An empty cell is clear, one sample is seen.
+DENSITY_SCALE = [[0, "rgba(125,135,148,0)"], [0.003, "rgba(125,135,148,0.16)"], [1, "rgba(105,115,128,0.95)"]]
 
 
 def confidence_scatter(comparison: Comparison, samples: Columns | None, names: tuple[str, ...]) -> Chart:
-    """Return confidence of the baseline against the candidate's, flips marked by kind."""
+    """Return confidence of the baseline against the candidate's: flips marked by kind over the density of the rest."""
     title = "Confidence, baseline against candidate"
     if samples is None:
         return missing_chart(title, NO_SAMPLES)
     every = of_candidate(samples, comparison.candidate_name)
-    rows = scatter_rows(every)
-    drawn, total = len(rows["sample_id"]), len(every["sample_id"])
-    kinds = np.where(flipped(rows), rows["flip_kind"].astype(str), "same")
-    traces = [diagonal(), _same(rows, kinds == "same")]
-    traces += [_flips(rows, kind, names) for kind in KIND_STYLE if np.any(kinds == kind)]
+    changed = flipped(every)
+    flips = surest(every, changed, FLIPS_DRAWN)
+    kinds = flips["flip_kind"].astype(str)
+    traces = [_density(every, ~changed), diagonal()]
+    traces += [_flips(flips, kind, names) for kind in KIND_STYLE if np.any(kinds == kind)]
     layout = {
         "xaxis": axis("confidence of the baseline", range=[-0.02, 1.02]),
         "yaxis": axis("confidence of the candidate", range=[-0.02, 1.02]),
     }
-    shown = "all" if drawn == total else f"{drawn:,} evenly chosen of"
-    alt = f"Scatter of {shown} {total:,} samples, {int((kinds != 'same').sum()):,} flips marked by shape and colour."
+    number, drawn = int(changed.sum()), len(kinds)
+    marked = f"{number:,} flips" if drawn == number else f"the {drawn:,} surest of {number:,} flips"
+    alt = (
+        f"Grey: how many of {changed.size - number:,} samples keep their class, darker is more (log). "
+        f"Marks: {marked}, by shape and colour."
+    )
     return Chart(title=title, alt=alt, height=420, figure=as_figure(traces, layout))
 
 
-def _same(rows: Columns, chosen: NDArray[np.bool_]) -> go.Scatter:
-    return go.Scatter(
-        x=np.asarray(rows["baseline_confidence"][chosen], dtype=np.float32),
-        y=np.asarray(rows["candidate_confidence"][chosen], dtype=np.float32),
-        mode="markers",
-        name="same class",
-        marker={"size": 4, "opacity": 0.35, "color": BASELINE},
+def _density(rows: Columns, chosen: NDArray[np.bool_]) -> go.Heatmap:
+    before = np.asarray(rows["baseline_confidence"][chosen], dtype=np.float64)
+    after = np.asarray(rows["candidate_confidence"][chosen], dtype=np.float64)
+    counts, _, _ = np.histogram2d(after, before, bins=DENSITY_CELLS, range=[[0, 1], [0, 1]])
+    logs = np.log1p(counts)
+    levels = np.ceil(255 * logs / max(float(logs.max()), 1.0)).astype(np.uint8)
+    return go.Heatmap(
+        x0=0.5 / DENSITY_CELLS,
+        dx=1 / DENSITY_CELLS,
+        y0=0.5 / DENSITY_CELLS,
+        dy=1 / DENSITY_CELLS,
+        z=levels,
+        zmin=0,
+        zmax=255,
+        colorscale=DENSITY_SCALE,
+        showscale=False,
         hoverinfo="skip",
+        name="same class",
     )
 
 
@@ -75,7 +95,7 @@ def _flips(rows: Columns, kind: str, names: tuple[str, ...]) -> go.Scatter:
 
 def _hover(rows: Columns, index: int, names: tuple[str, ...]) -> str:
     before, after = int(rows["baseline_class"][index]), int(rows["candidate_class"][index])
-    return f"{label(str(rows['sample_id'][index]))}<br>{label(names[before])} to {label(names[after])}"
+    return f"{label(str(rows['sample_id'][index]))}<br>{class_label(names, before)} to {class_label(names, after)}"
 
 
 def change_histogram(comparison: Comparison) -> Chart:
@@ -89,7 +109,7 @@ def change_histogram(comparison: Comparison) -> Chart:
         x=middle.tolist(),
         y=list(histogram.counts),
         width=np.diff(edges).tolist(),
-        marker={"color": [HARM if x < 0 else CANDIDATE for x in middle], "line": {"width": 0}},
+        marker={"color": [_direction(float(x)) for x in middle], "line": {"width": 0}},
         hovertemplate="%{x:.3f}: %{y:,} samples<extra></extra>",
     )
     layout = {
@@ -99,8 +119,15 @@ def change_histogram(comparison: Comparison) -> Chart:
         "bargap": 0,
     }
     total = sum(histogram.counts)
-    alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence."
+    alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence, grey kept it."
     return Chart(title="Change of confidence", alt=alt, figure=as_figure([bars], layout))
+
+
+def _direction(change: float) -> str:
+    # Rounding alone puts the middle bin's centre beside zero.
+    if abs(change) < 1e-9:
+        return BASELINE
+    return HARM if change < 0 else CANDIDATE
 
 
 def reliability_chart(comparison: Comparison) -> Chart:

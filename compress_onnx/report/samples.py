@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 Columns: TypeAlias = Mapping[str, NDArray[Any]]
 
-SCATTER_POINTS = 5000
-"""Points a browser still draws at once as SVG without a pause one can feel."""
-
 
 def of_candidate(columns: Columns, candidate: str) -> Columns:
     """Return the rows of one candidate, in their order.
@@ -41,14 +38,13 @@ def even_indices(n: int, limit: int) -> NDArray[np.int64]:
     return np.linspace(0, n - 1, limit).round().astype(np.int64)
 
 
-def scatter_rows(columns: Columns, limit: int = SCATTER_POINTS) -> Columns:
-    """Return at most ``limit`` rows with flips first: no draw of chance, no flip lost before a mere match."""
-    changed = flipped(columns)
-    flips, same = np.flatnonzero(changed), np.flatnonzero(~changed)
-    flips = flips[even_indices(flips.size, limit)]
-    same = same[even_indices(same.size, limit - flips.size)]
-    chosen = np.concatenate([flips, same])
-    return {name: values[chosen] for name, values in columns.items()}
+def surest(columns: Columns, chosen: NDArray[np.bool_], limit: int) -> Columns:
+    """Return the ``chosen`` rows, beyond ``limit`` those of which both models are surest, in their order."""
+    rows = np.flatnonzero(chosen)
+    if rows.size > limit:
+        sureness = np.minimum(columns["baseline_confidence"], columns["candidate_confidence"])[rows]
+        rows = np.sort(rows[np.argsort(-sureness, kind="stable")[:limit]])
+    return {name: values[rows] for name, values in columns.items()}
 
 
 def even_quantiles(values: NDArray[np.float64], limit: int) -> NDArray[np.float64]:

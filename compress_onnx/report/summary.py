@@ -13,6 +13,7 @@ from compress_onnx.records import (
     RunRecord,
     SaliencyShift,
     ShiftVerdict,
+    Verdict,
 )
 from compress_onnx.report.cells import (
     Cell,
@@ -27,9 +28,10 @@ from compress_onnx.report.cells import (
     span,
     speedup_cell,
 )
+from compress_onnx.report.verdict import candidate_verdict
 
 SIGNIFICANT = 0.05
-"""Level below which a Holm-adjusted p-value is marked."""
+"""Level below which an adjusted p-value is marked."""
 
 # Quarters of the way from the noise floor to the randomised ceiling: a reading aid, not a rule.
 NEAR_NOISE, NEAR_RANDOM = 0.25, 0.75
@@ -53,6 +55,7 @@ class CandidateRow:
 
     name: str
     recipe: str
+    verdict: Cell | None
     accuracy_baseline: Cell
     accuracy: Cell
     accuracy_change: Cell
@@ -94,15 +97,18 @@ def summary_rows(record: RunRecord) -> tuple[SummaryRow, ...]:
 def candidate_rows(record: RunRecord) -> tuple[CandidateRow, ...]:
     """Return one row of cells per candidate, in the record's order."""
     by_hash = {artifact.sha256: artifact for artifact in record.artifacts}
-    return tuple(_row(comparison, by_hash.get(comparison.candidate_sha256)) for comparison in record.comparisons)
+    return tuple(
+        _row(comparison, by_hash.get(comparison.candidate_sha256), record.verdict) for comparison in record.comparisons
+    )
 
 
-def _row(comparison: Comparison, artifact: Artifact | None) -> CandidateRow:
+def _row(comparison: Comparison, artifact: Artifact | None, verdict: Verdict | None) -> CandidateRow:
     worst = worst_class(comparison.classes)
     before, after = comparison.footprint_baseline, comparison.footprint_candidate
     return CandidateRow(
         name=comparison.candidate_name,
         recipe=_recipe(artifact),
+        verdict=candidate_verdict(verdict, comparison.candidate_name),
         accuracy_baseline=fraction_cell(comparison.accuracy.baseline),
         accuracy=fraction_cell(comparison.accuracy.candidate),
         accuracy_change=points_cell(comparison.accuracy.change),
@@ -138,6 +144,11 @@ def worst_class(classes: tuple[ClassResult, ...]) -> ClassResult | None:
 def is_significant(result: ClassResult) -> bool:
     """Say whether a class's change survives Holm's adjustment at 5 %."""
     return result.p_holm is not None and result.p_holm < SIGNIFICANT
+
+
+def is_discovered(result: ClassResult) -> bool:
+    """Say whether a class's change survives Benjamini and Hochberg's adjustment at 5 %: worth a look."""
+    return result.p_benjamini_hochberg is not None and result.p_benjamini_hochberg < SIGNIFICANT
 
 
 def is_hurt(result: ClassResult) -> bool:
@@ -196,7 +207,7 @@ def saliency_cell(shift: SaliencyShift | None) -> Cell:
         word = f"{word}, systematic"
     return Cell(
         text=plain(measure.value, 4),
-        detail=f"{percent(place, 1)}{interval} of floor to ceiling",
+        detail=f"{percent(place, 1)}{interval} of the scale",
         tone=tone,
         word=word,
         bar=min(max(place, 0.0), 1.0),
@@ -220,7 +231,7 @@ def _speedup(latency: LatencyComparison | None) -> Cell:
 
 
 def _size_cell(after: int, before: int) -> Cell:
-    return Cell(text=size(after), detail=f"{percent(after / before, 0)} of {size(before)}" if before else "")
+    return Cell(text=size(after), detail=f"{percent(after / before, 0)} of baseline" if before else "")
 
 
 def hurt_sentence(record: RunRecord) -> str:

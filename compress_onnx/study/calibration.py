@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from compress_onnx.config import kept_folders
+from compress_onnx.data.content import content_hashes
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import (
     CalibrationManifest,
     calibration_images,
     check_disjoint,
     choose_calibration,
-    content_hashes,
     load_manifest,
 )
 from compress_onnx.files import sha256_of
@@ -53,7 +53,8 @@ def calibration_for(
         excluded = frozenset() if evaluation is None else content_hashes(evaluation)
         manifest = choose_calibration(training, n, seed=seed, exclude_sha256=excluded)
     elif evaluation is not None:
-        check_disjoint(manifest, evaluation)
+        info = evaluation.info
+        check_disjoint(manifest, content_hashes(evaluation), where=f"{info.name}:{info.split}")
     return CalibrationChoice(
         images=calibration_images(manifest, training), manifest=manifest, info=calibration_info(manifest)
     )
@@ -70,23 +71,13 @@ def beside(model: Path) -> Path:
     return model.with_suffix(".calibration.json")
 
 
-def checked_calibration(paths: Iterable[Path], evaluation: ImageSet) -> CalibrationInfo | None:
-    """Return what calibrated the given models, after checking that none of it is evaluated.
+def manifests_of(paths: Iterable[Path]) -> tuple[CalibrationManifest, ...]:
+    """Return the manifests, each once, of the images that calibrated the given models.
 
-    ``None`` where no model names a manifest, or the manifest is not at hand.
-
-    Errors
-    ------
-    DataError
-        if a calibration picture is evaluated.
+    A model that names none, or one that is not at hand, adds nothing.
     """
-    found = None
-    for path in paths:
-        manifest = _manifest_of(path)
-        if manifest is not None:
-            check_disjoint(manifest, evaluation)
-            found = found or calibration_info(manifest)
-    return found
+    found = {manifest.name: manifest for path in paths if (manifest := _manifest_of(path)) is not None}
+    return tuple(found.values())
 
 
 def _manifest_of(path: Path) -> CalibrationManifest | None:

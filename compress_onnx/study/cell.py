@@ -129,7 +129,7 @@ def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRe
         folder=site.folder,
         command=site.command,
         started_at=site.started_at,
-        calibration=images.choice.info if images.choice else None,
+        manifests=(images.choice.manifest,) if images.choice else (),
     )
     return compare_models(job, stages=stages)
 

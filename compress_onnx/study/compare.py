@@ -16,6 +16,7 @@ from compress_onnx.config import Stages, silent_stages
 from compress_onnx.data.content import content_key, kept_hashes
 from compress_onnx.data.decoded import DecodedImages, decoded_once
 from compress_onnx.data.images import ImageSet
+from compress_onnx.data.splits import CalibrationManifest, check_disjoint
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import metrics as plugin_metrics
 from compress_onnx.files import filled_whole
@@ -23,7 +24,6 @@ from compress_onnx.metrics import LogitPair, compare_outputs
 from compress_onnx.records import (
     SCHEMA_VERSION,
     Artifact,
-    CalibrationInfo,
     Comparison,
     DatasetInfo,
     Footprint,
@@ -50,6 +50,7 @@ from compress_onnx.store import (
 )
 from compress_onnx.study.answers import answer_of
 from compress_onnx.study.attention import attention_against, baseline_attention
+from compress_onnx.study.calibration import calibration_info
 from compress_onnx.study.contestants import Contestant, Entry, class_names_for, contestants
 from compress_onnx.study.elsewhere import crossed, other_cpu
 from compress_onnx.study.options import CompareOptions
@@ -62,7 +63,8 @@ from compress_onnx.study.samples import sample_columns
 class Job:
     """A comparison to be made: ``entries`` baseline first; results go into ``folder``.
 
-    ``started_at`` is the local time; ``command`` the words that reproduce the run.
+    ``started_at`` is the local time; ``command`` the words that reproduce the run; ``manifests`` name
+    the images that calibrated the candidates, none of which may be evaluated.
     """
 
     entries: Sequence[Entry]
@@ -71,7 +73,7 @@ class Job:
     folder: Path
     command: tuple[str, ...]
     started_at: datetime
-    calibration: CalibrationInfo | None = None
+    manifests: Sequence[CalibrationManifest] = ()
 
 
 def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
@@ -82,7 +84,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     Errors
     ------
     ModelError, DataError
-        if a model or the images do not fit.
+        if a model or the images do not fit, or an image that calibrated is evaluated.
     OptionError
         if there is no candidate.
     """
@@ -112,7 +114,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         environment=environment(),
         dataset=_named_dataset(job.images, answered.baseline),
         preprocessing=parties[0].preprocessing,
-        calibration=job.calibration,
+        calibration=calibration_info(job.manifests[0]) if job.manifests else None,
         artifacts=_with_warnings(parties, comparisons),
         comparisons=comparisons,
         verdict=None,
@@ -124,9 +126,13 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Answered:
-    """The baseline's predictions; the candidates' are in the folder. ``shown`` has each candidate's rows to show."""
+    """The baseline's predictions; the candidates' are in the folder. ``shown`` has each candidate's rows to show.
+
+    ``content`` (N,) are the hashes of the pictures.
+    """
 
     baseline: Predictions
+    content: NDArray[np.str_]
     shown: tuple[NDArray[np.int64], ...]
     runs: tuple[PredictionRun, ...]
 
@@ -151,9 +157,21 @@ def _answered(run: _Run) -> _Answered:
         runs.append(answer.run)
         if party is run.parties[0]:
             baseline = answer.predictions
+            # The first model has decoded all pictures; the others need not be asked if they cannot be judged.
+            content = _checked_content(run)
         else:
             shown.append(shown_rows(_pair(baseline, answer.predictions, run.job.images), options.pictures))
-    return _Answered(baseline=baseline, shown=tuple(shown), runs=tuple(runs))
+    return _Answered(baseline=baseline, content=content, shown=tuple(shown), runs=tuple(runs))
+
+
+def _checked_content(run: _Run) -> NDArray[np.str_]:
+    """Return the hashes of the pictures, after checking that none of them calibrated a candidate."""
+    images = run.job.images
+    key = content_key(images.info.sha256) if run.job.options.cache else None
+    content = kept_hashes(key, run.images.content_hashes, n=len(images))
+    for manifest in run.job.manifests:
+        check_disjoint(manifest, set(content.tolist()), where=f"{images.info.name}:{images.info.split}")
+    return content
 
 
 def _named_dataset(images: ImageSet, predictions: Predictions) -> DatasetInfo:
@@ -173,8 +191,6 @@ def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
     """Compare each candidate with the baseline and write its samples and pictures."""
     baseline, images, options, stages = run.parties[0], run.job.images, run.job.options, run.stages
     form, found = baseline.preprocessing, []
-    key = content_key(images.info.sha256) if options.cache else None
-    content = kept_hashes(key, run.images.content_hashes, n=len(images))
     sized = run.images.sized(form)
     attention = baseline_attention(baseline, answered.baseline, sized, options=options, stages=stages)
     with samples_written(run.folder) as write_samples, pictures_written(run.folder) as write_pictures:
@@ -184,7 +200,7 @@ def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
             if moved.study is not None:
                 save_attention(moved.study, run.folder, party.name)
             columns = sample_columns(party.name, images.sample_ids, pair, deviation=moved.deviation)
-            write_samples(columns | {"content_sha256": content})
+            write_samples(columns | {"content_sha256": answered.content})
             write_pictures(shown_pictures(shown, sized, moved.maps, preprocessing=form))
             found.append(_comparison(party, baseline, pair, moved.shift, run.job))
     return found

@@ -19,8 +19,8 @@ from compress_onnx.store import load_run, save_run, save_study
 from compress_onnx.study.execute.driver import Answer, Driver
 from compress_onnx.study.execute.parcels import bundle, unpacked
 from compress_onnx.study.execute.tasks import CellTask, Done, Failed, Terms, Timed, TimingTask
-from compress_onnx.study.pictures import write_report
 from compress_onnx.study.places import Place, State, locked, manifest_files, model_files, places_of
+from compress_onnx.study.reports import write_report
 from compress_onnx.study.spec import Spec
 from compress_onnx.study.summary import summary_of
 

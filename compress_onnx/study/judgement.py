@@ -18,7 +18,7 @@ from compress_onnx.gate.verdict import decide, overall
 from compress_onnx.records import GateCheck, RunRecord, Verdict
 from compress_onnx.store import load_run, run_file, save_run
 from compress_onnx.study.earlier import matched, paired_columns, run_warnings
-from compress_onnx.study.pictures import write_report
+from compress_onnx.study.reports import write_report
 from compress_onnx.study.run_rows import rows_with_content
 
 JUNIT_FILE = "junit.xml"

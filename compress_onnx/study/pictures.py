@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.data.images import ImageSet
-from compress_onnx.files import write_text
 from compress_onnx.metrics import LogitPair
-from compress_onnx.records import AttentionMaps, Preprocessing, RunRecord
-from compress_onnx.report.html import render
+from compress_onnx.records import Preprocessing
 from compress_onnx.report.pictures import map_png, png
-from compress_onnx.report.view import ReportInput
-from compress_onnx.store import REPORT_FILE, load_attention, load_pictures, load_run, load_samples, run_file
 
 Maps = Mapping[tuple[int, str], NDArray[np.float32]]
 """Attribution maps (H, W) by sample's row and artifact's name."""
@@ -46,33 +41,3 @@ def shown_pictures(
         if row in wanted:
             found[str(images.sample_ids[row]), artifact] = map_png(saliency)
     return found
-
-
-def _attention(record: RunRecord, folder: Path) -> dict[str, AttentionMaps]:
-    names = [comparison.candidate_name for comparison in record.comparisons]
-    return {name: maps for name in names if (maps := load_attention(folder, name)) is not None}
-
-
-def write_report(run: Path) -> Path:
-    """Render a run's report from its folder and return the page's path.
-
-    Errors
-    ------
-    RecordError
-        if the run's record is missing or broken.
-    """
-    record = load_run(run)
-    folder = run_file(run).parent
-    stored = load_pictures(folder)
-    page = render(
-        ReportInput(
-            record=record,
-            samples=load_samples(folder),
-            pictures={sample: content for (sample, artifact), content in stored.items() if not artifact},
-            maps={key: content for key, content in stored.items() if key[1]},
-            attention=_attention(record, folder),
-        )
-    )
-    path = folder / REPORT_FILE
-    write_text(path, page)
-    return path

@@ -22,6 +22,8 @@ from bench_gate import gate_rows
 from bench_latency import fusion_rows, latency_rows, size_row
 from bench_metrics import metric_rows
 from bench_models import NETWORKS, made, network
+from bench_report import report_rows
+from bench_study import study_rows
 from bench_table import Row, table
 from bench_targets import target_rows
 from bench_twin import twin_rows
@@ -50,6 +52,8 @@ def rows(folder: Path) -> Iterator[Row]:
     yield from memory_rows("resnet18", files["resnet18"].folded)
     yield from attention_rows(files)
     yield from twin_rows(folder)
+    yield from study_rows(folder)
+    yield from report_rows(folder)
 
 
 def pruning_row() -> Row:

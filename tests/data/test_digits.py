@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compress_onnx.data.content import content_hashes
 from compress_onnx.data.digits import load, upscaled
-from compress_onnx.data.splits import content_hashes
 from compress_onnx.errors import MissingExtraError, UnknownNameError
 
 

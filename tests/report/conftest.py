@@ -15,9 +15,12 @@ from compress_onnx.records import (
     Artifact,
     Better,
     CalibrationInfo,
+    ChangedConfusion,
+    ClassPattern,
     ClassResult,
     Comparison,
     ConfidenceShift,
+    ConformalSets,
     ConfusionChange,
     DatasetInfo,
     Environment,
@@ -32,14 +35,18 @@ from compress_onnx.records import (
     LatencyRun,
     Measure,
     Outcome,
+    OutputDivergence,
     Precision,
+    PredictionRun,
     Preprocessing,
     RecipeStep,
     ReliabilityBin,
     RunRecord,
     SaliencyGroup,
     SaliencyShift,
+    TemperatureRepair,
     TwinFidelity,
+    UncertaintyShift,
     Verdict,
 )
 from compress_onnx.report.pictures import map_png, png
@@ -113,6 +120,10 @@ class RunFactory:
             artifacts=tuple(_artifact(index, name) for index, name in enumerate(("resnet18", *self.candidates))),
             comparisons=comparisons,
             verdict=_verdict(self.candidates),
+            predicted=(
+                PredictionRun(name="resnet18", batch=None, threads=None, seconds=0.01),
+                *(PredictionRun(name=name, batch=16, threads=2, seconds=3.7) for name in self.candidates),
+            ),
         )
         return dataclasses.replace(made, **changes)
 
@@ -127,17 +138,29 @@ class RunFactory:
                 baseline=fraction(accuracy[0], 0.01),
                 candidate=fraction(accuracy[1], 0.01),
                 change=fraction(accuracy[1] - accuracy[0], 0.008 * (index + 1)),
+                top5_baseline=fraction(0.992, 0.002),
+                top5_candidate=fraction(0.987, 0.002),
+                top5_change=fraction(-0.005, 0.003),
             ),
             flips=_flip_summary(own),
             classes=_classes(self.class_names, own),
-            confusion=_confusion(own, len(self.class_names)),
+            confusion=_confusion(own, self.class_names),
             confidence=_confidence(own),
             saliency=_saliency(own),
             latency=_latency(index),
             footprint_baseline=_footprint(0),
             footprint_candidate=_footprint(index + 1),
             fusion=_fusion(index),
-            extra={"jensen_shannon": Measure(value=0.0123, unit="nats", better=Better.LOWER, n=self.n)},
+            extra={"agreement_of_plugin": Measure(value=0.0123, unit="nats", better=Better.LOWER, n=self.n)},
+            class_pattern=ClassPattern(
+                spread=fraction(0.0225, 0.004, better=Better.LOWER),
+                p_value=Measure(value=0.001, unit="p-value", better=Better.NEITHER, n=self.n),
+                statistic=459.1,
+                n_classes=len(self.class_names),
+                permutations=999,
+            ),
+            divergence=_divergence(self.n),
+            uncertainty=_uncertainty(self.class_names[0]),
         )
 
     def pictures(self) -> dict[str, bytes]:
@@ -211,7 +234,12 @@ def _flip_summary(own: Mapping[str, Any]) -> FlipSummary:
     total = sum(number.values())
     p_value = Measure(value=0.01, unit="p", better=Better.NEITHER, n=n)
     return FlipSummary(
-        n=n, flips=total, rate=fraction(total / n, 0.006, n=n, better=Better.LOWER), mcnemar_p=p_value, **number
+        n=n,
+        flips=total,
+        rate=fraction(total / n, 0.006, n=n, better=Better.LOWER),
+        mcnemar_p=p_value,
+        **number,
+        **{f"{kind}_rate": fraction(count / n, 0.004, n=n, better=Better.LOWER) for kind, count in number.items()},
     )
 
 
@@ -242,18 +270,80 @@ def _class(name: str, support: int, measures: tuple[Measure, Measure, Measure]) 
         change=measures[2],
         p_value=p_value,
         p_holm=None if p_value is None else min(1.0, 4 * p_value),
+        lost=None if change is None else round(max(0.0, -change) * support) + 1,
+        won=None if change is None else round(max(0.0, change) * support) + 1,
+        p_benjamini_hochberg=None if p_value is None else min(1.0, 2 * p_value),
+        detectable_loss=Measure(value=0.048, unit="fraction", better=Better.LOWER, n=support)
+        if support > 5
+        else Measure(
+            value=None, unit="fraction", better=Better.LOWER, n=support, undefined_reason="too few images for any loss"
+        ),
     )
 
 
-def _confusion(own: Mapping[str, Any], classes: int) -> ConfusionChange:
+def _confusion(own: Mapping[str, Any], names: tuple[str, ...]) -> ConfusionChange:
     cells: dict[tuple[int, int], list[int]] = {}
     for number, side in enumerate(("baseline_class", "candidate_class")):
         for cell in zip(own["label"].tolist(), own[side].tolist(), strict=True):
             cells.setdefault(cell, [0, 0])[number] += 1
     filled = sorted((*cell, *counts) for cell, counts in cells.items())
     columns = zip(*filled, strict=True)
+    moved = [(a, b, x, y) for a, b, x, y in filled if a != b and x != y]
+    moved.sort(key=lambda cell: -abs(cell[3] - cell[2]))
     return ConfusionChange(
-        **dict(zip(("true_class", "predicted_class", "baseline", "candidate"), columns, strict=True))
+        **dict(zip(("true_class", "predicted_class", "baseline", "candidate"), columns, strict=True)),
+        most_changed=tuple(
+            ChangedConfusion(true_class=names[a], predicted_class=names[b], baseline=x, candidate=y)
+            for a, b, x, y in moved[:20]
+        ),
+    )
+
+
+def _divergence(n: int) -> OutputDivergence:
+    interval = Interval(low=0.0103, high=0.0119, level=0.95, method="made up")
+    nats = Measure(value=0.0111, unit="nats", better=Better.LOWER, n=n, interval=interval)
+    logits = Measure(value=1.068, unit="logits", better=Better.LOWER, n=n)
+    return OutputDivergence(
+        jensen_shannon=nats,
+        kullback_leibler=nats,
+        logit_mean_absolute_error=logits,
+        logit_rms_error=logits,
+        logit_max_error=logits,
+        logit_signal_to_noise=Measure(value=16.83, unit="dB", better=Better.HIGHER, n=n),
+    )
+
+
+def _uncertainty(worst: str) -> UncertaintyShift:
+    size = Measure(value=0.913, unit="classes", better=Better.LOWER, n=300)
+    temperature = Measure(value=1.45, unit="ratio", better=Better.NEITHER, n=300)
+    error = Measure(value=0.0155, unit="fraction", better=Better.LOWER, n=300)
+    return UncertaintyShift(
+        seed=0,
+        calibration_n=300,
+        evaluation_n=300,
+        sets=ConformalSets(
+            level=0.9,
+            threshold=0.91,
+            coverage_baseline=fraction(0.902, 0.008),
+            coverage_candidate=fraction(0.884, 0.008),
+            coverage_change=fraction(-0.018, 0.005),
+            size_baseline=size,
+            size_candidate=size,
+            size_change=dataclasses.replace(size, value=-0.014),
+            worst_class=worst,
+            worst_coverage_baseline=fraction(0.5, 0.1),
+            worst_coverage_candidate=fraction(0.48, 0.1),
+            worst_size_baseline=size,
+            worst_size_candidate=size,
+        ),
+        temperature=TemperatureRepair(
+            temperature_baseline=temperature,
+            temperature_candidate=dataclasses.replace(temperature, value=1.53),
+            ece_baseline=error,
+            ece_candidate=error,
+            repaired_ece_baseline=error,
+            repaired_ece_candidate=error,
+        ),
     )
 
 
@@ -276,6 +366,13 @@ def _confidence(own: Mapping[str, Any]) -> ConfidenceShift:
         ece_candidate=fraction(0.0211, 0.002, better=Better.LOWER),
         nll_baseline=nll,
         nll_candidate=dataclasses.replace(nll, value=0.1733),
+        ece_change=fraction(0.0088, 0.003, better=Better.LOWER),
+        nll_change=dataclasses.replace(
+            nll, value=0.0221, interval=Interval(low=0.01, high=0.03, level=0.95, method="t")
+        ),
+        brier_baseline=fraction(0.071, 0.003, better=Better.LOWER),
+        brier_candidate=fraction(0.083, 0.003, better=Better.LOWER),
+        brier_change=fraction(0.012, 0.004, better=Better.LOWER),
         change_histogram=Histogram(edges=tuple(map(float, edges)), counts=tuple(map(int, counts))),
         reliability_baseline=_bins(own, "baseline"),
         reliability_candidate=_bins(own, "candidate"),
@@ -331,6 +428,9 @@ def _latency(index: int) -> LatencyComparison:
         candidate=_run(centre * np.exp(rng.gamma(1.2, 0.03, 500))),
         speedup=Measure(value=6.4 / centre, unit="ratio", better=Better.HIGHER, n=500, interval=speedup),
         warnings=("rounds differ by 6 %: the machine was not quiet",) if index == 1 else (),
+        cores=(1,),
+        noise_floor=Measure(value=0.013, unit="fraction", better=Better.LOWER, n=10),
+        significant=index != 3,
     )
 
 
@@ -392,6 +492,12 @@ def _saliency_picture(rng: np.random.Generator) -> bytes:
 @pytest.fixture
 def run() -> RunFactory:
     return RunFactory()
+
+
+@pytest.fixture(scope="session")
+def run_factory() -> type[RunFactory]:
+    """For what is made once and looked at by many tests."""
+    return RunFactory
 
 
 @pytest.fixture

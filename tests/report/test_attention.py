@@ -29,8 +29,8 @@ from compress_onnx.report.attention_pictures import ZOOM, common_png, difference
 from compress_onnx.report.cells import Tone
 from compress_onnx.report.html import render
 from compress_onnx.report.provenance import warnings
+from compress_onnx.report.saliency_tables import saliency_table
 from compress_onnx.report.summary import saliency_cell
-from compress_onnx.report.tables import saliency_table
 
 
 def measure(value: float, *, spread: float = 0.01) -> Measure:
@@ -224,7 +224,7 @@ def test_the_page_shows_it_and_escapes_names(run: Any, shift: SaliencyShift, map
 
 def test_the_first_table_tells_the_place_and_a_systematic_shift(shift: SaliencyShift) -> None:
     cell = saliency_cell(dataclasses.replace(shift, systematic=systematic(ShiftVerdict.SYSTEMATIC)))
-    assert "(41.0 to 43.0) of floor to ceiling" in cell.detail
+    assert "(41.0 to 43.0) of the scale" in cell.detail
     assert cell.word.endswith(", systematic")
     assert not saliency_cell(shift).word.endswith("systematic")
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from compress_onnx.records import SCHEMA_VERSION, BenchRecord, Better, LatencyComparison, Measure, undefined
-from compress_onnx.report.bench import bench_view, render_bench
-from compress_onnx.report.bench_charts import bench_charts, speedup_chart
+from compress_onnx.report.bench import bench_page, render_bench
+from compress_onnx.report.bench_charts import bench_charts
 from compress_onnx.report.bench_words import warnings_of
+from compress_onnx.report.cells import Table
 
 
 @pytest.fixture
@@ -48,6 +49,11 @@ def make_bench(run: Any) -> Any:
     return make
 
 
+def tables_of(record: BenchRecord) -> list[Table]:
+    numbers = next(section for section in bench_page(record).sections if section.key == "numbers")
+    return [block for panel in numbers.panels for block in panel.blocks if isinstance(block, Table)]
+
+
 def test_one_setting_has_no_sweep_but_says_so(make_bench: Any) -> None:
     charts = bench_charts(make_bench((1, 1)))
     assert charts["throughput"].figure is None
@@ -66,7 +72,7 @@ def test_a_sweep_has_a_line_per_model_and_number_of_threads(make_bench: Any) -> 
 
 
 def test_speedups_are_drawn_beside_the_noise_floor(make_bench: Any) -> None:
-    chart = speedup_chart(make_bench((1, 1)))
+    chart = bench_charts(make_bench((1, 1)))["speedup"]
     assert chart.figure is not None
     bands = [shape for shape in chart.figure["layout"]["shapes"] if shape["type"] == "rect"]
     assert [(round(band["x0"], 4), band["x1"]) for band in bands] == [(round(1 / 1.03, 4), 1.03)] * 2
@@ -83,12 +89,12 @@ def test_few_rounds_draw_a_speedup_without_interval_and_floor(make_bench: Any) -
         for found in record.latency
     ]
     record = dataclasses.replace(record, latency=tuple(bare))
-    assert speedup_chart(record).figure is not None
-    assert bench_view(record).tables[0].note == "Noise floor: too few rounds."
+    assert bench_charts(record)["speedup"].figure is not None
+    assert tables_of(record)[0].note == "Noise floor: too few rounds."
 
 
 def test_what_lies_inside_the_noise_is_called_not_significant(make_bench: Any) -> None:
-    rows = bench_view(make_bench((1, 1))).tables[0].rows
+    rows = tables_of(make_bench((1, 1)))[0].rows
     assert [row[-1].word for row in rows] == ["", "faster", "not significant"]
 
 
@@ -111,7 +117,7 @@ def test_warnings_name_the_model_once(make_bench: Any) -> None:
 
 def test_the_page_holds_tables_reasons_and_command_and_escapes_names(make_bench: Any) -> None:
     page = render_bench(make_bench((1, 1), (1, 8)))
-    assert page.count("<caption>") == 2
+    assert page.count("<caption>") == 3
     assert "<b>fast" not in page
     assert "It is small." in page
     assert "compress-onnx bench &#39;a b.onnx&#39;" in page

@@ -63,9 +63,9 @@ def flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-@pytest.fixture
-def rendered(run: Any) -> str:
-    return render(run.input())
+@pytest.fixture(scope="module")
+def rendered(run_factory: Any) -> str:
+    return render(run_factory().input())
 
 
 def test_nothing_is_loaded_from_anywhere(rendered: str) -> None:
@@ -150,9 +150,9 @@ def test_a_run_without_comparisons_renders(run: Any) -> None:
 
 
 def test_flips_without_pictures_are_still_listed(run: Any) -> None:
-    flips = json.loads(Page(render(ReportInput(record=run.record(), samples=run.samples()))).scripts["flip-data"])
-    assert flips["pictures"] == {}
-    assert flips["rows"]["id"]
+    scripts = Page(render(ReportInput(record=run.record(), samples=run.samples()))).scripts
+    assert json.loads(scripts["flip-pictures"])["pictures"] == {}
+    assert json.loads(scripts["flip-data"])["rows"]["id"]
 
 
 def test_one_class_and_a_thousand(make_run: Any) -> None:

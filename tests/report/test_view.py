@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import base64
 import copy
 import dataclasses
+import io
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from compress_onnx.records import Better, Interval, Measure, Outcome, undefined
 from compress_onnx.report.cells import MINUS, Tone, points_cell, signed, size, speedup_cell
-from compress_onnx.report.samples import even_indices, even_quantiles, flipped, scatter_rows
+from compress_onnx.report.flip_cards import flip_browser
+from compress_onnx.report.provenance import command
+from compress_onnx.report.samples import even_indices, even_quantiles, flipped, surest
 from compress_onnx.report.summary import hurt_sentence, saliency_cell, worst_class
 from compress_onnx.report.tradeoff import Point, pareto
 from compress_onnx.report.view import ReportInput, build_view, summary_rows
@@ -129,15 +135,34 @@ def test_verdict_lists_the_rules_that_decided_first(run: Any, outcome: Outcome) 
 
 def test_maps_of_other_candidates_are_left_out(run: Any) -> None:
     report_input = ReportInput(record=run.record(), samples=run.samples(), pictures=run.pictures(), maps=run.maps())
-    data = build_view(report_input).flips.data
-    names = data["candidates"]
-    shown = {(i, names[c]) for i, c in zip(data["rows"]["id"], data["rows"]["candidate"], strict=True)}
-    kept = {(sample, name) for sample, own in data["maps"].items() for name in own if name != "resnet18"}
-    assert kept == shown
+    browser = flip_browser(report_input)
+    names, rows = browser.rows["candidates"], browser.rows["rows"]
+    shown = {(i, names[c]) for i, c in zip(rows["id"], rows["candidate"], strict=True)}
+    places = browser.pictures["maps"]["places"]
+    assert {(sample, name) for sample, own in places.items() for name in own if name != "resnet18"} == shown
+
+
+def test_packed_maps_are_the_levels_of_their_pictures(run: Any) -> None:
+    maps = run.maps()
+    packed = flip_browser(dataclasses.replace(run.input(), maps=maps)).pictures["maps"]
+    size = packed["height"] * packed["width"]
+    levels = zlib.decompress(base64.b64decode(packed["levels"]))
+    palette = np.array([[rgb >> 16, (rgb >> 8) & 255, rgb & 255] for rgb in packed["palette"]], dtype=np.uint8)
+    for sample, own in list(packed["places"].items())[:20]:
+        for name, place in own.items():
+            painted = palette[list(levels[place * size : (place + 1) * size])]
+            with Image.open(io.BytesIO(maps[sample, name])) as picture:
+                assert painted.tobytes() == picture.convert("RGB").tobytes()
+
+
+def test_flips_without_maps_hold_none(run: Any) -> None:
+    browser = flip_browser(run.input())
+    assert browser.pictures["maps"] is None
+    assert not browser.has_maps
 
 
 def test_command_is_quoted_for_a_shell(run: Any) -> None:
-    assert build_view(run.input()).command.startswith("compress-onnx compare 'base line.onnx'")
+    assert command(run.record()).startswith("compress-onnx compare 'base line.onnx'")
 
 
 @given(st.floats(-1e3, 1e3))
@@ -165,11 +190,13 @@ def test_sub_sample_keeps_extremes(values: list[float]) -> None:
     assert (kept[0], kept[-1]) == (min(values), max(values))
 
 
-def test_scatter_keeps_every_flip_before_mere_matches(run: Any) -> None:
+def test_surest_rows_are_those_both_models_are_sure_of(run: Any) -> None:
     columns = {name: values[: run.n] for name, values in run.samples().items()}
-    kept = scatter_rows(columns, 100)
-    assert len(kept["label"]) == 100
-    assert flipped(kept).sum() == flipped(columns).sum()
+    changed = flipped(columns)
+    kept = surest(columns, changed, 10)
+    both = np.minimum(columns["baseline_confidence"], columns["candidate_confidence"])[changed]
+    assert sorted(np.minimum(kept["baseline_confidence"], kept["candidate_confidence"])) == sorted(both)[-10:]
+    assert len(surest(columns, changed, 10_000)["label"]) == changed.sum()
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=12))

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 from compress_onnx.data.images import ImageSet
+from compress_onnx.data.splits import CalibrationManifest, choose_calibration
 from compress_onnx.errors import DataError, ModelError, OptionError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.graph import Embedded
 from compress_onnx.records import Preprocessing, RunRecord
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.store import load_pictures, load_predictions, load_run, load_samples, without_times
+from compress_onnx.study.calibration import calibration_info
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries
 from compress_onnx.study.options import CompareOptions
@@ -30,7 +32,13 @@ PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3
 
 @pytest.fixture
 def compare(tmp_path: Path, started: datetime) -> Compare:
-    def run(paths: list[Path], images: ImageSet, folder: str = "run", **changes: Any) -> RunRecord:
+    def run(
+        paths: list[Path],
+        images: ImageSet,
+        folder: str = "run",
+        manifests: tuple[CalibrationManifest, ...] = (),
+        **changes: Any,
+    ) -> RunRecord:
         options = CompareOptions(**changes)
         job = Job(
             entries=named_entries(paths),
@@ -39,10 +47,20 @@ def compare(tmp_path: Path, started: datetime) -> Compare:
             folder=tmp_path / folder,
             command=("compress-onnx", "compare"),
             started_at=started,
+            manifests=manifests,
         )
         return compare_models(job)
 
     return run
+
+
+def test_no_picture_that_calibrated_is_evaluated(compare: Compare, make_model: Any, make_images: Any) -> None:
+    models = [make_model("base"), make_model("other", noise=0.3)]
+    manifest = choose_calibration(make_images(seed=1), 30, seed=0)
+    record = compare(models, make_images(seed=2), manifests=(manifest,))
+    assert record.calibration == calibration_info(manifest)
+    with pytest.raises(DataError, match="got 30 in both"):
+        compare(models, make_images(seed=1), "again", manifests=(manifest,))
 
 
 def test_flips_and_accuracy_are_what_counting_says(

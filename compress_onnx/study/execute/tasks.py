@@ -22,7 +22,7 @@ from compress_onnx.store import save_run
 from compress_onnx.study.cell import Cell, Site, run_cell
 from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
 from compress_onnx.study.execute.threads import on_one_thread
-from compress_onnx.study.pictures import write_report
+from compress_onnx.study.reports import write_report
 from compress_onnx.study.timing import Sweep, time_files
 
 worker_name: ContextVar[str] = ContextVar("worker_name", default="")

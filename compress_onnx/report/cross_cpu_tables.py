@@ -1,71 +1,25 @@
-"""The tables of what a file is on disk and in memory, and of what it answers on another CPU."""
+"""The table of what the same files answer on another CPU."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.records import Comparison, CrossAnswers, CrossCpu, Environment, Footprint, Measure
+from compress_onnx.records import Comparison, CrossAnswers, CrossCpu, Environment
 from compress_onnx.report.cells import (
     Cell,
     Table,
     Tone,
     absent,
-    count,
     fraction_cell,
     latency_cell,
     number_cell,
     points_cell,
-    size,
     speedup_cell,
     words,
 )
 from compress_onnx.report.summary import flip_counts
 
 KINDS_NOT_KNOWN = "the data has no labels"
-
-
-def footprint_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table | None:
-    """Return every size of baseline and candidates, ``None`` for a run without comparisons."""
-    if not comparisons:
-        return None
-    rows = [(baseline, comparisons[0].footprint_baseline)]
-    rows += [(comparison.candidate_name, comparison.footprint_candidate) for comparison in comparisons]
-    head = ("Artifact", "File", "Zipped", "zstd", "Weights' entropy", "Non-zero", "In memory", "Stored by type")
-    note = (
-        "Entropy: what a perfect coder needs that knows each weight tensor's histogram and uses no order; out of "
-        "reach for float weights, whose histogram is as long as they are. "
-        "In memory: growth of a fresh process at loading."
-    )
-    return Table(
-        caption="Bytes by coder, by type and in memory",
-        head=head,
-        rows=tuple(_footprint_row(name, footprint) for name, footprint in rows),
-        note=note,
-    )
-
-
-def _footprint_row(name: str, footprint: Footprint) -> tuple[Cell, ...]:
-    stored = ", ".join(f"{kind} {size(number)}" for kind, number in footprint.initializer_bytes.items())
-    return (
-        words(name),
-        Cell(text=size(footprint.file_bytes)),
-        Cell(text=size(footprint.zip_bytes)),
-        _bytes(footprint.zstd_bytes),
-        _bytes(footprint.entropy_bytes),
-        count(footprint.nonzero_weights),
-        _resident(footprint.resident),
-        words(stored) if stored else absent(None),
-    )
-
-
-def _bytes(number: int | None) -> Cell:
-    return absent(None) if number is None else Cell(text=size(number))
-
-
-def _resident(measure: Measure | None) -> Cell:
-    if measure is None:
-        return absent("measured with latency only")
-    return absent(measure.undefined_reason) if measure.value is None else Cell(text=size(int(measure.value)))
 
 
 def cross_cpu_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table | None:

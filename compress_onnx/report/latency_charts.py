@@ -1,0 +1,168 @@
+"""Charts of timed calls: their distributions, and speed-ups beside the machine's noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from plotly import graph_objects as go
+
+from compress_onnx.records import LatencyComparison, RunRecord
+from compress_onnx.report.cells import milliseconds
+from compress_onnx.report.chart import (
+    BASELINE,
+    CANDIDATE,
+    HARM,
+    SIDEWAYS,
+    Chart,
+    as_figure,
+    axis,
+    label,
+    log_axis,
+    missing_chart,
+)
+from compress_onnx.report.samples import even_quantiles
+
+NOT_MEASURED = "Latency was not measured in this run."
+BOX_POINTS = 100
+"""Calls drawn of each run, at even ranks: quartiles and extremes stay, and a browser draws them at once."""
+Timed: TypeAlias = tuple[str, LatencyComparison]
+Run: TypeAlias = tuple[str, tuple[float, ...], str]
+
+
+def timed_pairs(record: RunRecord) -> list[Timed]:
+    """Return every candidate that was timed, by name."""
+    return [(c.candidate_name, c.latency) for c in record.comparisons if c.latency is not None]
+
+
+def speedup_chart(rows: Sequence[Timed], note: str = "") -> Chart:
+    """Return every speed-up with its interval, and the band that two copies of the baseline fill.
+
+    ``rows`` are names and comparisons, top first; ``note`` is added to what the chart says in words.
+    """
+    title = "Speed-up against the baseline"
+    if not rows:
+        return missing_chart(title, NOT_MEASURED)
+    marks = [_mark(place, comparison) for place, (_, comparison) in enumerate(rows)]
+    bands = [_band(place, comparison) for place, (_, comparison) in enumerate(rows)]
+    values = [value for mark in marks for value in _ends(mark)]
+    values += [end for band in bands if band for end in (band["x0"], band["x1"])]
+    ticks = {"tickvals": list(range(len(rows))), "ticktext": [label(name) for name, _ in rows]}
+    layout = {
+        "xaxis": _ratio_axis([*values, 1.0]),
+        "yaxis": axis("", range=[len(rows) - 0.4, -0.6], **ticks),
+        "shapes": [_ONE, *(band for band in bands if band)],
+        "showlegend": False,
+    }
+    alt = (
+        "Speed-up with 95 % interval; filled: more than noise. Grey: as far apart as two copies of the baseline were, "
+        f"this machine's noise.{note}"
+    )
+    return Chart(title=title, alt=alt, height=110 + 40 * len(rows), figure=as_figure(marks, layout))
+
+
+_ONE = {
+    "type": "line",
+    "x0": 1,
+    "x1": 1,
+    "y0": 0,
+    "y1": 1,
+    "yref": "paper",
+    "line": {"color": BASELINE, "dash": "dot"},
+}
+
+
+def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
+    measure = comparison.speedup
+    value, interval = measure.value or 1.0, measure.interval
+    colour = SIDEWAYS if not comparison.significant else CANDIDATE if value > 1 else HARM
+    error = {"symmetric": False, "thickness": 2, "width": 5, "color": colour}
+    ends = {"array": [interval.high - value], "arrayminus": [value - interval.low]} if interval else {"array": [0.0]}
+    word = "significant" if comparison.significant else "not significant"
+    return go.Scatter(
+        x=[value],
+        y=[place],
+        mode="markers+text",
+        text=[f"{value:.3g}\u00d7"],
+        textposition="top center",
+        marker={"color": colour, "size": 11, "symbol": "circle" if comparison.significant else "circle-open"},
+        error_x={**error, **ends},
+        hovertemplate=f"%{{x:.4g}} times, {word}<extra></extra>",
+    )
+
+
+def _ratio_axis(values: list[float]) -> dict[str, object]:
+    """Return an axis of ratios: logarithmic once the largest is twice the smallest, when it has more than one tick."""
+    title = "times as fast as the baseline"
+    if max(values) < 2 * min(values):
+        return axis(title)
+    return log_axis(f"{title} (log)", values)
+
+
+def _ends(mark: go.Scatter) -> tuple[float, float]:
+    error = mark.error_x
+    down = error.arrayminus[0] if error.arrayminus is not None else 0.0
+    return max(mark.x[0] - down, 1e-6), mark.x[0] + error.array[0]
+
+
+def _band(place: int, comparison: LatencyComparison) -> dict[str, Any]:
+    floor = comparison.noise_floor
+    if floor is None or floor.value is None:
+        return {}
+    factor = 1 + floor.value
+    shape = {"type": "rect", "x0": 1 / factor, "x1": factor, "y0": place - 0.4, "y1": place + 0.4, "layer": "below"}
+    return {**shape, "fillcolor": BASELINE, "opacity": 0.3, "line": {"width": 0}}
+
+
+def latency_chart(record: RunRecord) -> Chart:
+    """Return the distribution of raw latencies, baseline and candidate of each pair together."""
+    title = "Latency per call"
+    timed = timed_pairs(record)
+    if not timed:
+        return missing_chart(title, NOT_MEASURED)
+    runs = [run for name, latency in timed for run in _pair(name, latency)]
+    slowest = max(max(values, default=0.0) for _, values, _ in runs)
+    alt = (
+        f"Box and points of {len(runs)} latency runs, {BOX_POINTS} calls each at even ranks. The axis holds 98 % of the "
+        f"calls of each run; the slowest call took {milliseconds(slowest)}."
+    )
+    return box_chart(title, alt, runs)
+
+
+def box_chart(title: str, alt: str, runs: Sequence[Run]) -> Chart:
+    """Return a box with points for each run of calls, first at the top: a name, milliseconds and a colour each."""
+    ticks = {"tickvals": list(range(len(runs))), "ticktext": [label(name) for name, _, _ in runs]}
+    layout = {
+        "xaxis": log_axis("milliseconds per call (log)", [end for _, values, _ in runs for end in _bulk(values)]),
+        "yaxis": axis("", range=[len(runs) - 0.4, -0.6], **ticks),
+        "showlegend": False,
+    }
+    boxes = [_box(place, values, colour) for place, (_, values, colour) in enumerate(runs)]
+    return Chart(title=title, alt=alt, height=100 + 34 * len(boxes), figure=as_figure(boxes, layout))
+
+
+def _pair(name: str, latency: LatencyComparison) -> tuple[Run, Run]:
+    return ("baseline beside it", latency.baseline.values_ms, BASELINE), (name, latency.candidate.values_ms, CANDIDATE)
+
+
+def _bulk(values: tuple[float, ...]) -> list[float]:
+    """Return both ends of the middle 98 %: a lone hiccup would press all boxes together."""
+    known = [value for value in values if value > 0]
+    return np.quantile(known, [0.01, 0.99]).tolist() if known else []
+
+
+def _box(place: int, values: tuple[float, ...], colour: str) -> go.Box:
+    drawn = even_quantiles(np.asarray(values, dtype=np.float64), BOX_POINTS)
+    return go.Box(
+        x=[float(f"{value:.4g}") for value in drawn],
+        y=[place] * drawn.size,
+        orientation="h",
+        boxpoints="all",
+        jitter=0.6,
+        pointpos=0,
+        width=0.55,
+        marker={"size": 3, "opacity": 0.35, "color": colour},
+        line={"color": colour, "width": 1.5},
+        hoverinfo="x",
+    )

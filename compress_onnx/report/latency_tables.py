@@ -1,0 +1,61 @@
+"""The tables of latency: what each model's calls took, and what the speed-up is worth beside the machine's noise."""
+
+from __future__ import annotations
+
+from compress_onnx.records import Comparison, LatencyComparison, LatencyRun
+from compress_onnx.report.bench_words import noise, spoken_setting
+from compress_onnx.report.cells import (
+    Cell,
+    Note,
+    Table,
+    absent,
+    latency_cell,
+    milliseconds,
+    plain,
+    size,
+    speedup_cell,
+    words,
+)
+
+HEAD = ("Model", "p50", "p90", "p99", "Images per second", "Load", "First call", "Peak memory", "Speed-up")
+THE_BASELINE = "the baseline itself"
+
+
+def run_cells(run: LatencyRun) -> tuple[Cell, ...]:
+    """Return quantiles, throughput, load, first call and peak memory of one model's calls, as in ``HEAD``."""
+    quantiles = (latency_cell(run.p50_ms), latency_cell(run.p90_ms), latency_cell(run.p99_ms))
+    rate = run.throughput.value if run.throughput else None
+    return (
+        *quantiles,
+        absent("no rate") if rate is None else Cell(text=f"{rate:,.0f}" if rate >= 10 else plain(rate)),
+        Cell(text=milliseconds(run.load_ms)),
+        absent("not measured") if run.first_ms is None else Cell(text=milliseconds(run.first_ms)),
+        absent("the system does not tell") if run.peak_bytes is None else Cell(text=size(run.peak_bytes)),
+    )
+
+
+def latency_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table | Note:
+    """Return every timed pair, the baseline's calls beside each candidate's."""
+    timed = [(c.candidate_name, c.latency) for c in comparisons if c.latency is not None]
+    if not timed:
+        return Note(reason="Latency was not measured in this run.")
+    first = timed[0][1]
+    return Table(
+        caption=f"Per call, {spoken_setting(first)}: each candidate in turns with the baseline",
+        head=HEAD,
+        rows=tuple(row for name, latency in timed for row in _rows(name, latency, baseline)),
+        note=" ".join((_setting(first), noise(first), "Load, first call: medians over fresh processes.")),
+    )
+
+
+def _rows(name: str, latency: LatencyComparison, baseline: str) -> tuple[tuple[Cell, ...], ...]:
+    beside = (words(f"{baseline}, beside \u2068{name}\u2069"), *run_cells(latency.baseline), absent(THE_BASELINE))
+    own = speedup_cell(latency.speedup, significant=latency.significant)
+    return (beside, (words(name), *run_cells(latency.candidate), own))
+
+
+def _setting(latency: LatencyComparison) -> str:
+    calls = len(latency.candidate.values_ms)
+    cores = f"on core {', '.join(map(str, latency.cores))}" if latency.cores else "on any core"
+    idle = "wait busily" if latency.spinning else "sleep"
+    return f"{calls:,} calls of each model in {latency.rounds} rounds, {cores}; idle threads {idle}."

@@ -1,0 +1,70 @@
+"""Accuracy against size and against latency, over all candidates."""
+
+from __future__ import annotations
+
+import math
+
+from plotly import graph_objects as go
+
+from compress_onnx.records import Precision, RunRecord
+from compress_onnx.report.chart import BASELINE, CANDIDATE, Chart, as_figure, axis, label, log_axis, missing_chart
+from compress_onnx.report.tradeoff import Point, pareto, points_of
+
+# Neighbours get their names at different heights, so that they do not overprint.
+HEIGHTS = ("top", "bottom", "middle")
+SYMBOLS = {
+    Precision.FP32: "circle",
+    Precision.W8A8: "square",
+    Precision.W4A8: "diamond",
+    Precision.MIXED: "cross",
+}
+
+
+def tradeoff_chart(record: RunRecord, against: str) -> Chart:
+    """Return accuracy against file size or latency, the Pareto front joined.
+
+    ``against`` is ``size`` or ``latency``; without labels, agreement with the baseline stands for
+    accuracy.
+    """
+    title = "Accuracy against file size" if against == "size" else "Accuracy against latency"
+    points, quantity = points_of(record, against)
+    if not points:
+        return missing_chart(title, "Latency was not measured in this run.")
+    front = pareto(points)
+    line = go.Scatter(
+        x=[p.x for p in front],
+        y=[p.y for p in front],
+        mode="lines",
+        name="Pareto front",
+        line={"color": CANDIDATE, "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
+    )
+    unit = "file size in MB (log)" if against == "size" else "p50 latency in ms (log)"
+    layout = {"xaxis": log_axis(unit, [p.x for p in points]), "yaxis": axis(f"{quantity} in %"), "showlegend": False}
+    best = ", ".join(p.name for p in front)
+    alt = f"{len(points)} artifacts; on the Pareto front: {best}. The table at the top lists the same numbers."
+    ordered = sorted(points, key=lambda p: p.x)
+    middle = math.sqrt(ordered[0].x * ordered[-1].x)
+    traces = [line, *(_marker(p, f"{HEIGHTS[i % 3]} {_side(p.x, middle)}") for i, p in enumerate(ordered))]
+    return Chart(title=title, alt=alt, height=360, figure=as_figure(traces, layout))
+
+
+def _side(x: float, middle: float) -> str:
+    return "right" if x <= middle else "left"
+
+
+def _marker(point: Point, text_position: str) -> go.Scatter:
+    colour = BASELINE if point.is_baseline else CANDIDATE
+    error = {"array": [point.up], "arrayminus": [point.down], "symmetric": False, "thickness": 1, "width": 3}
+    return go.Scatter(
+        x=[point.x],
+        y=[point.y],
+        mode="markers+text",
+        text=[label(point.name)],
+        textposition=text_position,
+        cliponaxis=False,
+        marker={"size": 13, "color": colour, "symbol": SYMBOLS[point.precision]},
+        error_y={**error, "color": colour},
+        customdata=[[label(point.name), point.detail]],
+        hovertemplate="%{customdata[0]}<br>%{y:.2f} %<br>%{customdata[1]}<extra></extra>",
+    )

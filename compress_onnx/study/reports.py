@@ -1,0 +1,146 @@
+"""Pages from folders: a run's report, a study's page, and their charts as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from compress_onnx.errors import OptionError, RecordError
+from compress_onnx.files import write_text
+from compress_onnx.records import AttentionMaps, RunRecord
+from compress_onnx.report.html import render, render_page
+from compress_onnx.report.section import charts_of
+from compress_onnx.report.source import OlderRun, ReportInput
+from compress_onnx.report.static import export_charts
+from compress_onnx.report.study_view import StudyCell, build_study_view
+from compress_onnx.report.view import build_view
+from compress_onnx.store import (
+    REPORT_FILE,
+    RUN_FILE,
+    SAMPLES_FILE,
+    load_attention,
+    load_pictures,
+    load_run,
+    load_samples,
+    run_file,
+)
+
+COLUMNS = frozenset(
+    {
+        "sample_id",
+        "candidate",
+        "label",
+        "baseline_class",
+        "candidate_class",
+        "baseline_confidence",
+        "candidate_confidence",
+        "flip_kind",
+        "saliency_deviation",
+    }
+)
+WITHHELD = "Pictures and maps were left out of this file on request."
+
+
+def write_report(run: Path, *, against: Path | None = None, images: bool = True) -> Path:
+    """Render a run's report from its folder and return the page's path.
+
+    Held ``against`` an older run, the page is named after it and leaves the run's own page alone.
+
+    Errors
+    ------
+    RecordError
+        if the record of one of the runs is missing or broken.
+    """
+    source = report_input(run, against=against, images=images)
+    name = f"report-against-{source.older.record.run_id}.html" if source.older else REPORT_FILE
+    path = run_file(run).parent / name
+    write_text(path, render(source))
+    return path
+
+
+def report_input(run: Path, *, against: Path | None = None, images: bool = True) -> ReportInput:
+    """Read what a run's report is made of."""
+    record = load_run(run)
+    folder = run_file(run).parent
+    stored = load_pictures(folder) if images else {}
+    return ReportInput(
+        record=record,
+        samples=_samples(folder),
+        pictures={sample: content for (sample, artifact), content in stored.items() if not artifact},
+        maps={key: content for key, content in stored.items() if key[1]},
+        attention=_attention(record, folder) if images else {},
+        older=_older(against),
+        withheld="" if images else WITHHELD,
+    )
+
+
+def _attention(record: RunRecord, folder: Path) -> dict[str, AttentionMaps]:
+    names = [comparison.candidate_name for comparison in record.comparisons]
+    return {name: maps for name in names if (maps := load_attention(folder, name)) is not None}
+
+
+def _older(run: Path | None) -> OlderRun | None:
+    return OlderRun(record=load_run(run), samples=_samples(run_file(run).parent)) if run else None
+
+
+def _samples(folder: Path) -> dict[str, NDArray[Any]] | None:
+    found = load_samples(folder)
+    missing = COLUMNS - found.keys() if found is not None else frozenset()
+    if missing:
+        raise RecordError(
+            f"columns {', '.join(sorted(missing))}",
+            "none of that name",
+            where=folder / SAMPLES_FILE,
+            remedy="Make the run again, or take the file away: the report then leaves out what needs it.",
+        )
+    return found
+
+
+def write_charts(run: Path, folder: Path, *, against: Path | None = None) -> tuple[Path, ...]:
+    """Write every chart of a run's report as SVG into a folder and return the paths."""
+    view = build_view(report_input(run, against=against, images=False))
+    return export_charts(charts_of(view.sections), folder)
+
+
+def is_study(folder: Path) -> bool:
+    """Tell whether a folder holds the runs of a study rather than one run."""
+    return folder.is_dir() and not (folder / RUN_FILE).exists() and bool(_cell_folders(folder))
+
+
+def _cell_folders(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob(f"*/{RUN_FILE}"))
+
+
+def study_cells(folder: Path) -> tuple[StudyCell, ...]:
+    """Read the cells of a study, each with the way to its own report."""
+    return tuple(
+        StudyCell(
+            name=cell.name,
+            record=load_run(cell),
+            href=f"{cell.name}/{REPORT_FILE}" if (cell / REPORT_FILE).exists() else "",
+        )
+        for cell in _cell_folders(folder)
+    )
+
+
+def write_study_page(folder: Path) -> Path:
+    """Render the page that joins a study's cells and return its path.
+
+    Errors
+    ------
+    OptionError
+        if the folder holds no cell.
+    """
+    cells = study_cells(folder)
+    if not cells:
+        raise OptionError("a study's folder with at least one finished cell", "none", where=folder)
+    path = folder / REPORT_FILE
+    write_text(path, render_page(build_study_view(cells)))
+    return path
+
+
+def write_study_charts(folder: Path, into: Path) -> tuple[Path, ...]:
+    """Write every chart of a study's page as SVG into a folder and return the paths."""
+    return export_charts(charts_of(build_study_view(study_cells(folder)).sections), into)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from compress_onnx.records import Precision, RecipeStep
+from compress_onnx.report import claims
+from compress_onnx.report.claims import Agreement, findings
+from compress_onnx.report.study_cells import Case, StudyCell, cases
+from compress_onnx.report.study_view import build_study_view
+
+PRUNED = (RecipeStep(name="prune", options={}, seconds=1.0),)
+Make = Callable[..., Case]
+
+
+@pytest.fixture
+def case(make_run: Any) -> Make:
+    """Make one candidate of a network on a data set that lost so much accuracy and flipped so much."""
+    record = make_run(candidates=("one",)).record()
+    comparison = record.comparisons[0]
+
+    def make(network: str, dataset: str, *, change: float, flips: float = 0.01, **artifact: Any) -> Case:
+        accuracy = dataclasses.replace(
+            comparison.accuracy, change=dataclasses.replace(comparison.accuracy.change, value=change)
+        )
+        rate = dataclasses.replace(comparison.flips.rate, value=flips)
+        own = dataclasses.replace(record.artifacts[0], name=f"{network}-{dataset}")
+        held = dataclasses.replace(
+            record, dataset=dataclasses.replace(record.dataset, name=dataset), artifacts=(own, record.artifacts[1])
+        )
+        return Case(
+            cell=StudyCell(name="cell", record=held),
+            comparison=dataclasses.replace(
+                comparison, accuracy=accuracy, flips=dataclasses.replace(comparison.flips, rate=rate)
+            ),
+            artifact=dataclasses.replace(record.artifacts[1], **artifact),
+        )
+
+    return make
+
+
+def test_without_any_case_nothing_can_be_told() -> None:
+    assert {finding.agreement for finding in findings(())} == {Agreement.OPEN}
+
+
+def test_network_is_the_baseline_without_its_data(case: Make) -> None:
+    assert case("lenet5", "gtsrb", change=0.0).cell.network == "lenet5"
+
+
+@pytest.mark.parametrize(
+    ("changes", "agreement"), [((-0.002, 0.01), Agreement.AGREES), ((-0.002, -0.02), Agreement.DIFFERS)]
+)
+def test_accuracy_is_kept_if_no_candidate_loses_a_point(
+    case: Make, changes: Sequence[float], agreement: Agreement
+) -> None:
+    found = [case("lenet5", "gtsrb", change=change) for change in changes]
+    ruined = case("lenet5", "gtsrb", change=-0.5, precision=Precision.W4A8)
+    assert claims.accuracy_kept([*found, ruined]).agreement == agreement
+
+
+def test_four_bits_ruin_half_or_not(case: Make) -> None:
+    kept = case("lenet5", "gtsrb", change=-0.01, precision=Precision.W4A8)
+    lost = case("lenet5", "cifar10", change=-0.2, precision=Precision.W4A8)
+    pruned = case("resnet18", "gtsrb", change=-0.2, precision=Precision.W4A8, recipe=PRUNED)
+    assert claims.four_bits_ruin([kept, lost]).agreement == Agreement.AGREES
+    assert claims.four_bits_ruin([kept, pruned]).agreement == Agreement.DIFFERS
+
+
+def test_data_sets_differ_if_one_flips_more_throughout(case: Make) -> None:
+    def pair(network: str, first: float, second: float) -> list[Case]:
+        return [case(network, "cifar10", change=0, flips=first), case(network, "gtsrb", change=0, flips=second)]
+
+    alike = [*pair("a", 0.02, 0.03), *pair("b", 0.03, 0.02), *pair("c", 0.02, 0.021)]
+    apart = [*pair("a", 0.05, 0.01), *pair("b", 0.06, 0.02), *pair("c", 0.052, 0.01)]
+    assert claims.datasets_alike(alike).agreement == Agreement.AGREES
+    assert claims.datasets_alike(apart).agreement == Agreement.DIFFERS
+    assert claims.datasets_alike(alike[:2]).agreement == Agreement.OPEN
+
+
+def test_order_of_the_networks(case: Make) -> None:
+    rates = {"resnet18": 0.01, "lenet5": 0.02, "squeezenet": 0.03}
+    found = [case(network, "gtsrb", change=0, flips=rate) for network, rate in rates.items()]
+    assert claims.order_of_networks(found).agreement == Agreement.AGREES
+    turned = [case(network, "gtsrb", change=0, flips=1 - rate) for network, rate in rates.items()]
+    assert claims.order_of_networks(turned).agreement == Agreement.DIFFERS
+    assert claims.order_of_networks(found[:2]).agreement == Agreement.OPEN
+
+
+def test_sparsity_counts_only_within_a_point(case: Make) -> None:
+    dense = case("lenet5", "gtsrb", change=-0.001, sparsity=0.75, recipe=PRUNED)
+    ruined = case("lenet5", "gtsrb", change=-0.1, sparsity=0.95, recipe=PRUNED)
+    quantised = case("lenet5", "gtsrb", change=0.0, sparsity=0.9, recipe=())
+    finding = claims.sparsity_reached([dense, ruined, quantised])
+    assert finding.measured.startswith("75.0")
+    assert finding.agreement == Agreement.AGREES
+
+
+def test_most_flips_are_those_of_kept_candidates(case: Make) -> None:
+    found = [case("a", "gtsrb", change=0.0, flips=0.04), case("b", "gtsrb", change=-0.2, flips=0.5)]
+    assert claims.most_flips(found).agreement == Agreement.AGREES
+    assert claims.most_flips([case("a", "gtsrb", change=0.0, flips=0.09)]).agreement == Agreement.DIFFERS
+
+
+def test_the_page_joins_every_cell(make_run: Any) -> None:
+    cells = tuple(
+        StudyCell(name=f"cell-{seed}", record=make_run(seed=seed).record(), href=f"cell-{seed}/report.html")
+        for seed in (0, 1)
+    )
+    view = build_study_view(cells)
+    table = view.sections[-1].panels[0].blocks[0]
+    assert len(table.rows) == len(cases(cells)) == 8
+    assert [row[0].href for row in table.rows[::4]] == ["cell-0/report.html", "cell-1/report.html"]
+    assert {"claims", "multiples-accuracy", "multiples-flips", "multiples-speed", "cells"} == {
+        section.key for section in view.sections
+    }
+
+
+def test_a_study_without_latency_has_no_speed_charts(make_run: Any) -> None:
+    record = make_run().record()
+    bare = tuple(dataclasses.replace(comparison, latency=None) for comparison in record.comparisons)
+    view = build_study_view((StudyCell(name="a", record=dataclasses.replace(record, comparisons=bare)),))
+    assert "multiples-speed" not in {section.key for section in view.sections}

@@ -1,0 +1,167 @@
+"""What the sections show of the records: nothing is left out, and what is missing says why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compress_onnx.metrics import LogitPair
+from compress_onnx.metrics.compare import compare_outputs
+from compress_onnx.records import CheckKind, Comparison, RunRecord
+from compress_onnx.report.answer_tables import flip_table
+from compress_onnx.report.cells import Table
+from compress_onnx.report.class_charts import class_chart
+from compress_onnx.report.class_tables import class_table, pattern_cell
+from compress_onnx.report.html import render
+from compress_onnx.report.section import Fact, Fold, Grid, Pair
+from compress_onnx.report.source import ReportInput
+from compress_onnx.report.verdict import verdict_view
+from compress_onnx.report.view import ReportView, build_view
+
+
+def blocks_in(blocks: Iterable[Any]) -> Iterator[Any]:
+    for block in blocks:
+        if isinstance(block, Pair):
+            yield from blocks_in((*block.left, *block.right))
+        elif isinstance(block, Fold | Grid):
+            yield from blocks_in(block.blocks)
+        else:
+            yield block
+
+
+def tables(view: ReportView, key: str) -> list[Table]:
+    section = next(section for section in view.sections if section.key == key)
+    return [block for panel in section.panels for block in blocks_in(panel.blocks) if isinstance(block, Table)]
+
+
+def text_of(view: ReportView, key: str) -> str:
+    section = next(section for section in view.sections if section.key == key)
+    found = []
+    for block in (block for panel in section.panels for block in blocks_in(panel.blocks)):
+        if isinstance(block, Table):
+            found += [block.caption, block.note, *block.head, *(cell.line for row in block.rows for cell in row)]
+        if isinstance(block, Fact):
+            found.append(block.cell.line)
+    return "\n".join(found).replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("answers", ("Top 5", "99.20 %", "McNemar", "Jensen-Shannon", "0.0111 nats", "16.8 dB", "agreement_of_plugin")),
+        ("classes", ("p (BH)", "spread by 2.25 points", "4.80 points", "Holm")),
+        ("confidence", ("Brier score", "+0.0221 nats", "+0.88 points", "equal mass")),
+        ("uncertainty", ("90 %", "Coverage of", "Temperature", "1.5300", "300 others")),
+        ("latency", ("Noise floor", "1.3 %", "Load", "not significant", "on core 1")),
+        ("saliency", ("Twin of the", "100.00 %", "accepted")),
+    ],
+)
+def test_every_figure_of_the_record_is_shown(run: Any, key: str, expected: tuple[str, ...]) -> None:
+    text = text_of(build_view(run.input()), key)
+    assert [part for part in expected if part not in text] == []
+
+
+def test_tables_are_as_wide_as_their_heads(run: Any) -> None:
+    view = build_view(run.input())
+    for section in view.sections:
+        for table in tables(view, section.key):
+            assert {len(row) for row in table.rows} == {len(table.head)}, table.caption
+
+
+def test_how_predictions_were_made_is_told(run: Any) -> None:
+    page = render(run.input())
+    assert "How the predictions were made" in page
+    assert "found in the cache" in page
+    assert "How the predictions were made" not in render(run.input(predicted=()))
+
+
+def test_marks_follow_the_adjustment_a_change_survives(run: Any) -> None:
+    first = run.record().comparisons[0]
+    result = next(one for one in first.classes if one.change.value)
+    made = tuple(
+        dataclasses.replace(result, class_name=name, p_holm=holm, p_benjamini_hochberg=bh)
+        for name, holm, bh in (("both", 0.01, 0.01), ("reading", 0.2, 0.01), ("chance", 0.9, 0.9))
+    )
+    rows = {row[0].text: row[10].text for row in class_table(made).rows}
+    assert {name: text.split()[-1] for name, text in rows.items()} == {"both": "Holm", "reading": "BH", "chance": "no"}
+    chart = class_chart(dataclasses.replace(first, classes=made))
+    assert sorted(chart.figure["data"][0]["marker"]["symbol"]) == ["circle", "circle-open", "circle-open-dot"]
+
+
+def test_a_pattern_that_chance_explains_is_called_so(run: Any) -> None:
+    pattern = run.record().comparisons[0].class_pattern
+    assert "hurt more" in pattern_cell(pattern).word
+    usual = dataclasses.replace(pattern, p_value=dataclasses.replace(pattern.p_value, value=0.4))
+    assert "chance" in pattern_cell(usual).word
+    assert pattern_cell(None) is None
+
+
+def test_checks_say_what_they_were_held_against_and_how_many_images_are_missing(run: Any) -> None:
+    verdict = run.record().verdict
+    assert "Held against" not in verdict_view(verdict).decided.head
+    first, *others = verdict.checks
+    found = dataclasses.replace(
+        first,
+        outcome=verdict.outcome,
+        kind=CheckKind.REGRESSION,
+        samples_needed=24_000,
+        samples_more=11_370,
+        advice="take 11,370 more images",
+    )
+    view = verdict_view(dataclasses.replace(verdict, checks=(found, *others), against="old-run"))
+    row = next(row for row in view.decided.rows if row[-1].text == "earlier run")
+    assert row[5].line == "24,000 (11,370 more)"
+    assert "take 11,370 more images" in row[4].text
+    assert "old-run" in view.detail
+
+
+def test_records_of_before_say_that_they_hold_less(run: Any) -> None:
+    record = run.record()
+    bare = {"class_pattern": None, "divergence": None, "uncertainty": None}
+    older = tuple(dataclasses.replace(comparison, **bare) for comparison in record.comparisons)
+    view = build_view(run.input(comparisons=older))
+    assert "Uncertainty" in {absent.title for absent in view.absent}
+    assert render(run.input(comparisons=older))
+
+
+def unlabelled(record: RunRecord, rng: np.random.Generator) -> RunRecord:
+    """Return the record as the metrics make it for pictures of which nobody knows what they show."""
+    logits = rng.normal(size=(record.dataset.n, 10)).astype(np.float32)
+    moved = logits + rng.normal(0, 0.4, logits.shape).astype(np.float32)
+    pair = LogitPair(labels=None, baseline=logits, candidate=moved, class_names=tuple(map(str, range(10))))
+    found = compare_outputs(pair)
+    said = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return dataclasses.replace(
+        record,
+        dataset=dataclasses.replace(record.dataset, class_names=()),
+        comparisons=tuple(dataclasses.replace(one, **said) for one in record.comparisons),
+        verdict=None,
+    )
+
+
+def test_a_run_without_labels_shows_what_needs_none(run: Any) -> None:
+    samples = run.samples()
+    changed = samples["baseline_class"] != samples["candidate_class"]
+    samples |= {
+        "label": np.full_like(samples["label"], -1),
+        "flip_kind": np.where(changed, "unlabelled", "same"),
+    }
+    record = unlabelled(run.record(), np.random.default_rng(0))
+    source = ReportInput(record=record, samples=samples, pictures=run.pictures())
+    view = build_view(source)
+    assert {"Classes", "Confusion", "Uncertainty"} <= {absent.title for absent in view.absent}
+    reasons = " ".join(absent.reason for absent in view.absent)
+    assert "labels" in reasons
+    assert {"answers", "confidence", "flips"} <= {section.key for section in view.sections}
+    assert "the data has no labels" in text_of(view, "answers")
+    assert [row[0].text for row in flip_table(first(record).flips).rows] == ["All"]
+    page = render(source)
+    assert "class 3" in page
+
+
+def first(record: RunRecord) -> Comparison:
+    return record.comparisons[0]
