@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compress_onnx.cli.border import INTERRUPTED
-from compress_onnx.cli.options import Json, Out
+from compress_onnx.cli.options import Json
 from compress_onnx.cli.runs import new_run
 from compress_onnx.cli.terminal import progress_bars, put, say, show_table
 from compress_onnx.errors import OptionError
@@ -24,35 +24,50 @@ if TYPE_CHECKING:
 LOCAL, DASK = "local", "dask"
 
 
+Networks = Annotated[list[str] | None, typer.Option("--network", help="Only this network; may be given again.")]
+Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be given again.")]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed instead; may be given again.")]
+Samples = Annotated[
+    int | None, typer.Option(help="Evaluation images whose saliency maps are compared; the specification's.")
+]
+Latency = Annotated[
+    bool | None, typer.Option("--latency/--no-latency", help="Time the files too, after all cells; on by default.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Cells at a time on this machine; one per core by default.")]
+Cluster = Annotated[
+    str, typer.Option(help="Address of a Dask scheduler, as tcp://host:8786: its workers run the cells.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the study, found again by a second start; reports/<specification> by default."),
+]
+
+
 def study(
     spec: Annotated[
         Path, typer.Argument(help="Specification in TOML: networks, datasets, recipes, seeds; or a preset: paper.")
     ],
     *,
-    networks: Annotated[
-        list[str] | None, typer.Option("--network", help="Only this network; may be given again.")
-    ] = None,
-    datasets: Annotated[
-        list[str] | None, typer.Option("--dataset", help="Only this data set; may be given again.")
-    ] = None,
-    seeds: Annotated[list[int] | None, typer.Option("--seed", help="This seed instead; may be given again.")] = None,
-    saliency_samples: Annotated[
-        int | None, typer.Option(help="Evaluation images whose saliency maps are compared; the specification's.")
-    ] = None,
-    latency: Annotated[
-        bool | None, typer.Option("--latency/--no-latency", help="Time the files too, after all cells; on by default.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Cells at a time on this machine; one per core by default.")
-    ] = None,
-    cluster: Annotated[
-        str, typer.Option(help="Address of a Dask scheduler, as tcp://host:8786: its workers run the cells.")
-    ] = "",
+    networks: Networks = None,
+    datasets: Datasets = None,
+    seeds: Seeds = None,
+    saliency_samples: Samples = None,
+    latency: Latency = None,
+    workers: Workers = None,
+    cluster: Cluster = "",
     executor: Annotated[str, typer.Option(help="What runs the cells: local, dask, or a plug-in's name.")] = "",
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Run every cell of a grid on the full test sets; started again, it goes on where it stopped.
+
+    A cell is a trained model of models/ on its data set, with one seed and all recipes.
+    A recipe joins steps by +, in order: prune:0.5, prune-layer:0.5, prune-folded:0.5,
+    search:0.01 (as sparse as a loss of 0.01 allows), search-folded:0.01, structured:0.3,
+    repair, w8a8, w4a8, w4a8-plain, mixed, or a compressor plug-in's name.
+
+    Workers of a cluster need this package in the same versions and the data. One on which
+    files are timed is alone on its machine: dask worker ADDRESS --nthreads 1 --resources latency=1
 
     Example: compress-onnx study paper --network lenet5 --out reports/paper
     """

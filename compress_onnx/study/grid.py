@@ -215,6 +215,7 @@ class _Told:
         self._say, self._progress = setting.say, setting.stages(stage)
         self._waiting = {place.name: place.effort for place in places}
         self._count, self._total, self._begin = len(places), sum(self._waiting.values()), time.monotonic()
+        self._progress(0.0, f"0 of {self._count}")
 
     def __call__(self, name: str, ending: str) -> None:
         del self._waiting[name]
