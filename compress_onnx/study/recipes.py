@@ -34,11 +34,8 @@ _SEARCHED: dict[str, dict[str, OptionValue]] = {
     SEARCH: {"basis": "unfolded", "repair": "auto"},
     "search-folded": {"basis": "folded", "repair": "none"},
 }
-_WRITTEN = (
-    *(f"{name}:<sparsity>" for name in _PRUNED),
-    *(f"{name}:<largest loss of accuracy>" for name in _SEARCHED),
-    "structured:<fraction>",
-)
+# Sparsity, largest loss of accuracy, fraction: one letter each, so that a near name is still found near.
+_WRITTEN = (*(f"{name}:S" for name in _PRUNED), *(f"{name}:D" for name in _SEARCHED), "structured:F")
 _QUANTISED: dict[str, dict[str, OptionValue]] = {
     "w8a8": {"weights": "int8"},
     "w4a8": {"weights": "int4", "repair": "auto"},
@@ -97,14 +94,15 @@ def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[St
 def _step(word: str, quantisation: Mapping[str, OptionValue]) -> Step:
     name, _, argument = word.partition(":")
     if name in _PRUNED:
-        return Step(compressor="prune", options={"sparsity": _fraction(argument, word), **_PRUNED[name]})
+        sparsity = _number(argument, config.SPARSITY, word)
+        return Step(compressor="prune", options={"sparsity": sparsity, **_PRUNED[name]})
     if name in _SEARCHED:
-        limit = config.MAX_DROP.check(_number(argument, "a largest loss of accuracy, as in search:0.01", word))
+        limit = _number(argument, config.MAX_DROP, word)
         return Step(compressor=SEARCH, options={"max_drop": limit, **_SEARCHED[name]})
     if name == "structured":
-        return Step(compressor="prune-structured", options={"fraction": _fraction(argument, word)})
-    if argument:
-        raise OptionError("a recipe step such as prune:0.5 or w8a8", repr(word))
+        return Step(compressor="prune-structured", options={"fraction": _number(argument, config.SPARSITY, word)})
+    if argument and (name in _QUANTISED or name == REPAIR or name in compressors()):
+        raise OptionError(f"{name} without a number", repr(word))
     if name in _QUANTISED:
         return Step(compressor="quantize", options={**_QUANTISED[name], **quantisation})
     if name == REPAIR:
@@ -118,14 +116,12 @@ def _plugins() -> list[str]:
     return [name for name in compressors().names() if name not in _BUILT_IN]
 
 
-def _fraction(text: str, word: str) -> float:
-    return config.SPARSITY.check(_number(text, "a sparsity, as in prune:0.5", word))
-
-
-def _number(text: str, wanted: str, word: str) -> float:
+def _number(text: str, option: config.NumberOption[float], word: str) -> float:
     try:
-        return float(text)
-    except ValueError:
+        return option.check(float(text))
+    except (ValueError, OptionError):
+        name = word.partition(":")[0]
+        wanted = f"a number {option.bounds()} in a recipe step, as in {name}:{option.default}"
         raise OptionError(wanted, repr(word)) from None
 
 

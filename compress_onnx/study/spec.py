@@ -152,7 +152,7 @@ def _preset(raw: Mapping[str, Any], where: object) -> dict[str, Any]:
 
 def _expect_strings(name: str, found: object, where: object) -> None:
     if not isinstance(found, list) or not found or not all(isinstance(item, str) for item in found):
-        raise OptionError(f"{name} as a list of names", repr(found), where=where)
+        raise OptionError(f"{name} as a list of names, at least one", repr(found), where=where)
     if len(set(found)) < len(found):
         raise OptionError(f"each of {name} once", repr(found), where=where)
 
@@ -166,7 +166,7 @@ def _expect_kinds(raw: Mapping[str, Any], where: object) -> None:
 
 def _expect_seeds(seeds: object, where: object) -> None:
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
-        raise OptionError("seeds as a list of whole numbers", repr(seeds), where=where)
+        raise OptionError("seeds as a list of whole numbers, at least one", repr(seeds), where=where)
     if len(set(seeds)) < len(seeds):
         raise OptionError("each seed once", repr(seeds), where=where)
 
