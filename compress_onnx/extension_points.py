@@ -94,7 +94,17 @@ class ExecutorMaker(Protocol):
     """Open what runs a study's cells: any :class:`concurrent.futures.Executor`.
 
     ``address`` says where (empty: here) and ``workers`` how many (``None``: as many as there are). What is submitted is
-    a function of this package with picklable arguments; the workers need the package and the data.
+    a function of this package with picklable arguments; the workers need the package and the data. A plug-in is a few
+    lines, here for MPI::
+
+        from mpi4py.futures import MPIPoolExecutor
+
+        def open_mpi(address, workers, /):
+            return MPIPoolExecutor(max_workers=workers)
+
+    named in its package as ``[project.entry-points."compress_onnx.executors"]``, ``mpi = "my_module:open_mpi"``, and
+    used by ``compress-onnx study paper --executor mpi``. A worker that dies is met by ``BrokenExecutor`` or by the
+    executor itself; a task that fails says so in what it returns, and never raises.
 
     An executor may have more than the base class:
 
