@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
 from collections.abc import Mapping
@@ -74,7 +75,7 @@ def study(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx study")
-    from compress_onnx.study.grid import Setting, run_study
+    from compress_onnx.study.grid import CellError, Setting, run_study
     from compress_onnx.study.reports import write_study_page
     from compress_onnx.study.spec import load_spec
 
@@ -100,6 +101,11 @@ def study(
         except KeyboardInterrupt:
             say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
             raise typer.Exit(INTERRUPTED) from None
+        except CellError:
+            # The page of what did finish, unless nothing did.
+            with contextlib.suppress(OptionError):
+                say(f"Summary of the finished cells: {write_study_page(run.folder)}")
+            raise
     _finish(record, page=write_study_page(run.folder), as_json=as_json)
 
 
