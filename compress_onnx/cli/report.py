@@ -20,6 +20,9 @@ def report(
     charts: Annotated[
         Path | None, typer.Option(help="Folder to write every chart to, as SVG (needs Chromium or Chrome).")
     ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="File for the sections' tables as Markdown, with links to the --charts.")
+    ] = None,
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Leave pictures and saliency maps out of the page.")
     ] = True,
@@ -36,6 +39,8 @@ def report(
         put(str(reports.write_study_page(run)))
     else:
         put(str(reports.write_report(run, against=against, images=images)))
+    if markdown is not None:
+        reports.write_markdown(run, markdown, charts=charts, against=against)
     if charts is not None:
         study = reports.is_study(run)
         paths = reports.write_study_charts(run, charts) if study else reports.write_charts(run, charts, against=against)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import re
-
 from compress_onnx.gate.words import observed, ordered, signed, verdict_line, why
+from compress_onnx.markdown import escaped, table
 from compress_onnx.records import GateCheck, RunRecord, Verdict
 
-_HEAD = "| | candidate | rule | observed, interval | why |\n|---|---|---|---|---|"
-# Letters with which a class's or file's name could start markup, a link, a mention or a cell.
-_MARKUP = re.compile(r"([\\`*_|~]|(?<=\])\()")
+_HEAD = ("", "candidate", "rule", "observed, interval", "why")
 
 
 def markdown(verdict: Verdict, record: RunRecord) -> str:
@@ -25,20 +21,8 @@ def markdown(verdict: Verdict, record: RunRecord) -> str:
     place = f"Run {record.run_id} on {data}, {record.environment.cpu_target}{policy}{against}."
     parts = [f"### {escaped(verdict_line(verdict))}", escaped(place)]
     parts += [f"> Warning: {escaped(warning)}" for warning in verdict.warnings]
-    rows = "\n".join(map(_row, ordered(verdict)))
-    return "\n\n".join([*parts, f"{_HEAD}\n{rows}"]) + "\n"
+    return "\n\n".join([*parts, table(_HEAD, map(_cells, ordered(verdict)))]) + "\n"
 
 
-def _row(check: GateCheck) -> str:
-    cells = (signed(check.outcome), check.candidate, check.rule, observed(check), why(check))
-    return "| " + " | ".join(map(escaped, cells)) + " |"
-
-
-def escaped(text: str) -> str:
-    """Return a text that Markdown shows as it is, on one line, without calling anybody.
-
-    >>> escaped("<c> @team")
-    '&lt;c&gt; &#64;team'
-    """
-    plain = html.escape(" ".join(text.split()), quote=False)
-    return _MARKUP.sub(r"\\\1", plain).replace("@", "&#64;").replace("://", ":&#47;/")
+def _cells(check: GateCheck) -> tuple[str, ...]:
+    return (signed(check.outcome), check.candidate, check.rule, observed(check), why(check))

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from enum import StrEnum
 
-from compress_onnx.records import Artifact, Comparison, Precision, RunRecord
+from compress_onnx.records import Artifact, Comparison, Precision, RecipeStep, RunRecord
 
-PRUNE = "prune"
+PRUNE, SEARCH, REPAIR, QUANTIZE = "prune", "search", "repair", "quantize"
+
+
+class Way(StrEnum):
+    """How a candidate was made: as in the published study, better than there, or with nothing to improve."""
+
+    PUBLISHED = "published"
+    IMPROVED = "improved"
+    EITHER = "either"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,22 @@ class Case:
     @property
     def is_pruned(self) -> bool:
         """Whether a recipe step pruned it."""
-        return self.artifact is not None and any(step.name == PRUNE for step in self.artifact.recipe)
+        return any(step.name == PRUNE for step in self._recipe)
+
+    @property
+    def has_set_sparsity(self) -> bool:
+        """Whether it was pruned to a sparsity set by hand and not one found by search."""
+        return self.is_pruned and not any(step.name == SEARCH for step in self._recipe)
+
+    @property
+    def way(self) -> Way:
+        """How it was made, as its recipe says."""
+        ways = {_way(step) for step in self._recipe}
+        return next((way for way in (Way.IMPROVED, Way.PUBLISHED) if way in ways), Way.EITHER)
+
+    @property
+    def _recipe(self) -> tuple[RecipeStep, ...]:
+        return self.artifact.recipe if self.artifact else ()
 
     @property
     def sparsity(self) -> float:
@@ -81,6 +105,17 @@ class Case:
     def flip_rate(self) -> float | None:
         """The rate of changed predictions."""
         return self.comparison.flips.rate.value
+
+
+def _way(step: RecipeStep) -> Way:
+    """Tell whether a step prunes or rounds to 4 bits as published, or by repair, unfolded or with GPTQ."""
+    if step.name == REPAIR:
+        return Way.IMPROVED
+    if step.name == PRUNE:
+        return Way.PUBLISHED if step.options.get("basis") == "folded" else Way.IMPROVED
+    if step.name == QUANTIZE and step.options.get("weights") != "int8":
+        return Way.PUBLISHED if step.options.get("rounding") == "nearest" else Way.IMPROVED
+    return Way.EITHER
 
 
 def cases(cells: Iterable[StudyCell]) -> tuple[Case, ...]:

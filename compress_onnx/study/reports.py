@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
 from compress_onnx.records import AttentionMaps, RunRecord
 from compress_onnx.report.html import render, render_page
+from compress_onnx.report.markdown import sections_markdown
 from compress_onnx.report.section import charts_of
 from compress_onnx.report.source import OlderRun, ReportInput
 from compress_onnx.report.static import export_charts
@@ -96,6 +98,16 @@ def _samples(folder: Path) -> dict[str, NDArray[Any]] | None:
             remedy="Make the run again, or take the file away: the report then leaves out what needs it.",
         )
     return found
+
+
+def write_markdown(run: Path, path: Path, *, charts: Path | None = None, against: Path | None = None) -> None:
+    """Write the tables of a run's report or a study's page as Markdown that shows the SVG files in ``charts``."""
+    if is_study(run):
+        sections = build_study_view(study_cells(run)).sections
+    else:
+        sections = build_view(report_input(run, against=against, images=False)).sections
+    shown = Path(os.path.relpath(charts, path.parent)).as_posix() if charts else ""
+    write_text(path, sections_markdown(sections, charts=shown))
 
 
 def write_charts(run: Path, folder: Path, *, against: Path | None = None) -> tuple[Path, ...]:

@@ -6,13 +6,20 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.records import Precision, RecipeStep
+from compress_onnx.records import Precision, RecipeStep, ShiftVerdict, SystematicShift
 from compress_onnx.report import claims
-from compress_onnx.report.claims import Agreement, findings
-from compress_onnx.report.study_cells import Case, StudyCell, cases
+from compress_onnx.report.claims import Agreement, judged
+from compress_onnx.report.study_cells import Case, StudyCell, Way, cases
 from compress_onnx.report.study_view import build_study_view
 
-PRUNED = (RecipeStep(name="prune", options={}, seconds=1.0),)
+PRUNED = (RecipeStep(name="prune", options={"basis": "folded"}, seconds=1.0),)
+SEARCHED = (*PRUNED, RecipeStep(name="search", options={}, seconds=1.0))
+REPAIRED = (*PRUNED, RecipeStep(name="repair", options={}, seconds=1.0))
+INT8 = (RecipeStep(name="quantize", options={"weights": "int8", "rounding": "nearest"}, seconds=1.0),)
+NEAREST, GPTQ = (
+    (RecipeStep(name="quantize", options={"weights": "int4", "rounding": rounding}, seconds=1.0),)
+    for rounding in ("nearest", "gptq")
+)
 Make = Callable[..., Case]
 
 
@@ -43,7 +50,7 @@ def case(make_run: Any) -> Make:
 
 
 def test_without_any_case_nothing_can_be_told() -> None:
-    assert {finding.agreement for finding in findings(())} == {Agreement.OPEN}
+    assert {held.published.agreement for held in judged(())} == {Agreement.OPEN}
 
 
 def test_network_is_the_baseline_without_its_data(case: Make) -> None:
@@ -59,6 +66,78 @@ def test_accuracy_is_kept_if_no_candidate_loses_a_point(
     found = [case("lenet5", "gtsrb", change=change) for change in changes]
     ruined = case("lenet5", "gtsrb", change=-0.5, precision=Precision.W4A8)
     assert claims.accuracy_kept([*found, ruined]).agreement == agreement
+
+
+def test_a_sparsity_set_by_hand_says_nothing_of_accuracy(case: Make) -> None:
+    found = [
+        case("lenet5", "gtsrb", change=-0.005, recipe=SEARCHED),
+        case("lenet5", "gtsrb", change=-0.1, recipe=PRUNED),
+    ]
+    assert claims.accuracy_kept(found).agreement == Agreement.AGREES
+    assert claims.accuracy_kept(found).measured.startswith("1 of 1")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "way"),
+    [
+        (PRUNED, Way.PUBLISHED),
+        (SEARCHED, Way.PUBLISHED),
+        (REPAIRED, Way.IMPROVED),
+        ((RecipeStep(name="prune", options={"basis": "unfolded"}, seconds=1.0),), Way.IMPROVED),
+        (INT8, Way.EITHER),
+        (NEAREST, Way.PUBLISHED),
+        (GPTQ, Way.IMPROVED),
+        ((*REPAIRED, *NEAREST), Way.IMPROVED),
+        ((), Way.EITHER),
+    ],
+)
+def test_the_recipe_tells_published_ways_from_improved_ones(
+    case: Make, recipe: tuple[RecipeStep, ...], way: Way
+) -> None:
+    assert case("lenet5", "gtsrb", change=0.0, recipe=recipe).way is way
+
+
+def test_claims_are_held_against_both_ways_apart(case: Make) -> None:
+    published = case("lenet5", "gtsrb", change=0.0, flips=0.09, recipe=SEARCHED)
+    improved = case("lenet5", "gtsrb", change=0.0, flips=0.01, recipe=REPAIRED)
+    either = case("lenet5", "gtsrb", change=0.0, flips=0.02, recipe=INT8)
+
+    def flips(*found: Case) -> tuple[Any, Any]:
+        held = next(
+            one for one in judged(found) if "7.5 %" in one.published.claim and "predictions" in one.published.claim
+        )
+        return held.published.measured, held.improved and held.improved.measured
+
+    apart = flips(published, improved, either)
+    assert apart[0].startswith("up to 9.00")
+    assert apart[1].startswith("up to 2.00")
+    assert flips(improved, either) == (apart[1], None)
+
+
+def test_attention_moved_in_one_way_or_not(case: Make) -> None:
+    found = case("lenet5", "gtsrb", change=0.0)
+    shift = found.comparison.saliency
+    assert shift is not None
+
+    def moved(verdict: ShiftVerdict) -> Case:
+        systematic = SystematicShift(
+            verdict=verdict,
+            n=400,
+            p_value=0.01,
+            permutations=999,
+            cell_px=1,
+            significant_fraction=found.comparison.flips.rate,
+            effect=found.comparison.flips.rate,
+            explained=found.comparison.flips.rate,
+            largest_effect=0.3,
+            classes=(),
+        )
+        saliency = dataclasses.replace(shift, systematic=systematic)
+        return dataclasses.replace(found, comparison=dataclasses.replace(found.comparison, saliency=saliency))
+
+    slight = moved(ShiftVerdict.NEGLIGIBLE)
+    assert claims.saliency_systematic([slight]).agreement == Agreement.AGREES
+    assert claims.saliency_systematic([slight, moved(ShiftVerdict.SYSTEMATIC)]).agreement == Agreement.DIFFERS
 
 
 def test_four_bits_ruin_half_or_not(case: Make) -> None:
