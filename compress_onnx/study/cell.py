@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ import onnx
 
 from compress_onnx import config
 from compress_onnx.config import Stages, silent_stages
+from compress_onnx.data.decoded import decoded_once
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import OptionError
@@ -120,8 +122,9 @@ def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRe
     """
     evaluation = load_data(f"{cell.dataset}:test")
     baseline, entry = _baseline(cell, site, evaluation, stages)
-    images = _images(cell, site, evaluation, _preprocessing(baseline))
-    entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
+    with contextlib.ExitStack() as kept:
+        images = _images(cell, site, evaluation, _Sight(preprocessing=_preprocessing(baseline), kept=kept))
+        entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
     job = Job(
         entries=entries,
         images=evaluation,
@@ -151,17 +154,29 @@ class _Images:
     steps: StepImages
 
 
-def _images(cell: Cell, site: Site, evaluation: ImageSet, preprocessing: Preprocessing) -> _Images:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sight:
+    """How a model sees pictures, and how long they are kept decoded for it: a search looks at them twenty times."""
+
+    preprocessing: Preprocessing
+    kept: contextlib.ExitStack
+
+    def decoded(self, choice: CalibrationChoice) -> CalibrationChoice:
+        images = self.kept.enter_context(decoded_once(choice.images, [self.preprocessing]))
+        return dataclasses.replace(choice, images=images.sized(self.preprocessing))
+
+
+def _images(cell: Cell, site: Site, evaluation: ImageSet, sight: _Sight) -> _Images:
     """Choose the images of all steps; repair and search get as many as ``prune`` takes, at most half of the set."""
     if len(cell.splits) == 1:
         return _Images(choice=None, steps=StepImages())
-    training, repair = load_data(f"{cell.dataset}:train"), None
+    training, repair, preprocessing = load_data(f"{cell.dataset}:train"), None, sight.preprocessing
     chosen = functools.partial(
         calibration_for, training, seed=cell.options.seed, evaluation=evaluation, roots=site.manifests
     )
-    choice = chosen(cell.calibration_size)
+    choice = sight.decoded(chosen(cell.calibration_size))
     if cell.wants_many():
-        many = chosen(min(config.REPAIR_SIZE.default, len(training) // 2))
+        many = sight.decoded(chosen(min(config.REPAIR_SIZE.default, len(training) // 2)))
         repair = RepairImages(
             batches=functools.partial(calibration_batches, many, preprocessing),
             sha256=many.info.sha256,

@@ -33,7 +33,8 @@ def seeded(method: Attribution, seed: int) -> Attribution:
 
     def call(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            # torch.manual_seed would note a stack trace for the GPUs there are not, every time.
+            torch.default_generator.manual_seed(seed)
             found: torch.Tensor = method(module, inputs, targets)
             return found
 

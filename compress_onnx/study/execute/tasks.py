@@ -149,7 +149,9 @@ class CellTask:
         record = run_cell(dataclasses.replace(self.cell, options=options), site)
         # The record says what was asked for; its predictions say on how many threads they were made.
         save_run(dataclasses.replace(record, config=self.cell.options.recorded()), folder)
-        write_report(folder)
+        if self.cell.options.latency is None:
+            # Else it is written when the files have been timed.
+            write_report(folder)
         return Done(worker=_name(), files=None if self.target else packed(folder))
 
 
