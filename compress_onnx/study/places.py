@@ -153,11 +153,14 @@ def manifest_files(cell: Cell) -> dict[str, Path]:
 def locked(root: Path) -> Iterator[None]:
     """Hold a study's folder for this process; what an interrupted one left aside goes, before and after.
 
+    A folder that was made for it and holds nothing afterwards goes too.
+
     Errors
     ------
     OutputError
         if another process holds it, or the folder cannot be made.
     """
+    made = [place for place in (root, *root.parents) if not place.exists()]
     try:
         root.mkdir(parents=True, exist_ok=True)
         stream = (root / _LOCK).open("w")
@@ -180,6 +183,16 @@ def locked(root: Path) -> Iterator[None]:
             yield
         finally:
             _sweep(root)
+            if made and [path.name for path in root.iterdir()] == [_LOCK]:
+                (root / _LOCK).unlink()
+                _remove_empty(made)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    # Another command may have begun to fill one meanwhile.
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _sweep(root: Path) -> None:

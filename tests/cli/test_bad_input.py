@@ -521,7 +521,12 @@ CHECKPOINTS = (
         "each recipe once",
         "torch",
     ),
-    Case("demo with all weights pruned", lambda p: ("demo", "--recipe", "prune:1"), "below 1.0, got 1.0", "torch"),
+    Case(
+        "demo with all weights pruned",
+        lambda p: ("demo", "--recipe", "prune:1"),
+        "below 1.0 .*, got 'prune:1'",
+        "torch",
+    ),
     Case("train an unknown network", lambda p: ("train", "lenet6", "digits"), "Did you mean lenet5", "torch"),
     Case("train on an unknown data set", lambda p: ("train", "lenet5", "digitz"), "'digitz'", "torch"),
     Case("train on a split", lambda p: ("train", "lenet5", "digits:train"), "a data set without a split", "torch"),
@@ -638,6 +643,29 @@ STUDIES = (
     ),
     Case("a study of unknown data", lambda p: _study(p, datasets="['digitz']"), "'digitz'|'lenet5-digitz'", "torch"),
     Case("a study of unknown recipes", lambda p: _study(p, recipes="['w8a9']"), "Did you mean w8a8", "torch"),
+    Case(
+        "a study of nothing", lambda p: _study(p, networks="[]"), "networks as a list of names, at least one", "torch"
+    ),
+    Case("a study of the same twice", lambda p: _study(p, datasets="['digits', 'digits']"), "datasets once", "torch"),
+    Case("a preset with a slip", lambda _: ("study", "papr"), "Did you mean paper", "torch"),
+    Case(
+        "a study by an unknown executor",
+        lambda p: (*_study(p), "--executor", "dsk", "--out", p.tmp / "out"),
+        "an executor, got 'dsk'.*Did you mean dask",
+        "torch",
+    ),
+    Case(
+        "a study on a cluster without an address",
+        lambda p: (*_study(p), "--executor", "dask", "--out", p.tmp / "out"),
+        "the address of a Dask scheduler, got none",
+        "torch",
+    ),
+    Case(
+        "a study with an address for this machine",
+        lambda p: (*_study(p), "--executor", "local", "--cluster", "tcp://127.0.0.1:1", "--out", p.tmp / "out"),
+        "no address, since the pool is here",
+        "torch",
+    ),
 )
 
 

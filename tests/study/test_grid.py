@@ -314,6 +314,19 @@ def test_two_studies_do_not_fill_one_folder(study: RunStudy, tmp_path: Path) -> 
         study()
 
 
+def test_a_study_that_could_not_begin_leaves_no_folder(study: RunStudy, tmp_path: Path) -> None:
+    def refused() -> Any:
+        raise OptionError("a scheduler", "none")
+
+    with pytest.raises(OptionError), locked(tmp_path / "deep" / "out"):
+        refused()
+    assert not (tmp_path / "deep").exists()
+    (tmp_path / "mine").mkdir()
+    with locked(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").exists()
+
+
 def test_what_a_killed_study_left_aside_goes(study: RunStudy, tmp_path: Path) -> None:
     left = tmp_path / "out" / ".part-lenet5-digits-seed0-1"
     left.mkdir(parents=True)
