@@ -28,7 +28,6 @@ from compress_onnx.records import (
     DatasetInfo,
     Footprint,
     FusionReceipt,
-    LatencyComparison,
     Measure,
     PredictionRun,
     Predictions,
@@ -37,9 +36,7 @@ from compress_onnx.records import (
 )
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.fusion import fusion_receipt
-from compress_onnx.runtime.latency import measure_latency
 from compress_onnx.runtime.resident import resident_after_load
-from compress_onnx.runtime.speedup import compare_latency
 from compress_onnx.store import (
     load_predictions,
     pictures_written,
@@ -57,6 +54,7 @@ from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.pictures import shown_pictures, shown_rows
 from compress_onnx.study.plugin_measures import plugin_measure
 from compress_onnx.study.samples import sample_columns
+from compress_onnx.study.timing import time_contestants
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +97,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         run = _Run(parties=parties, images=decoded, job=job, folder=folder, stages=stages)
         answered = _answered(run)
         found = _findings(run, answered)
-        timings = _timed(parties, job, stages)
+        timings = time_contestants(parties, job.images, job.options, stages=stages)
         crossings = crossed(other, parties, lambda party: _answer_in(folder, party), stages=stages)
     comparisons = tuple(
         dataclasses.replace(of, latency=latency, cross_cpu=crossing)
@@ -248,26 +246,6 @@ def _footprint(party: Contestant, job: Job) -> Footprint:
 def _plugin_measures(pair: LogitPair) -> dict[str, Measure]:
     registry = plugin_metrics()
     return {name: plugin_measure(name, registry[name], pair) for name in registry.names()}
-
-
-def _timed(parties: Sequence[Contestant], job: Job, stages: Stages) -> list[LatencyComparison | None]:
-    plan = job.options.latency
-    timed = [party for party in parties if party.input_shape == parties[0].input_shape]
-    if plan is None or len(timed) < 2:
-        return [None] * (len(parties) - 1)
-    inputs = next(job.images.batches(parties[0].preprocessing, plan.batch))
-    timings = measure_latency(
-        [party.path for party in timed],
-        inputs,
-        plan=plan,
-        rng=np.random.default_rng(job.options.seed),
-        progress=stages("latency"),
-    )
-    rng = np.random.default_rng(job.options.seed)
-    found = {
-        party.name: compare_latency(timings, place, plan=plan, rng=rng) for place, party in enumerate(timed) if place
-    }
-    return [found.get(party.name) for party in parties[1:]]
 
 
 def _with_warnings(parties: Sequence[Contestant], comparisons: Iterable[Comparison]) -> tuple[Artifact, ...]:

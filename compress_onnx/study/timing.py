@@ -1,4 +1,4 @@
-"""Latency of files without a data set: timed on random inputs of each model's own shape, in every setting asked for."""
+"""Latency of a comparison's models on its images, and of files without data on random inputs in every setting asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from compress_onnx.config import THREADS, Stages, silent_stages
+from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
 from compress_onnx.graph import load_model, signature
@@ -19,6 +20,8 @@ from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan, measure_latency
 from compress_onnx.runtime.profile import not_faster, profile
 from compress_onnx.runtime.speedup import compare_latency
+from compress_onnx.study.contestants import Contestant
+from compress_onnx.study.options import CompareOptions
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,32 @@ class Sweep:
         for threads in self.threads:
             for batch in self.batches:
                 yield dataclasses.replace(self.plan, threads=threads, batch=batch)
+
+
+def time_contestants(
+    parties: Sequence[Contestant], images: ImageSet, options: CompareOptions, *, stages: Stages = silent_stages
+) -> list[LatencyComparison | None]:
+    """Return the latency of every candidate against the baseline, ``None`` where it was not asked for.
+
+    A candidate that takes inputs of another shape than the baseline is not timed.
+    """
+    plan = options.latency
+    timed = [party for party in parties if party.input_shape == parties[0].input_shape]
+    if plan is None or len(timed) < 2:
+        return [None] * (len(parties) - 1)
+    inputs = next(images.batches(parties[0].preprocessing, plan.batch))
+    timings = measure_latency(
+        [party.path for party in timed],
+        inputs,
+        plan=plan,
+        rng=np.random.default_rng(options.seed),
+        progress=stages("latency"),
+    )
+    rng = np.random.default_rng(options.seed)
+    found = {
+        party.name: compare_latency(timings, place, plan=plan, rng=rng) for place, party in enumerate(timed) if place
+    }
+    return [found.get(party.name) for party in parties[1:]]
 
 
 def time_files(
