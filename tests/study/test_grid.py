@@ -109,7 +109,11 @@ def test_the_summary_says_what_the_cells_say(study: RunStudy, tmp_path: Path) ->
     assert (candidate.flips, candidate.accuracy_change) == (found.flips.rate, found.accuracy.change)
     worst = min(found.classes, key=lambda one: one.change.value or 0.0)
     assert (candidate.worst_class, candidate.worst_change) == (worst.class_name, worst.change)
-    assert candidate.saliency is None
+    changes = found.confidence.change_all, found.confidence.change_same, found.confidence.change_flipped
+    summed = candidate.confidence_change, candidate.confidence_change_same, candidate.confidence_change_flipped
+    assert summed == changes
+    assert (candidate.class_pattern, candidate.warnings) == (found.class_pattern, run.artifacts[1].warnings)
+    assert (candidate.saliency, candidate.saliency_place, candidate.saliency_verdict) == (None,) * 3
     assert candidate.latency is None
 
 
@@ -157,6 +161,17 @@ def test_two_equal_cells_are_refused(tmp_path: Path) -> None:
     cells = spec_of(SPEC).cells()
     with pytest.raises(OptionError, match="each cell once, got lenet5-digits-seed0 twice"):
         places_of(cells * 2, tmp_path, packages={})
+
+
+def test_long_cells_begin_first_and_stand_in_the_specifications_order(
+    study: RunStudy, asked: list[str], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places.Place, "effort", property(lambda place: 1 + 3 * place.cell.options.seed))
+    record = study()
+    assert asked == ["lenet5-digits-seed1", "lenet5-digits-seed0"]
+    assert [cell.name for cell in record.cells] == ["lenet5-digits-seed0", "lenet5-digits-seed1"]
+    assert said[0].startswith("1 of 2: lenet5-digits-seed1 done, about 0 s left")
+    assert said[1] == "2 of 2: lenet5-digits-seed0 done."
 
 
 def test_only_new_seeds_are_run(study: RunStudy, asked: list[str]) -> None:
