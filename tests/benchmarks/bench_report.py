@@ -26,8 +26,8 @@ from compress_onnx.report.source import ReportInput
 CANDIDATES = ("w8a8", "w4a8", "pruned50", "pruned70", "pruned70-w8a8")
 SAMPLES, FLIPS = 10_000, 300
 OPENINGS = 5
-STEP = 120
-"""Pixels per frame: a notch of the wheel in each, 7,000 pixels a second."""
+STEP = 300
+"""Pixels per frame: a row of cards in each, 18,000 pixels a second."""
 SETTLE_SECONDS = 2.0
 TESTS = Path(__file__).parent.parent / "report"
 SCROLL = """

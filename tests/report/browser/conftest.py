@@ -20,6 +20,18 @@ selenium = pytest.importorskip("selenium", reason="selenium is not installed (pi
 
 WIDE, NARROW = 1400, 400
 AXE = "COMPRESS_ONNX_AXE"
+FLAGS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    # Chromium refuses its sandbox to root, as in a container; the pages are our own.
+    "--no-sandbox",
+    # What a browser does besides, on the network and on this machine's cores.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 
 
 def _program(name: str, package: str) -> str:
@@ -101,9 +113,7 @@ def started(profile: Path, *, chromium: str, chromedriver: str) -> Reader:
 
     options = ChromeOptions()
     options.binary_location = chromium
-    flags = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]
-    # Chromium refuses its sandbox to root, as in a container.
-    for flag in [*flags, *(["--no-sandbox"] if os.geteuid() == 0 else [])]:
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options=options, service=Service(chromedriver))
