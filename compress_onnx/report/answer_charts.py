@@ -48,7 +48,10 @@ def _bars(kind: str, numbers: list[int], totals: list[int]) -> go.Bar:
         name=kind,
         x=[100 * number / total if total else 0.0 for number, total in zip(numbers, totals, strict=True)],
         y=list(range(len(numbers))),
-        marker={"color": colour, "pattern": {"shape": HATCHES[kind], "fgcolor": "white", "fgopacity": 0.55}},
+        marker={
+            "color": colour,
+            "pattern": {"shape": HATCHES[kind], "bgcolor": colour, "fgcolor": "white", "fgopacity": 0.6},
+        },
         customdata=[f"{number:,}" for number in numbers],
         hovertemplate="%{customdata} " + kind + ", %{x:.2f} %<extra></extra>",
     )

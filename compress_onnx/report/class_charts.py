@@ -43,7 +43,7 @@ def class_chart(comparison: Comparison) -> Chart:
     return Chart(
         title=title,
         alt=f"{len(shown)} classes sorted by change of recall under {comparison.candidate_name}; "
-        f"{significant} beyond chance by Holm (filled), {discovered} by Benjamini and Hochberg (with a dot or filled). "
+        f"{significant} beyond chance by Holm (filled circles), {discovered} by Benjamini and Hochberg (these and diamonds). "
         "The table below lists the same numbers.",
         height=FRAME_HEIGHT + ROW_HEIGHT * len(shown),
         figure=as_figure([_class_trace(shown, comparison.candidate_name)], layout),
@@ -77,7 +77,7 @@ def _class_trace(shown: tuple[ClassResult, ...], candidate: str) -> go.Scatter:
 def _symbol(result: ClassResult) -> str:
     if is_significant(result):
         return "circle"
-    return "circle-open-dot" if is_discovered(result) else "circle-open"
+    return "diamond" if is_discovered(result) else "circle-open"
 
 
 def _colour(value: float, marked: object) -> str:

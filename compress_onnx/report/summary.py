@@ -161,7 +161,7 @@ def class_cell(result: ClassResult) -> Cell:
     cell = points_cell(result.change)
     if result.change.value is None or is_significant(result) or result.p_holm is None:
         return cell
-    return dataclasses.replace(cell, tone=Tone.UNCLEAR, word="no clear change")
+    return dataclasses.replace(cell, tone=Tone.UNCLEAR, word="may be chance")
 
 
 def _flips(flips: FlipSummary) -> Cell:
@@ -205,6 +205,7 @@ def saliency_cell(shift: SaliencyShift | None) -> Cell:
     tone, word = _placed(place)
     if shift.systematic is not None and shift.systematic.verdict is ShiftVerdict.SYSTEMATIC:
         word = f"{word}, systematic"
+        tone = Tone.UNCLEAR if tone == Tone.GOOD else tone
     return Cell(
         text=plain(measure.value, 4),
         detail=f"{percent(place, 1)}{interval} of the scale",

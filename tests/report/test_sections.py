@@ -89,7 +89,7 @@ def test_marks_follow_the_adjustment_a_change_survives(run: Any) -> None:
     rows = {row[0].text: row[10].text for row in class_table(made).rows}
     assert {name: text.split()[-1] for name, text in rows.items()} == {"both": "Holm", "reading": "BH", "chance": "no"}
     chart = class_chart(dataclasses.replace(first, classes=made))
-    assert sorted(chart.figure["data"][0]["marker"]["symbol"]) == ["circle", "circle-open", "circle-open-dot"]
+    assert sorted(chart.figure["data"][0]["marker"]["symbol"]) == ["circle", "circle-open", "diamond"]
 
 
 def test_a_pattern_that_chance_explains_is_called_so(run: Any) -> None:
