@@ -20,7 +20,7 @@ def flip_chart(record: RunRecord) -> Chart:
     traces = [_bars(kind, found, [flips.n for _, flips in rows]) for kind, found in numbers.items() if any(found)]
     ticks = {"tickvals": list(range(len(rows))), "ticktext": [label(name) for name, _ in rows]}
     layout = {
-        "xaxis": axis("changed predictions in % of the images", rangemode="tozero"),
+        "xaxis": axis("% of all images", rangemode="tozero"),
         "yaxis": axis("", range=[len(rows) - 0.4, -0.6], **ticks),
         "barmode": "stack",
         "bargap": 0.35,

@@ -83,7 +83,7 @@ def axis(title: str, **options: object) -> dict[str, Any]:
     >>> axis("Accuracy", type="log")["type"]
     'log'
     """
-    return {"title": {"text": title, "standoff": 12}, "automargin": True, "zeroline": False, **options}
+    return {"title": {"text": title, "standoff": 12}, "automargin": True, "tickangle": 0, "zeroline": False, **options}
 
 
 def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:

@@ -115,13 +115,13 @@ def _band(place: int, comparison: LatencyComparison) -> dict[str, Any]:
     return {**shape, "fillcolor": BASELINE, "opacity": 0.3, "line": {"width": 0}}
 
 
-def latency_chart(record: RunRecord) -> Chart:
+def latency_chart(record: RunRecord, baseline: str) -> Chart:
     """Return the distribution of raw latencies, baseline and candidate of each pair together."""
     title = "Latency per call"
     timed = timed_pairs(record)
     if not timed:
         return missing_chart(title, NOT_MEASURED)
-    runs = [(name, run.values_ms, CANDIDATE if own else BASELINE) for name, run, own in in_turns(timed, "baseline")]
+    runs = [(name, run.values_ms, CANDIDATE if own else BASELINE) for name, run, own in in_turns(timed, baseline)]
     slowest = max(max(values, default=0.0) for _, values, _ in runs)
     alt = (
         f"Box and points of {len(runs)} latency runs, {BOX_POINTS} calls each at even ranks. The axis holds 98 % of the "

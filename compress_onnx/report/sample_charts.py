@@ -198,7 +198,10 @@ def saliency_chart(comparison: Comparison, samples: Columns | None) -> Chart:
         **_anchor_lines(known),
     }
     traces = [_share(name, values, edges, (colour, hatch)) for name, values, colour, hatch in groups if values.size]
-    alt = f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomised ceiling."
+    more = f" Flips beyond the {shift.n:,} images of the table are among them." if every.size > shift.n else ""
+    alt = (
+        f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomised ceiling.{more}"
+    )
     return Chart(title=title, alt=alt, figure=as_figure(traces, layout))
 
 
