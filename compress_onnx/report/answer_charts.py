@@ -5,7 +5,7 @@ from __future__ import annotations
 from plotly import graph_objects as go
 
 from compress_onnx.records import FlipSummary, RunRecord
-from compress_onnx.report.chart import KIND_STYLE, Chart, as_figure, axis, label
+from compress_onnx.report.chart import KIND_STYLE, Chart, as_figure, axis, label, missing_chart
 
 ROW_HEIGHT = 30
 FRAME_HEIGHT = 110
@@ -15,7 +15,10 @@ HATCHES = {"negative": "", "positive": "/", "lateral": "x", "unlabelled": ""}
 
 def flip_chart(record: RunRecord) -> Chart:
     """Return one bar per candidate, stacked by kind of flip, in percent of all images."""
+    title = "Changed predictions by kind"
     rows = [(comparison.candidate_name, comparison.flips) for comparison in record.comparisons]
+    if not any(flips.flips for _, flips in rows):
+        return missing_chart(title, "No prediction changed under any candidate.")
     numbers = {kind: [_number(flips, kind) for _, flips in rows] for kind in KIND_STYLE}
     traces = [_bars(kind, found, [flips.n for _, flips in rows]) for kind, found in numbers.items() if any(found)]
     ticks = {"tickvals": list(range(len(rows))), "ticktext": [label(name) for name, _ in rows]}
@@ -26,10 +29,10 @@ def flip_chart(record: RunRecord) -> Chart:
         "bargap": 0.35,
     }
     most = max(rows, key=lambda row: row[1].flips)
-    spoken = f"most, {most[1].flips:,}, under \u2068{most[0]}\u2069" if most[1].flips else "none under any candidate"
     return Chart(
-        title="Changed predictions by kind",
-        alt=f"Share of changed predictions of {len(rows)} candidates by kind; {spoken}.",
+        title=title,
+        alt=f"Share of changed predictions of {len(rows)} candidates by kind; most, {most[1].flips:,}, under "
+        f"\u2068{most[0]}\u2069.",
         height=FRAME_HEIGHT + ROW_HEIGHT * len(rows),
         figure=as_figure(traces, layout),
     )

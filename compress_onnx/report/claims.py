@@ -131,7 +131,8 @@ def sparsity_reached(found: Sequence[Case]) -> Finding:
     if not kept:
         return _open(claim, scope)
     best = max(kept, key=lambda case: case.sparsity)
-    holds = best.sparsity >= PUBLISHED_SPARSITY
+    # To the digits that were published: 72.5 % of an odd number of weights is a little less or more.
+    holds = round(best.sparsity, 3) >= PUBLISHED_SPARSITY
     measured = f"{percent(best.sparsity, 1)} ({best.full_name})"
     return Finding(claim=claim, measured=measured, agreement=_agrees(holds), scope=scope)
 

@@ -165,3 +165,13 @@ def test_a_run_without_labels_shows_what_needs_none(run: Any) -> None:
 
 def first(record: RunRecord) -> Comparison:
     return record.comparisons[0]
+
+
+def test_a_run_without_flips_says_so(make_run: Any) -> None:
+    source = make_run(flips=0).input()
+    view = build_view(source)
+    (reason,) = (absent.reason for absent in view.absent if absent.title.startswith("Flips"))
+    assert "no prediction changed" in reason
+    page = render(source)
+    assert "No prediction changed under any candidate." in page
+    assert 'id="flip-cards"' not in page

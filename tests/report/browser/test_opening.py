@@ -108,7 +108,7 @@ def test_one_class_and_a_thousand_open(
     assert reader.complaints() == []
 
 
-def test_bare_runs_open(reader: Any, run: Any, page_of: Callable[[ReportInput], Path]) -> None:
+def test_bare_runs_open(reader: Any, run: Any, run_factory: Any, page_of: Callable[[ReportInput], Path]) -> None:
     record = run.record(verdict=None, calibration=None)
     absent = {"saliency": None, "latency": None, "fusion": None, "confusion": None, "classes": (), "extra": {}}
     bare = tuple(dataclasses.replace(comparison, **absent) for comparison in record.comparisons)
@@ -116,6 +116,7 @@ def test_bare_runs_open(reader: Any, run: Any, page_of: Callable[[ReportInput], 
         ReportInput(record=dataclasses.replace(record, comparisons=bare)),
         ReportInput(record=dataclasses.replace(record, comparisons=())),
         ReportInput(record=record, samples=run.samples(), withheld="left out"),
+        run_factory(flips=0).input(),
     ):
         reader.open(page_of(source))
         draw_everything(reader)
