@@ -108,6 +108,7 @@ def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
 
 # Numbers between 1 and 10 at which ticks stand, from coarse to fine.
 _STEPS: tuple[tuple[float, ...], ...] = (
+    (1,),
     (1, 2, 5),
     tuple(range(1, 10)),
     tuple(half / 2 for half in range(2, 20)),

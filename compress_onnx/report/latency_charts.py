@@ -94,7 +94,7 @@ def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
 
 def _ratio_axis(values: list[float]) -> dict[str, object]:
     """Return an axis of ratios: logarithmic once the largest is twice the smallest, when it has more than one tick."""
-    title = "times as fast as the baseline"
+    title = "speed-up"
     if max(values) < 2 * min(values):
         return axis(title)
     return log_axis(f"{title} (log)", values)

@@ -17,6 +17,7 @@ from compress_onnx.report.cells import Table
 from compress_onnx.report.class_charts import class_chart
 from compress_onnx.report.class_tables import class_table, pattern_cell
 from compress_onnx.report.html import render
+from compress_onnx.report.latency_charts import in_turns, timed_pairs
 from compress_onnx.report.section import Fact, Fold, Grid, Pair
 from compress_onnx.report.source import ReportInput
 from compress_onnx.report.verdict import verdict_view
@@ -175,3 +176,13 @@ def test_a_run_without_flips_says_so(make_run: Any) -> None:
     page = render(source)
     assert "No prediction changed under any candidate." in page
     assert 'id="flip-cards"' not in page
+
+
+def test_a_shared_baseline_is_told_once_and_others_each(run: Any) -> None:
+    timed = timed_pairs(run.record())
+    names = [name for name, _ in timed]
+    apart = list(in_turns(timed, "resnet18"))
+    assert [name for name, _, own in apart if own] == names
+    assert len(apart) == 2 * len(names)
+    shared = [(name, dataclasses.replace(found, baseline=timed[0][1].baseline)) for name, found in timed]
+    assert [name for name, _, _ in in_turns(shared, "resnet18")] == ["resnet18", *names]
