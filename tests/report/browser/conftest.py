@@ -63,7 +63,7 @@ class Reader:
         """Wait until a JavaScript expression holds; a busy machine gets its time."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        return WebDriverWait(self.driver, 60).until(
+        return WebDriverWait(self.driver, 60, poll_frequency=0.05).until(
             lambda driver: driver.execute_script(f"return {condition}", *arguments)
         )
 
@@ -169,3 +169,10 @@ def big_run(run_factory: Any) -> Any:
 def page(big_run: Any, page_of: Callable[[ReportInput], Path]) -> Path:
     source = big_run.input()
     return page_of(dataclasses.replace(source, maps=big_run.maps()))
+
+
+@pytest.fixture(scope="session")
+def small_page(run_factory: Any, page_of: Callable[[ReportInput], Path]) -> Path:
+    """Two candidates, a few flips each: for what does not depend on their number."""
+    run = run_factory(n=300, flips=20, candidates=("w8a8", "w4a8"))
+    return page_of(dataclasses.replace(run.input(), maps=run.maps()))

@@ -18,14 +18,11 @@ NASTY = ("<img src=x onerror=alert(1)>", "\u05e9\u05dc\u05d5\u05dd \u202e", "W" 
 
 
 def draw_everything(reader: Any) -> None:
-    """Scroll down the page until every visible chart is drawn."""
-    reader.run(
-        "const c = document.getElementById('candidate'); if (c && [...c.options].some((o) => o.value === 'all')) { c.value = 'all'; c.dispatchEvent(new Event('change')); }"
-    )
+    """Scroll down the page until every chart of the chosen candidate is drawn."""
     for section in reader.run("return [...document.querySelectorAll('main > section')].map((s) => s.id)"):
         reader.go(section)
         reader.wait(
-            "[...document.getElementById(arguments[0]).querySelectorAll('.plot')].every("
+            "[...document.getElementById(arguments[0]).querySelectorAll('.plot')].filter((p) => p.offsetParent).every("
             "(p) => p.querySelector('.main-svg') || p.classList.contains('missing'))"
             "|| (scrollBy(0, 500), false)",
             section,
@@ -34,10 +31,14 @@ def draw_everything(reader: Any) -> None:
 
 def test_opens_without_a_request_or_a_complaint(reader: Any, page: Path) -> None:
     reader.open(page)
+    reader.run(
+        "const chooser = document.getElementById('candidate'); chooser.value = 'all';"
+        "chooser.dispatchEvent(new Event('change'));"
+    )
     draw_everything(reader)
     reader.flips()
     assert reader.run("return document.querySelectorAll('.plot.missing').length") == 0
-    assert reader.run("return document.querySelectorAll('.main-svg').length") > 20
+    assert reader.run("return document.querySelectorAll('.main-svg').length") > 40
     assert reader.requests() == []
     assert reader.complaints() == []
 
@@ -52,16 +53,16 @@ def test_first_screen_says_verdict_and_who_is_hurt(reader: Any, page: Path) -> N
     assert len(seen) == 6
 
 
-def test_nothing_is_wider_than_a_telephone(reader: Any, page: Path) -> None:
-    reader.open(page, width=400)
+def test_nothing_is_wider_than_a_telephone(reader: Any, small_page: Path) -> None:
+    reader.open(small_page, width=400)
     draw_everything(reader)
     assert reader.run("return document.documentElement.scrollWidth") <= 400
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])
-def test_axe_finds_nothing_serious(reader: Any, page: Path, axe: str, *, theme: str, width: int) -> None:
-    reader.open(page, width=width, theme=theme)
+def test_axe_finds_nothing_serious(reader: Any, small_page: Path, axe: str, *, theme: str, width: int) -> None:
+    reader.open(small_page, width=width, theme=theme)
     draw_everything(reader)
     reader.flips()
     assert reader.violations(axe) == []
@@ -89,7 +90,7 @@ def test_the_chosen_candidate_is_the_one_shown(reader: Any, page: Path) -> None:
 
 
 def test_nasty_names_stay_text(reader: Any, run_factory: Any, page_of: Callable[[ReportInput], Path]) -> None:
-    run = run_factory(class_names=NASTY, n=300)
+    run = run_factory(class_names=NASTY, n=300, candidates=("w8a8",))
     reader.open(page_of(run.input()), width=400)
     draw_everything(reader)
     reader.flips()
