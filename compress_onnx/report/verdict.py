@@ -52,8 +52,8 @@ def verdict_view(verdict: Verdict | None) -> VerdictView:
         sign=SIGNS[verdict.outcome],
         tone=TONES[verdict.outcome],
         detail=_tally(verdict),
-        decided=_table("Rules that decided", deciding, told=told),
-        others=_table("All other rules", others, told=told),
+        decided=_table("What the deciding rules observed", deciding, told=told),
+        others=_table("What the other rules observed", others, told=told),
     )
 
 
