@@ -87,7 +87,7 @@ def axis(title: str, **options: object) -> dict[str, Any]:
 
 
 def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
-    """Return a logarithmic axis with plain numbers at its ticks, at least three, and room for labels.
+    """Return a logarithmic axis with plain numbers at its ticks, few of them, and room for labels.
 
     ``values`` are positive; without any, plotly chooses.
 
@@ -106,24 +106,24 @@ def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
     return axis(title, type="log", range=[low - room, high + room], tickvals=ticks, ticktext=names)
 
 
-# Numbers between 1 and 10 at which ticks stand, from coarse to fine.
-_STEPS: tuple[tuple[float, ...], ...] = (
-    (1,),
-    (1, 2, 5),
-    tuple(range(1, 10)),
-    tuple(half / 2 for half in range(2, 20)),
-    tuple(tenth / 10 for tenth in range(10, 100)),
+# Numbers between 1 and 10 at which ticks stand, from coarse to fine, and how many make an axis.
+_STEPS: tuple[tuple[int, tuple[float, ...]], ...] = (
+    (3, (1,)),
+    (2, (1, 2, 5)),
+    (2, tuple(range(1, 10))),
+    (2, tuple(half / 2 for half in range(2, 20))),
+    (2, tuple(tenth / 10 for tenth in range(10, 100))),
 )
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Return the coarsest ticks between two powers of ten that are at least three."""
+    """Return the coarsest ticks between two powers of ten that are enough."""
     ticks: list[float] = []
-    for steps in _STEPS:
+    for enough, steps in _STEPS:
         decades = range(math.floor(low), math.ceil(high) + 1)
         ticks = [float(f"{step * 10.0**power:.6g}") for power in decades for step in steps]
         ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
-        if len(ticks) >= 3:
+        if len(ticks) >= enough:
             break
     return ticks
 

@@ -219,7 +219,7 @@ def saliency_cell(shift: SaliencyShift | None) -> Cell:
         tone = Tone.UNCLEAR if tone == Tone.GOOD else tone
     return Cell(
         text=plain(measure.value, 4),
-        detail=f"{percent(place, 1)}{interval} of the scale",
+        detail=f"{percent(place, 1)}{interval}",
         tone=tone,
         word=word,
         bar=min(max(place, 0.0), 1.0),
@@ -268,6 +268,11 @@ def hurt_sentence(record: RunRecord) -> str:
     return f"No class lost recall significantly (Holm, 5 %). Largest drop: {what}{interval}."
 
 
+def _on_scale(saliency: Cell) -> str:
+    """Say what the page shows by a bar: that the place is one on a scale."""
+    return saliency.detail if saliency.bar is None else f"{saliency.detail} of the scale"
+
+
 def _as_strings(row: CandidateRow) -> SummaryRow:
     counts = "\n".join(f"{count.number:,} {count.kind}" for count in row.flip_counts)
     flips = f"{row.flips.stacked}\n{counts}" if counts else row.flips.stacked
@@ -280,7 +285,7 @@ def _as_strings(row: CandidateRow) -> SummaryRow:
         flips=flips,
         worst_class=named + row.worst_class.stacked,
         confidence=row.confidence.stacked,
-        saliency=row.saliency.stacked,
+        saliency=dataclasses.replace(row.saliency, detail=_on_scale(row.saliency)).stacked,
         p50=row.p50.text,
         speedup=row.speedup.stacked,
         file_size=row.file_size.text,
