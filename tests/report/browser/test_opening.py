@@ -29,8 +29,8 @@ def draw_everything(reader: Any) -> None:
         )
 
 
-def test_opens_without_a_request_or_a_complaint(reader: Any, page: Path) -> None:
-    reader.open(page)
+def test_opens_without_a_request_or_a_complaint(reader: Any, small_page: Path) -> None:
+    reader.open(small_page)
     reader.run(
         "const chooser = document.getElementById('candidate'); chooser.value = 'all';"
         "chooser.dispatchEvent(new Event('change'));"
@@ -38,7 +38,7 @@ def test_opens_without_a_request_or_a_complaint(reader: Any, page: Path) -> None
     draw_everything(reader)
     reader.flips()
     assert reader.run("return document.querySelectorAll('.plot.missing').length") == 0
-    assert reader.run("return document.querySelectorAll('.main-svg').length") > 40
+    assert reader.run("return document.querySelectorAll('.main-svg').length") > 20
     assert reader.requests() == []
     assert reader.complaints() == []
 
@@ -59,11 +59,18 @@ def test_nothing_is_wider_than_a_telephone(reader: Any, small_page: Path) -> Non
     assert reader.run("return document.documentElement.scrollWidth") <= 400
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 400])
-def test_axe_finds_nothing_serious(reader: Any, small_page: Path, axe: str, *, theme: str, width: int) -> None:
-    reader.open(small_page, width=width, theme=theme)
+def test_axe_finds_nothing_serious(reader: Any, small_page: Path, axe: str) -> None:
+    reader.open(small_page)
     draw_everything(reader)
+    reader.flips()
+    assert reader.violations(axe) == []
+    # Nothing but colours changes with the theme.
+    reader.run("document.getElementById('theme').click()")
+    assert reader.violations(axe, ("color-contrast",)) == []
+
+
+def test_axe_finds_nothing_serious_on_a_telephone(reader: Any, small_page: Path, axe: str) -> None:
+    reader.open(small_page, width=400)
     reader.flips()
     assert reader.violations(axe) == []
 
@@ -117,7 +124,7 @@ def test_bare_runs_open(reader: Any, run: Any, run_factory: Any, page_of: Callab
         ReportInput(record=dataclasses.replace(record, comparisons=bare)),
         ReportInput(record=dataclasses.replace(record, comparisons=())),
         ReportInput(record=record, samples=run.samples(), withheld="left out"),
-        run_factory(flips=0).input(),
+        run_factory(flips=0, candidates=("w8a8",)).input(),
     ):
         reader.open(page_of(source))
         draw_everything(reader)
