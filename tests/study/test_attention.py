@@ -22,7 +22,7 @@ from compress_onnx.study.attention import OTHER_INPUTS, explained_rows
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries
 from compress_onnx.study.options import CompareOptions
-from compress_onnx.study.pictures import write_report
+from compress_onnx.study.reports import write_report
 
 if "gradient" not in attributions():
     pytest.skip("the package is not installed, so it has no entry points", allow_module_level=True)
