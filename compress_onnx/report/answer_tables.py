@@ -86,8 +86,10 @@ def _distance(measure: Measure) -> Cell:
 
 
 def extra_table(comparison: Comparison) -> Table | None:
-    """Return the measures that plug-ins added, by name, or ``None`` without any."""
-    if not comparison.extra:
+    """Return the measures that plug-ins added, by name, or ``None`` without any that no other table shows."""
+    shown = DISTANCES if comparison.divergence is not None else {}
+    further = [pair for pair in sorted(comparison.extra.items()) if pair[0] not in shown]
+    if not further:
         return None
-    rows = tuple((words(name), known_cell(measure)) for name, measure in sorted(comparison.extra.items()))
+    rows = tuple((words(name), known_cell(measure)) for name, measure in further)
     return Table(caption="Further measures", head=("Measure", "Value"), rows=rows)

@@ -12,7 +12,6 @@ MINUS = "\u2212"
 TIMES = "\u00d7"
 ABSENT_TEXT = "\u2013"
 NARROW_SPACE = "\u00a0"
-NO_INTERVAL = "no interval was computed"
 
 
 class Tone(StrEnum):

@@ -77,36 +77,55 @@ def as_figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> Mapping[str, 
     return built
 
 
-def axis(title: str, **options: object) -> dict[str, object]:
+def axis(title: str, **options: object) -> dict[str, Any]:
     """Return an axis with a title that makes room for itself.
 
     >>> axis("Accuracy", type="log")["type"]
     'log'
     """
-    return {"title": {"text": title}, "automargin": True, "zeroline": False, **options}
+    return {"title": {"text": title, "standoff": 12}, "automargin": True, "tickangle": 0, "zeroline": False, **options}
 
 
-def log_axis(title: str, values: Iterable[float]) -> dict[str, object]:
-    """Return a logarithmic axis with plain ticks at 1, 2 and 5 times powers of ten, and room for labels.
+def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
+    """Return a logarithmic axis with plain numbers at its ticks, few of them, and room for labels.
 
     ``values`` are positive; without any, plotly chooses.
 
-    >>> log_axis("ms", [1.5, 6.0])["tickvals"]
-    [1.0, 2.0, 5.0, 10.0]
+    >>> log_axis("ms", [1.5, 60.0])["ticktext"]
+    ['1', '2', '5', '10', '20', '50']
+    >>> log_axis("ms", [0.0379, 0.0569])["ticktext"]
+    ['0.04', '0.05', '0.06']
     """
     known = list(values)
     if not known:
         return axis(title, type="log")
     low, high = math.log10(min(known)), math.log10(max(known))
     room = max(0.12 * (high - low), 0.06)
-    ticks = [
-        step * 10.0**power
-        for power in range(math.floor(low - room), math.ceil(high + room) + 1)
-        for step in (1, 2, 5)
-        if low - 0.5 <= math.log10(step) + power <= high + 0.5
-    ]
+    ticks = _log_ticks(low - room, high + room)
     names = [f"{tick:g}" for tick in ticks]
     return axis(title, type="log", range=[low - room, high + room], tickvals=ticks, ticktext=names)
+
+
+# Numbers between 1 and 10 at which ticks stand, from coarse to fine, and how many make an axis.
+_STEPS: tuple[tuple[int, tuple[float, ...]], ...] = (
+    (3, (1,)),
+    (2, (1, 2, 5)),
+    (2, tuple(range(1, 10))),
+    (2, tuple(half / 2 for half in range(2, 20))),
+    (2, tuple(tenth / 10 for tenth in range(10, 100))),
+)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return the coarsest ticks between two powers of ten that are enough."""
+    ticks: list[float] = []
+    for enough, steps in _STEPS:
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        ticks = [float(f"{step * 10.0**power:.6g}") for power in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+        if len(ticks) >= enough:
+            break
+    return ticks
 
 
 def label(name: str) -> str:

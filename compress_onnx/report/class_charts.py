@@ -19,7 +19,11 @@ ROW_HEIGHT = 19
 FRAME_HEIGHT = 90
 NUMBERED_CELLS = 20
 """Most classes at which a number still fits into a heat map's cell."""
-CELL_HEIGHT = 17
+CELL_HEIGHTS = (17, 40)
+"""Least and most height in pixels of a heat map's cell; few classes get high ones."""
+GRID_HEIGHT = 480
+SHORT_NAME = 3
+"""Most letters of names that stand upright below a heat map."""
 # One picture more or less must be seen: the scale starts at a third of its strength on both sides.
 HARM_SCALE = [[0, REPAIR], [0.49, "rgba(47,134,208,0.3)"], [0.51, "rgba(217,84,43,0.3)"], [1, HARM]]
 HEAT_CLASSES = 45
@@ -43,7 +47,7 @@ def class_chart(comparison: Comparison) -> Chart:
     return Chart(
         title=title,
         alt=f"{len(shown)} classes sorted by change of recall under {comparison.candidate_name}; "
-        f"{significant} beyond chance by Holm (filled), {discovered} by Benjamini and Hochberg (with a dot or filled). "
+        f"{significant} beyond chance by Holm (filled circles), {discovered} by Benjamini and Hochberg (these and diamonds). "
         "The table below lists the same numbers.",
         height=FRAME_HEIGHT + ROW_HEIGHT * len(shown),
         figure=as_figure([_class_trace(shown, comparison.candidate_name)], layout),
@@ -77,7 +81,7 @@ def _class_trace(shown: tuple[ClassResult, ...], candidate: str) -> go.Scatter:
 def _symbol(result: ClassResult) -> str:
     if is_significant(result):
         return "circle"
-    return "circle-open-dot" if is_discovered(result) else "circle-open"
+    return "diamond" if is_discovered(result) else "circle-open"
 
 
 def _colour(value: float, marked: object) -> str:
@@ -99,22 +103,27 @@ def confusion_chart(comparison: Comparison, names: tuple[str, ...]) -> Chart:
         return missing_chart(title, "Candidate and baseline confuse the same classes equally often.")
     raw = [names[index] for index in chosen]
     meta = {"flips": {"candidate": comparison.candidate_name, "labels": raw, "said": raw}}
-    ticks = {"tickvals": list(range(len(shown))), "ticktext": shown, "showgrid": False, "tickfont": {"size": 11}}
-    layout = {
-        "xaxis": axis("predicted class", **ticks, tickangle=-90),
-        "yaxis": axis("true class", **ticks, autorange="reversed"),
-    }
     left_out = (
         f" The {len(names) - len(shown)} classes that changed least are left out." if len(chosen) < len(names) else ""
     )
+    upright = max(map(len, raw)) <= SHORT_NAME
+    cell = int(np.clip(GRID_HEIGHT // len(shown), *CELL_HEIGHTS))
     return Chart(
         title=title,
         alt=f"Confusion counts of {comparison.candidate_name} minus the baseline's, {len(shown)} classes.{left_out} "
         "The table below lists the confusions that changed most.",
-        height=230 + CELL_HEIGHT * len(shown),
+        height=(170 if upright else 230) + cell * len(shown),
         min_width=260 + 14 * len(shown),
-        figure=as_figure([_heat(before[grid], after[grid], shown, meta=meta)], layout),
+        figure=as_figure([_heat(before[grid], after[grid], shown, meta=meta)], _heat_layout(shown, upright=upright)),
     )
+
+
+def _heat_layout(names: tuple[str, ...], *, upright: bool) -> dict[str, object]:
+    ticks = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False, "tickfont": {"size": 11}}
+    return {
+        "xaxis": axis("predicted class", **ticks, tickangle=0 if upright else -90),
+        "yaxis": axis("true class", **ticks, autorange="reversed"),
+    }
 
 
 def most_changed(change: NDArray[np.int64], limit: int) -> NDArray[np.intp]:

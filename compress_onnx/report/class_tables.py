@@ -83,7 +83,7 @@ def beyond_chance(result: ClassResult) -> str:
     """
     if is_significant(result):
         return "\u25cf Holm"
-    return "\u25d0 BH" if is_discovered(result) else "no"
+    return "\u25c6 BH" if is_discovered(result) else "no"
 
 
 def _number(number: int | None) -> Cell:

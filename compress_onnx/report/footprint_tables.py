@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from compress_onnx.records import Comparison, Footprint, Measure
-from compress_onnx.report.cells import Cell, Table, absent, count, size, words
+from compress_onnx.report.cells import Cell, Table, absent, size, words
 
 
 def footprint_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table | None:
-    """Return every size of baseline and candidates, ``None`` for a run without comparisons."""
+    """Return the further sizes of baseline and candidates, beside file and zipped bytes, ``None`` for a run without comparisons."""
     if not comparisons:
         return None
     rows = [(baseline, comparisons[0].footprint_baseline)]
     rows += [(comparison.candidate_name, comparison.footprint_candidate) for comparison in comparisons]
-    head = ("Artifact", "File", "Zipped", "zstd", "Weights' entropy", "Non-zero", "In memory", "Stored by type")
+    head = ("Artifact", "zstd", "Weights' entropy", "In memory", "Stored by type")
     note = (
         "Entropy: what a perfect coder needs that knows each weight tensor's histogram and uses no order; out of "
         "reach for float weights, whose histogram is as long as they are. "
@@ -30,11 +30,8 @@ def _footprint_row(name: str, footprint: Footprint) -> tuple[Cell, ...]:
     stored = ", ".join(f"{kind} {size(number)}" for kind, number in footprint.initializer_bytes.items())
     return (
         words(name),
-        Cell(text=size(footprint.file_bytes)),
-        Cell(text=size(footprint.zip_bytes)),
         _bytes(footprint.zstd_bytes),
         _bytes(footprint.entropy_bytes),
-        count(footprint.nonzero_weights),
         _resident(footprint.resident),
         words(stored) if stored else absent(None),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from plotly import graph_objects as go
 
-from compress_onnx.records import LatencyComparison, RunRecord
-from compress_onnx.report.cells import milliseconds
+from compress_onnx.records import LatencyComparison, LatencyRun, RunRecord
+from compress_onnx.report.cells import TIMES, milliseconds, plain
 from compress_onnx.report.chart import (
     BASELINE,
     CANDIDATE,
@@ -84,7 +84,7 @@ def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
         x=[value],
         y=[place],
         mode="markers+text",
-        text=[f"{value:.3g}\u00d7"],
+        text=[f"{plain(value)}{TIMES}"],
         textposition="top center",
         marker={"color": colour, "size": 11, "symbol": "circle" if comparison.significant else "circle-open"},
         error_x={**error, **ends},
@@ -94,7 +94,7 @@ def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
 
 def _ratio_axis(values: list[float]) -> dict[str, object]:
     """Return an axis of ratios: logarithmic once the largest is twice the smallest, when it has more than one tick."""
-    title = "times as fast as the baseline"
+    title = "speed-up"
     if max(values) < 2 * min(values):
         return axis(title)
     return log_axis(f"{title} (log)", values)
@@ -115,13 +115,13 @@ def _band(place: int, comparison: LatencyComparison) -> dict[str, Any]:
     return {**shape, "fillcolor": BASELINE, "opacity": 0.3, "line": {"width": 0}}
 
 
-def latency_chart(record: RunRecord) -> Chart:
+def latency_chart(record: RunRecord, baseline: str) -> Chart:
     """Return the distribution of raw latencies, baseline and candidate of each pair together."""
     title = "Latency per call"
     timed = timed_pairs(record)
     if not timed:
         return missing_chart(title, NOT_MEASURED)
-    runs = [run for name, latency in timed for run in _pair(name, latency)]
+    runs = [(name, run.values_ms, CANDIDATE if own else BASELINE) for name, run, own in in_turns(timed, baseline)]
     slowest = max(max(values, default=0.0) for _, values, _ in runs)
     alt = (
         f"Box and points of {len(runs)} latency runs, {BOX_POINTS} calls each at even ranks. The axis holds 98 % of the "
@@ -142,8 +142,16 @@ def box_chart(title: str, alt: str, runs: Sequence[Run]) -> Chart:
     return Chart(title=title, alt=alt, height=100 + 34 * len(boxes), figure=as_figure(boxes, layout))
 
 
-def _pair(name: str, latency: LatencyComparison) -> tuple[Run, Run]:
-    return ("baseline beside it", latency.baseline.values_ms, BASELINE), (name, latency.candidate.values_ms, CANDIDATE)
+def in_turns(timed: Sequence[Timed], baseline: str) -> Iterator[tuple[str, LatencyRun, bool]]:
+    """Yield the runs as they were timed, by name, and whether they are a candidate's.
+
+    Candidates that were timed with one run of the baseline share it: it comes once.
+    """
+    shared = all(found.baseline == timed[0][1].baseline for _, found in timed)
+    for place, (name, found) in enumerate(timed):
+        if place == 0 or not shared:
+            yield (baseline if shared else f"{baseline} beside \u2068{name}\u2069"), found.baseline, False
+        yield name, found.candidate, True
 
 
 def _bulk(values: tuple[float, ...]) -> list[float]:

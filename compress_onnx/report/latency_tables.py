@@ -16,6 +16,7 @@ from compress_onnx.report.cells import (
     speedup_cell,
     words,
 )
+from compress_onnx.report.latency_charts import NOT_MEASURED, in_turns
 
 HEAD = ("Model", "p50", "p90", "p99", "Images per second", "Load", "First call", "Peak memory", "Speed-up")
 THE_BASELINE = "the baseline itself"
@@ -38,20 +39,18 @@ def latency_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table |
     """Return every timed pair, the baseline's calls beside each candidate's."""
     timed = [(c.candidate_name, c.latency) for c in comparisons if c.latency is not None]
     if not timed:
-        return Note(reason="Latency was not measured in this run.")
+        return Note(reason=NOT_MEASURED)
     first = timed[0][1]
+    speedups = {name: speedup_cell(found.speedup, significant=found.significant) for name, found in timed}
     return Table(
-        caption=f"Per call, {spoken_setting(first)}: each candidate in turns with the baseline",
+        caption=f"Per call, {spoken_setting(first)}: candidates in turns with the baseline",
         head=HEAD,
-        rows=tuple(row for name, latency in timed for row in _rows(name, latency, baseline)),
+        rows=tuple(
+            (words(name), *run_cells(run), speedups[name] if own else absent(THE_BASELINE))
+            for name, run, own in in_turns(timed, baseline)
+        ),
         note=" ".join((_setting(first), noise(first), "Load, first call: medians over fresh processes.")),
     )
-
-
-def _rows(name: str, latency: LatencyComparison, baseline: str) -> tuple[tuple[Cell, ...], ...]:
-    beside = (words(f"{baseline}, beside \u2068{name}\u2069"), *run_cells(latency.baseline), absent(THE_BASELINE))
-    own = speedup_cell(latency.speedup, significant=latency.significant)
-    return (beside, (words(name), *run_cells(latency.candidate), own))
 
 
 def _setting(latency: LatencyComparison) -> str:

@@ -18,6 +18,8 @@ from compress_onnx.records import (
 )
 from compress_onnx.report.cells import Cell, Table, absent, code, count, percent, plain, size, words
 
+SHA256_LENGTH = 64
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -79,6 +81,10 @@ def _step(step: RecipeStep) -> str:
 def _value(value: OptionValue) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(str, value)) + "]"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str) and len(value) == SHA256_LENGTH and value.isalnum():
+        return value[:12]
     return "none" if value is None else str(value)
 
 

@@ -27,6 +27,8 @@ from compress_onnx.report.samples import Columns, finite, flipped, of_candidate,
 
 NO_SAMPLES = "samples.parquet is missing, so single samples cannot be drawn."
 BINS = 40
+SQUARE_HEIGHT = 420
+"""Height in pixels of a chart whose axes both run from 0 to 1."""
 FLIPS_DRAWN = 1500
 """Marks a browser still draws at once as SVG without a pause one can feel."""
 DENSITY_CELLS = 64
@@ -55,7 +57,7 @@ def confidence_scatter(comparison: Comparison, samples: Columns | None, names: t
         f"Grey: how many of {changed.size - number:,} samples keep their class, darker is more (log). "
         f"Marks: {marked}, by shape and colour."
     )
-    return Chart(title=title, alt=alt, height=420, figure=as_figure(traces, layout))
+    return Chart(title=title, alt=alt, height=SQUARE_HEIGHT, figure=as_figure(traces, layout))
 
 
 def _density(rows: Columns, chosen: NDArray[np.bool_]) -> go.Heatmap:
@@ -146,7 +148,7 @@ def reliability_chart(comparison: Comparison) -> Chart:
         "yaxis": axis("accuracy", range=[-0.02, 1.05]),
     }
     alt = "Accuracy against mean confidence per bin, both models; the dotted line is perfect calibration."
-    return Chart(title=title, alt=alt, figure=as_figure([diagonal(), *traces], layout))
+    return Chart(title=title, alt=alt, height=SQUARE_HEIGHT, figure=as_figure([diagonal(), *traces], layout))
 
 
 def _known(bins: tuple[ReliabilityBin, ...]) -> list[ReliabilityBin]:
@@ -196,7 +198,10 @@ def saliency_chart(comparison: Comparison, samples: Columns | None) -> Chart:
         **_anchor_lines(known),
     }
     traces = [_share(name, values, edges, (colour, hatch)) for name, values, colour, hatch in groups if values.size]
-    alt = f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomised ceiling."
+    more = f" Flips beyond the {shift.n:,} images of the table are among them." if every.size > shift.n else ""
+    alt = (
+        f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomised ceiling.{more}"
+    )
     return Chart(title=title, alt=alt, figure=as_figure(traces, layout))
 
 

@@ -114,7 +114,7 @@ def _row(comparison: Comparison, artifact: Artifact | None, verdict: Verdict | N
         accuracy_change=points_cell(comparison.accuracy.change),
         flips=_flips(comparison.flips),
         flip_counts=flip_counts(comparison.flips),
-        worst_class_name=worst.class_name if worst else "",
+        worst_class_name=spoken_class(worst.class_name) if worst else "",
         worst_class=class_cell(worst) if worst else absent("no class has a recall, as happens without labels"),
         confidence=points_cell(comparison.confidence.change_all),
         saliency=saliency_cell(comparison.saliency),
@@ -141,6 +141,15 @@ def worst_class(classes: tuple[ClassResult, ...]) -> ClassResult | None:
     return min(known, key=lambda result: result.change.value or 0.0, default=None)
 
 
+def spoken_class(name: str) -> str:
+    """Return a class's name as it stands in a sentence: a bare number is no name.
+
+    >>> spoken_class("3"), spoken_class("keep left")
+    ('class 3', 'keep left')
+    """
+    return f"class {name}" if name.isdigit() else name
+
+
 def is_significant(result: ClassResult) -> bool:
     """Say whether a class's change survives Holm's adjustment at 5 %."""
     return result.p_holm is not None and result.p_holm < SIGNIFICANT
@@ -161,7 +170,9 @@ def class_cell(result: ClassResult) -> Cell:
     cell = points_cell(result.change)
     if result.change.value is None or is_significant(result) or result.p_holm is None:
         return cell
-    return dataclasses.replace(cell, tone=Tone.UNCLEAR, word="no clear change")
+    if result.change.value == 0:
+        return dataclasses.replace(cell, tone=Tone.PLAIN, word="no change")
+    return dataclasses.replace(cell, tone=Tone.UNCLEAR, word="may be chance")
 
 
 def _flips(flips: FlipSummary) -> Cell:
@@ -205,9 +216,10 @@ def saliency_cell(shift: SaliencyShift | None) -> Cell:
     tone, word = _placed(place)
     if shift.systematic is not None and shift.systematic.verdict is ShiftVerdict.SYSTEMATIC:
         word = f"{word}, systematic"
+        tone = Tone.UNCLEAR if tone == Tone.GOOD else tone
     return Cell(
         text=plain(measure.value, 4),
-        detail=f"{percent(place, 1)}{interval} of the scale",
+        detail=f"{percent(place, 1)}{interval}",
         tone=tone,
         word=word,
         bar=min(max(place, 0.0), 1.0),
@@ -249,11 +261,16 @@ def hurt_sentence(record: RunRecord) -> str:
     change = points_cell(worst.change)
     if (worst.change.value or 0.0) >= 0:
         return "No class lost recall under any candidate."
-    what = f"\u2068{worst.class_name}\u2069 under {name}: {change.text} of recall"
+    what = f"\u2068{spoken_class(worst.class_name)}\u2069 under {name}: {change.text} of recall"
     interval = f" ({span(worst.change.interval, scale=100, sign=True)})" if worst.change.interval else ""
     if is_hurt(worst):
         return f"Hurt most: {what}{interval}."
     return f"No class lost recall significantly (Holm, 5 %). Largest drop: {what}{interval}."
+
+
+def _on_scale(saliency: Cell) -> str:
+    """Say what the page shows by a bar: that the place is one on a scale."""
+    return saliency.detail if saliency.bar is None else f"{saliency.detail} of the scale"
 
 
 def _as_strings(row: CandidateRow) -> SummaryRow:
@@ -268,7 +285,7 @@ def _as_strings(row: CandidateRow) -> SummaryRow:
         flips=flips,
         worst_class=named + row.worst_class.stacked,
         confidence=row.confidence.stacked,
-        saliency=row.saliency.stacked,
+        saliency=dataclasses.replace(row.saliency, detail=_on_scale(row.saliency)).stacked,
         p50=row.p50.text,
         speedup=row.speedup.stacked,
         file_size=row.file_size.text,

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from plotly import graph_objects as go
 
 from compress_onnx.records import Precision, RunRecord
-from compress_onnx.report.chart import BASELINE, CANDIDATE, Chart, as_figure, axis, label, log_axis, missing_chart
+from compress_onnx.report.chart import (
+    BASELINE,
+    CANDIDATE,
+    LABEL_LENGTH,
+    Chart,
+    as_figure,
+    axis,
+    label,
+    log_axis,
+    missing_chart,
+)
+from compress_onnx.report.label_places import label_places
 from compress_onnx.report.tradeoff import Point, pareto, points_of
 
-# Neighbours get their names at different heights, so that they do not overprint.
-HEIGHTS = ("top", "bottom", "middle")
+ROOM = 0.08
+"""Share of the height left free above and below the intervals."""
 SYMBOLS = {
     Precision.FP32: "circle",
     Precision.W8A8: "square",
@@ -40,17 +52,29 @@ def tradeoff_chart(record: RunRecord, against: str) -> Chart:
         hoverinfo="skip",
     )
     unit = "file size in MB (log)" if against == "size" else "p50 latency in ms (log)"
-    layout = {"xaxis": log_axis(unit, [p.x for p in points]), "yaxis": axis(f"{quantity} in %"), "showlegend": False}
+    low, high = _height(points)
+    x_axis = log_axis(unit, [p.x for p in points])
+    layout = {"xaxis": x_axis, "yaxis": axis(f"{quantity} in %", range=[low, high]), "showlegend": False}
     best = ", ".join(p.name for p in front)
     alt = f"{len(points)} artifacts; on the Pareto front: {best}. The table at the top lists the same numbers."
-    ordered = sorted(points, key=lambda p: p.x)
-    middle = math.sqrt(ordered[0].x * ordered[-1].x)
-    traces = [line, *(_marker(p, f"{HEIGHTS[i % 3]} {_side(p.x, middle)}") for i, p in enumerate(ordered))]
+    places = _places(points, x_axis["range"], (low, high))
+    traces = [line, *(_marker(point, place) for point, place in zip(points, places, strict=True))]
     return Chart(title=title, alt=alt, height=360, figure=as_figure(traces, layout))
 
 
-def _side(x: float, middle: float) -> str:
-    return "right" if x <= middle else "left"
+def _height(points: Sequence[Point]) -> tuple[float, float]:
+    low, high = min(p.y - p.down for p in points), max(p.y + p.up for p in points)
+    room = ROOM * (high - low or 1.0)
+    return low - room, high + room
+
+
+def _places(points: Sequence[Point], logs: Sequence[float], heights: tuple[float, float]) -> list[str]:
+    width, height = logs[1] - logs[0], heights[1] - heights[0]
+    return label_places(
+        [((math.log10(p.x) - logs[0]) / width, (p.y - heights[0]) / height) for p in points],
+        [p.name[:LABEL_LENGTH] for p in points],
+        [(p.down / height, p.up / height) for p in points],
+    )
 
 
 def _marker(point: Point, text_position: str) -> go.Scatter:

@@ -52,13 +52,13 @@ def verdict_view(verdict: Verdict | None) -> VerdictView:
         sign=SIGNS[verdict.outcome],
         tone=TONES[verdict.outcome],
         detail=_tally(verdict),
-        decided=_table("Rules that decided", deciding, told=told),
-        others=_table("All other rules", others, told=told),
+        decided=_table("What the deciding rules observed", deciding, told=told),
+        others=_table("What the other rules observed", others, told=told),
     )
 
 
 def candidate_verdict(verdict: Verdict | None, candidate: str) -> Cell | None:
-    """Return what the rules say of one candidate: the worst outcome and the rules that gave it.
+    """Return what the rules say of one candidate: the worst outcome and the measures that gave it.
 
     ``None`` where no policy was given or no rule judged the candidate.
 
@@ -70,7 +70,9 @@ def candidate_verdict(verdict: Verdict | None, candidate: str) -> Cell | None:
         return None
     worst = next(outcome for outcome in SEVERITY if any(check.outcome == outcome for check in checks))
     rules = [check.rule for check in checks if check.outcome == worst]
-    detail = f"all {len(rules)} rules" if worst == Outcome.PASS else "; ".join(rules)
+    # What was measured; the limits stand in the table of rules.
+    measures = dict.fromkeys(rule.split()[0].rstrip(":") for rule in rules)
+    detail = f"all {len(rules)} rules" if worst == Outcome.PASS else ", ".join(measures)
     return Cell(text=str(worst), detail=detail, tone=TONES[worst], kind="outcome", mark=SIGNS[worst])
 
 

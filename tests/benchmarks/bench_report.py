@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from bench_table import Row, table
+from numpy.typing import NDArray
 
 from compress_onnx.report.html import render
 from compress_onnx.report.pictures import map_png, png
@@ -26,8 +27,11 @@ from compress_onnx.report.source import ReportInput
 CANDIDATES = ("w8a8", "w4a8", "pruned50", "pruned70", "pruned70-w8a8")
 SAMPLES, FLIPS = 10_000, 300
 OPENINGS = 5
-STEP = 120
-"""Pixels per frame: a notch of the wheel in each, 7,000 pixels a second."""
+STEP = 300
+"""Pixels per frame: a row of cards in each, 18,000 pixels a second."""
+SCROLLS = 3
+"""Other work on the machine only ever lengthens frames: of so many scrolls the one with the fewest long ones counts."""
+LONG_MS = 100
 SETTLE_SECONDS = 2.0
 TESTS = Path(__file__).parent.parent / "report"
 SCROLL = """
@@ -135,12 +139,8 @@ def _looked_at(reader: Any, path: Path, axe: str) -> list[tuple[float, str]]:
     for _ in range(OPENINGS):
         reader.open(path)
         painted.append(reader.driver.execute_async_script(PAINTED) / 1000)
-    reader.open(path)
-    reader.flips()
-    # The library is inflated once, right after the first screen; nobody scrolls that fast.
-    reader.wait("window.Plotly !== undefined")
-    time.sleep(SETTLE_SECONDS)
-    frames = np.asarray(reader.driver.execute_async_script(SCROLL, STEP))
+    reader.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+    frames, spent = min((_scrolled(reader, path) for _ in range(SCROLLS)), key=lambda found: _long(found[0]))
     violations = []
     for theme in ("light", "dark"):
         reader.open(path, theme=theme)
@@ -152,11 +152,35 @@ def _looked_at(reader: Any, path: Path, axe: str) -> list[tuple[float, str]]:
     first = float(np.median(painted))
     return [
         (first, f"{first:.2f} s"),
-        (float(np.sum(frames > 100)), f"of {frames.size}, longest {frames.max():.0f} ms"),
+        (
+            _long(frames),
+            f"{_long(frames):.0f} of {frames.size}, longest {frames.max():.0f} ms, {spent:.0f} ms CPU each",
+        ),
         (float(len(violations)), "; ".join(violations)[:60]),
         (float(len(requests)), ""),
         (float(len(complaints)), ""),
     ]
+
+
+def _scrolled(reader: Any, path: Path) -> tuple[NDArray[np.float64], float]:
+    """Return milliseconds from frame to frame, and the page's own CPU time per frame, which other work leaves alone."""
+    reader.open(path)
+    reader.flips()
+    # The library is inflated once, right after the first screen; nobody scrolls that fast.
+    reader.wait("window.Plotly !== undefined")
+    time.sleep(SETTLE_SECONDS)
+    before = _task_seconds(reader)
+    frames = np.asarray(reader.driver.execute_async_script(SCROLL, STEP), dtype=np.float64)
+    return frames, 1000 * (_task_seconds(reader) - before) / frames.size
+
+
+def _long(frames: NDArray[np.float64]) -> float:
+    return float(np.sum(frames > LONG_MS))
+
+
+def _task_seconds(reader: Any) -> float:
+    metrics = reader.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return next(float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
 
 
 def _row(figure: str, value: float | None, *, bar: float, ours: str = "", skipped: str = "") -> Row:

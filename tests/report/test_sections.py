@@ -17,6 +17,7 @@ from compress_onnx.report.cells import Table
 from compress_onnx.report.class_charts import class_chart
 from compress_onnx.report.class_tables import class_table, pattern_cell
 from compress_onnx.report.html import render
+from compress_onnx.report.latency_charts import in_turns, timed_pairs
 from compress_onnx.report.section import Fact, Fold, Grid, Pair
 from compress_onnx.report.source import ReportInput
 from compress_onnx.report.verdict import verdict_view
@@ -89,7 +90,7 @@ def test_marks_follow_the_adjustment_a_change_survives(run: Any) -> None:
     rows = {row[0].text: row[10].text for row in class_table(made).rows}
     assert {name: text.split()[-1] for name, text in rows.items()} == {"both": "Holm", "reading": "BH", "chance": "no"}
     chart = class_chart(dataclasses.replace(first, classes=made))
-    assert sorted(chart.figure["data"][0]["marker"]["symbol"]) == ["circle", "circle-open", "circle-open-dot"]
+    assert sorted(chart.figure["data"][0]["marker"]["symbol"]) == ["circle", "circle-open", "diamond"]
 
 
 def test_a_pattern_that_chance_explains_is_called_so(run: Any) -> None:
@@ -165,3 +166,23 @@ def test_a_run_without_labels_shows_what_needs_none(run: Any) -> None:
 
 def first(record: RunRecord) -> Comparison:
     return record.comparisons[0]
+
+
+def test_a_run_without_flips_says_so(make_run: Any) -> None:
+    source = make_run(flips=0).input()
+    view = build_view(source)
+    (reason,) = (absent.reason for absent in view.absent if absent.title.startswith("Flips"))
+    assert "no prediction changed" in reason
+    page = render(source)
+    assert "No prediction changed under any candidate." in page
+    assert 'id="flip-cards"' not in page
+
+
+def test_a_shared_baseline_is_told_once_and_others_each(run: Any) -> None:
+    timed = timed_pairs(run.record())
+    names = [name for name, _ in timed]
+    apart = list(in_turns(timed, "resnet18"))
+    assert [name for name, _, own in apart if own] == names
+    assert len(apart) == 2 * len(names)
+    shared = [(name, dataclasses.replace(found, baseline=timed[0][1].baseline)) for name, found in timed]
+    assert [name for name, _, _ in in_turns(shared, "resnet18")] == ["resnet18", *names]

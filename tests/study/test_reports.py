@@ -34,7 +34,7 @@ def test_report_without_images_holds_none(folder: Path) -> None:
     page = reports.write_report(folder, images=False).read_text(encoding="utf-8")
     assert "left out of this file on request" in page
     assert '"pictures":{}' in page
-    assert '"maps":{}' in page
+    assert '"maps":null' in page
     assert "image/png;base64,iVBOR" not in page
 
 

@@ -20,12 +20,12 @@ def section(source: ReportInput) -> Section | Absent:
 
     def blocks(index: int, comparison: Comparison) -> tuple[Block, ...]:
         scatter = keyed(f"scatter-{index}", confidence_scatter(comparison, source.samples, names))
-        tables = (confidence_table(comparison.confidence), confidence_change_table(comparison.confidence))
+        by_group = confidence_change_table(comparison.confidence)
         histogram = keyed(f"histogram-{index}", change_histogram(comparison))
         reliability = keyed(f"reliability-{index}", reliability_chart(comparison))
         return (
-            Pair(left=(scatter,), right=tables),
-            Pair(left=(histogram,), right=(reliability,)),
+            Pair(left=(scatter,), right=(reliability,)),
+            Pair(left=(confidence_table(comparison.confidence),), right=(histogram, by_group)),
         )
 
     return Section(

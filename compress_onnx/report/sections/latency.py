@@ -25,7 +25,7 @@ def section(source: ReportInput) -> Section | Absent:
             Panel(
                 blocks=(
                     keyed("speedup", speedup_chart(timed)),
-                    keyed("latency", latency_chart(source.record)),
+                    keyed("latency", latency_chart(source.record, source.baseline)),
                     latency_table(source.record.comparisons, source.baseline),
                 )
             ),

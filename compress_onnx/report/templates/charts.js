@@ -13,7 +13,7 @@
   let busy = false;
 
   const figureOf = (key) => (figures ??= JSON.parse(document.getElementById("figures").textContent))[key];
-  const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done, { timeout: 500 }));
+  const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done, { timeout: 150 }));
 
   const inflate = async () => {
     const source = await inflated(document.getElementById("plotly").textContent);

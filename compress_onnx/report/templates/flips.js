@@ -47,41 +47,44 @@
     ({ pictures, maps } = stored);
   })());
 
-  const figure = (child, caption) => make("figure", {}, child, make("figcaption", {}, caption));
-  const canvas = (label, paint) => {
-    const node = make("canvas", { role: "img", "aria-label": label, width: maps.width, height: maps.height });
-    const context = node.getContext("2d");
-    const painted = context.createImageData(maps.width, maps.height);
-    paint(painted.data);
-    context.putImageData(painted, 0, 0);
-    return node;
+  // A card's three maps stand beside each other on one canvas, and a canvas that left the window serves
+  // the next card: canvases are what costs a scrolling browser most.
+  const TILES = ["baseline", "candidate", "difference"];
+  const spare = [];
+  const gapOf = (width) => Math.max(1, Math.round(width / 16));
+  const dot = (strip, tile, at, [red, green, blue], opacity) => {
+    const to = 4 * (Math.floor(at / maps.width) * strip.width + tile * (maps.width + gapOf(maps.width)) + (at % maps.width));
+    strip.data[to] = red;
+    strip.data[to + 1] = green;
+    strip.data[to + 2] = blue;
+    strip.data[to + 3] = opacity;
   };
-  const dot = (rgba, at, [red, green, blue], opacity) => {
-    rgba[4 * at] = red;
-    rgba[4 * at + 1] = green;
-    rgba[4 * at + 2] = blue;
-    rgba[4 * at + 3] = opacity;
-  };
-  const map = (place, label) =>
-    canvas(label, (rgba) => {
-      const area = maps.width * maps.height;
-      for (let at = 0; at < area; at += 1) dot(rgba, at, colours[levels[place * area + at]], 255);
-    });
+  const levelsOf = (place) => levels.subarray(place * maps.width * maps.height, (place + 1) * maps.width * maps.height);
+  const paintMap = (strip, tile, found) => found.forEach((level, at) => dot(strip, tile, at, colours[level], 255));
   // Orange gained attention, blue lost it; the strongest change of the picture has the full colour.
-  const difference = (before, after, label) =>
-    canvas(label, (rgba) => {
-      const area = maps.width * maps.height;
-      const [from, to] = [before, after].map((place) => levels.subarray(place * area, (place + 1) * area));
-      const unknown = colours.length - 1;
-      const known = (at) => from[at] !== unknown && to[at] !== unknown;
-      let most = 1;
-      for (let at = 0; at < area; at += 1) if (known(at)) most = Math.max(most, Math.abs(to[at] - from[at]));
-      for (let at = 0; at < area; at += 1) {
-        const change = to[at] - from[at];
-        if (known(at)) dot(rgba, at, change > 0 ? [217, 84, 43] : [47, 134, 208], Math.round((255 * Math.abs(change)) / most));
-        else dot(rgba, at, colours[unknown], 255);
-      }
-    });
+  const paintDifference = (strip, from, to) => {
+    const unknown = colours.length - 1;
+    const known = (at) => from[at] !== unknown && to[at] !== unknown;
+    let most = 1;
+    for (let at = 0; at < from.length; at += 1) if (known(at)) most = Math.max(most, Math.abs(to[at] - from[at]));
+    for (let at = 0; at < from.length; at += 1) {
+      const change = to[at] - from[at];
+      if (known(at)) dot(strip, 2, at, change > 0 ? [217, 84, 43] : [47, 134, 208], Math.round((255 * Math.abs(change)) / most));
+      else dot(strip, 2, at, colours[unknown], 255);
+    }
+  };
+  const stripOf = (before, after, label) => {
+    const width = 3 * maps.width + 2 * gapOf(maps.width);
+    const canvas = spare.pop() ?? make("canvas", { role: "img", width, height: maps.height });
+    canvas.setAttribute("aria-label", label);
+    const context = canvas.getContext("2d");
+    const strip = context.createImageData(width, maps.height);
+    if (before !== undefined) paintMap(strip, 0, levelsOf(before));
+    if (after !== undefined) paintMap(strip, 1, levelsOf(after));
+    if (before !== undefined && after !== undefined) paintDifference(strip, levelsOf(before), levelsOf(after));
+    context.putImageData(strip, 0, 0);
+    return canvas;
+  };
 
   const viewsOf = (row) => {
     const id = rows.id[row];
@@ -90,12 +93,15 @@
     const found = [];
     if (pictures[id]) {
       const alt = `Sample ${id}, labelled ${className(rows.label[row])}`;
-      found.push(figure(make("img", { src: `data:image/png;base64,${pictures[id]}`, alt, decoding: "async" }), "picture"));
+      const image = make("img", { src: `data:image/png;base64,${pictures[id]}`, alt, decoding: "async" });
+      found.push(make("figure", {}, image, make("figcaption", {}, "picture")));
     }
-    if (before !== undefined) found.push(figure(map(before, `Saliency of the baseline on sample ${id}`), "baseline"));
-    if (after !== undefined) found.push(figure(map(after, `Saliency of ${candidateName(row)} on sample ${id}`), "candidate"));
-    if (before !== undefined && after !== undefined)
-      found.push(figure(difference(before, after, `Saliency of the candidate minus the baseline's on sample ${id}`), "difference"));
+    const shown = [before, after, before === undefined || after === undefined ? undefined : before];
+    if (before !== undefined || after !== undefined) {
+      const label = `Saliency on sample ${id}: ${TILES.filter((_, tile) => shown[tile] !== undefined).join(", ")}`;
+      const names = TILES.map((name, tile) => make("span", {}, shown[tile] === undefined ? "" : name));
+      found.push(make("figure", { class: "strip" }, stripOf(before, after, label), make("figcaption", {}, ...names)));
+    }
     return found;
   };
 
@@ -137,23 +143,28 @@
 
   // --- the window over the list ------------------------------------------------------------------
 
-  const layout = { columns: 1, height: 300 };
+  const layout = { columns: 1, width: 300, height: 300 };
   const measure = () => {
     const width = list.clientWidth;
     layout.columns = Math.max(1, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
     const hasViews = maps !== null || Object.keys(pictures).length > 0;
     const hasMaps = maps !== null;
-    const card = (width - GAP * (layout.columns - 1)) / layout.columns;
-    const view = hasViews ? Math.min(88, (card - 24 - 18) / 4) + 26 : 0;
+    layout.width = (width - GAP * (layout.columns - 1)) / layout.columns;
+    const view = hasViews ? Math.min(88, (layout.width - 24 - 18) / 4) + 26 : 0;
+    if (maps) {
+      const gap = gapOf(maps.width);
+      list.parentElement.style.setProperty("--tiles", `${maps.width}fr ${3 * maps.width + 2 * gap}fr`);
+      list.parentElement.style.setProperty("--tile-gap", `${(100 * gap) / (4 * maps.width + 3 * gap)}%`);
+    }
     layout.height = Math.ceil(150 + view + (hasMaps ? 22 : 0));
-    list.style.setProperty("--columns", layout.columns);
-    list.style.setProperty("--row", `${layout.height}px`);
     list.style.height = `${Math.max(0, Math.ceil(chosen.length / layout.columns) * (layout.height + GAP) - GAP)}px`;
   };
 
   const put = (node, place) => {
-    const column = place % layout.columns;
-    node.style.setProperty("--column", column);
+    // Plain properties: a custom one would be handed down to everything in the card.
+    node.style.left = `${(place % layout.columns) * (layout.width + GAP)}px`;
+    node.style.width = `${layout.width}px`;
+    node.style.height = `${layout.height}px`;
     node.style.top = `${Math.floor(place / layout.columns) * (layout.height + GAP)}px`;
   };
 
@@ -169,6 +180,7 @@
       if ((place < first || place >= last) && place !== focused && place !== active) {
         node.remove();
         cards.delete(place);
+        spare.push(...node.getElementsByTagName("canvas"));
       }
     if (chosen.length) add(active);
     // A frame makes only so many cards; what is left comes with the next one, so that no frame is long.
@@ -191,6 +203,7 @@
 
   const refresh = () => {
     if (printing) return;
+    spare.push(...list.getElementsByTagName("canvas"));
     list.replaceChildren();
     cards.clear();
     measure();

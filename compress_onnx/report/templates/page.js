@@ -52,7 +52,8 @@
   });
 
   const contents = document.querySelector("nav details");
-  if (contents && innerWidth < 760) contents.open = false;
+  // Where it would stand above the page, not beside it, the list is closed: the verdict comes first.
+  if (contents && innerWidth <= 1320) contents.open = false;
 
   // Marks the section being read in the list of sections.
   const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));

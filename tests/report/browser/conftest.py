@@ -20,6 +20,18 @@ selenium = pytest.importorskip("selenium", reason="selenium is not installed (pi
 
 WIDE, NARROW = 1400, 400
 AXE = "COMPRESS_ONNX_AXE"
+FLAGS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    # Chromium refuses its sandbox to root, as in a container; the pages are our own.
+    "--no-sandbox",
+    # What a browser does besides, on the network and on this machine's cores.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 
 
 def _program(name: str, package: str) -> str:
@@ -51,7 +63,7 @@ class Reader:
         """Wait until a JavaScript expression holds; a busy machine gets its time."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        return WebDriverWait(self.driver, 60).until(
+        return WebDriverWait(self.driver, 60, poll_frequency=0.05).until(
             lambda driver: driver.execute_script(f"return {condition}", *arguments)
         )
 
@@ -84,11 +96,13 @@ class Reader:
         asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
         return [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
 
-    def violations(self, axe: str) -> list[str]:
-        """Return what axe-core calls serious or critical, with the first element each."""
-        self.run(axe)
+    def violations(self, axe: str, rules: tuple[str, ...] = ()) -> list[str]:
+        """Return what axe-core, by all or some of its rules, calls serious or critical, with the first element each."""
+        if not self.run("return window.axe !== undefined"):
+            self.run(axe)
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
         found = self.driver.execute_async_script(
-            "const done = arguments[0]; axe.run({resultTypes: ['violations']}).then((r) => done(r.violations));"
+            "const [options, done] = arguments; axe.run(options).then((r) => done(r.violations));", options
         )
         severe = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
         return [f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in severe]
@@ -101,9 +115,7 @@ def started(profile: Path, *, chromium: str, chromedriver: str) -> Reader:
 
     options = ChromeOptions()
     options.binary_location = chromium
-    flags = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]
-    # Chromium refuses its sandbox to root, as in a container.
-    for flag in [*flags, *(["--no-sandbox"] if os.geteuid() == 0 else [])]:
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options=options, service=Service(chromedriver))
@@ -151,11 +163,18 @@ def page_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[ReportInput],
 
 @pytest.fixture(scope="session")
 def big_run(run_factory: Any) -> Any:
-    """Five candidates, 400 flips each on 1,000 samples."""
-    return run_factory(n=1000, flips=400, candidates=("w8a8", "w4a8", "pruned50-w8a8", "pruned90", "mixed"))
+    """Five candidates, 300 flips each on 1,000 samples."""
+    return run_factory(n=1000, flips=300, candidates=("w8a8", "w4a8", "pruned50-w8a8", "pruned90", "mixed"))
 
 
 @pytest.fixture(scope="session")
 def page(big_run: Any, page_of: Callable[[ReportInput], Path]) -> Path:
     source = big_run.input()
     return page_of(dataclasses.replace(source, maps=big_run.maps()))
+
+
+@pytest.fixture(scope="session")
+def small_page(run_factory: Any, page_of: Callable[[ReportInput], Path]) -> Path:
+    """Two candidates, a few flips each: for what does not depend on their number."""
+    run = run_factory(n=300, flips=20, candidates=("w8a8", "w4a8"))
+    return page_of(dataclasses.replace(run.input(), maps=run.maps()))

@@ -93,9 +93,8 @@ def test_keyboard_reaches_every_card(browser: Any, rows: dict[str, Any]) -> None
         browser.driver.switch_to.active_element.send_keys(key)
         assert browser.run(f"return {place}") == expected
     browser.driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
-    assert browser.run(f"return {place}") == browser.run(
-        "return Number(getComputedStyle(document.getElementById('flip-cards')).getPropertyValue('--columns'))"
-    )
+    columns = "new Set([...document.querySelectorAll('.card')].map((card) => card.style.left)).size"
+    assert browser.run(f"return {place}") == browser.run(f"return {columns}")
     assert browser.run("return document.querySelectorAll('.card[tabindex=\"0\"]').length") == 1
 
 
@@ -115,12 +114,14 @@ def test_a_card_opens_enlarged_and_closes(browser: Any) -> None:
 def test_pictures_are_in_pixels_and_differences_painted(browser: Any) -> None:
     assert browser.run("return document.querySelector('.card img').naturalWidth") == 32
     assert browser.run("return getComputedStyle(document.querySelector('.card img')).imageRendering") == "pixelated"
-    browser.wait("document.querySelector('.card canvas').width === 32")
-    painted = browser.run(
-        "const c = document.querySelector('.card canvas');"
-        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0)"
+    # Three maps of 32 pixels and the gaps between them; the difference has the colours of more and less.
+    colours = browser.run(
+        "const c = document.querySelector('.card canvas'); const x = 68;"
+        "const {data} = c.getContext('2d').getImageData(x, 0, c.width - x, c.height);"
+        "const seen = new Set(); for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 100) seen.add(data[i] > data[i + 2] ? 'more' : 'less');"
+        "return [c.width, c.height, ...[...seen].sort()];"
     )
-    assert painted
+    assert colours == [100, 32, "less", "more"]
 
 
 def test_on_paper_the_first_flips_flow(browser: Any) -> None:
