@@ -124,7 +124,7 @@ def test_bare_runs_open(reader: Any, run: Any, run_factory: Any, page_of: Callab
         ReportInput(record=dataclasses.replace(record, comparisons=bare)),
         ReportInput(record=dataclasses.replace(record, comparisons=())),
         ReportInput(record=record, samples=run.samples(), withheld="left out"),
-        run_factory(flips=0, candidates=("w8a8",)).input(),
+        run_factory(n=200, flips=0, candidates=("w8a8",)).input(),
     ):
         reader.open(page_of(source))
         draw_everything(reader)
@@ -132,9 +132,10 @@ def test_bare_runs_open(reader: Any, run: Any, run_factory: Any, page_of: Callab
 
 
 def test_comparison_of_runs_opens(
-    reader: Any, run: Any, run_factory: Any, page_of: Callable[[ReportInput], Path], axe: str
+    reader: Any, run_factory: Any, page_of: Callable[[ReportInput], Path], axe: str
 ) -> None:
-    older = run_factory(seed=1, candidates=("w8a8", "gone"))
+    run = run_factory(n=200, flips=10, candidates=("w8a8",))
+    older = run_factory(n=200, flips=10, seed=1, candidates=("w8a8", "gone"))
     source = dataclasses.replace(run.input(), older=OlderRun(record=older.record(), samples=older.samples()))
     reader.open(page_of(source))
     assert "gone" in reader.run("return document.getElementById('against').innerText")
