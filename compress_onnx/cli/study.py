@@ -153,6 +153,7 @@ def _show(cell: CellSummary) -> None:
     title = (
         f"{cell.name}: {cell.dataset.name} ({cell.dataset.split}, {cell.dataset.n} images), "
         f"baseline accuracy {_percent(cell.accuracy.value)}; saliency as mean deviation"
+        + "".join(f"; timed on {cpu}" for cpu in {one.latency.cpu: None for one in cell.candidates if one.latency})
     )
     head = ("recipe", "sparsity", "accuracy change", "flips", "worst class", "saliency", "speed-up", "kB zipped")
     show_table(title, head, [_row(one) for one in cell.candidates])
