@@ -109,7 +109,7 @@ def obvious(row: Rows, scale: float, seen: Rows) -> Rows:
     return fixed
 
 
-@pytest.mark.parametrize("width", [1, 12, 140])
+@pytest.mark.parametrize("width", [1, 12, pytest.param(140, marks=pytest.mark.slow)])
 def test_compensation_is_stepwise_least_squares(width: int) -> None:
     rows = np.random.default_rng(2).normal(size=(2, width))
     seen, scales = moments(width, seed=4), max_scales(rows, 4)

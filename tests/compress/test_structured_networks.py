@@ -123,7 +123,7 @@ def network_model(network: str) -> onnx.ModelProto:
     ("network", "whole"),
     [
         ("lenet5", set()),
-        ("squeezenet", {"classifier.1.weight"}),
+        pytest.param("squeezenet", {"classifier.1.weight"}, marks=pytest.mark.slow),
         pytest.param("resnet18", set(), marks=pytest.mark.slow),
     ],
 )

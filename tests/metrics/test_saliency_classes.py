@@ -43,6 +43,7 @@ def test_p_values_are_adjusted_over_the_tested_classes() -> None:
     assert [one.q_value for one in tested] == pytest.approx(list(adjusted))
 
 
+@pytest.mark.slow
 def test_the_class_that_moved_is_found_and_no_other() -> None:
     hits, false = 0, 0
     for seed in range(15):

@@ -86,6 +86,7 @@ def test_one_sample_has_a_value_and_no_interval(maps: tuple[NDArray[np.float32],
     assert (group.n, group.ssim.interval) == (1, None)
 
 
+@pytest.mark.slow
 def test_more_maps_than_one_block_are_all_compared() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.random((2, 30, 200, 200))

@@ -43,6 +43,7 @@ def verdict_of(draw: Draw, n: int, seed: int = 0) -> SystematicShift:
     return shift_of(draw, n, seed).verdict()
 
 
+@pytest.mark.slow
 def test_noise_is_not_systematic_more_often_than_the_level_says() -> None:
     found = [verdict_of(unchanged, 60, seed) for seed in range(40)]
     assert sum(one.verdict is not ShiftVerdict.NOT_SYSTEMATIC for one in found) <= 6
@@ -78,6 +79,7 @@ def test_effect_and_explained_share_have_no_bias(n: int) -> None:
     np.testing.assert_allclose(np.mean(found, axis=0), expected, rtol=0.08)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_true_effect_about_as_often_as_they_say() -> None:
     truth = np.sqrt(np.mean(np.r_[np.full(128, 0.3**2 / (0.3**2 + 1)), np.zeros(128)]))
     held = 0

@@ -50,6 +50,7 @@ def test_the_interval_pairs_candidate_and_anchors() -> None:
     assert deviation.interval.high - deviation.interval.low < 1e-9
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_true_place_about_as_often_as_they_say() -> None:
     held = 0
     for seed in range(120):

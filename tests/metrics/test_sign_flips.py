@@ -31,6 +31,7 @@ def symmetric_rows(rng: np.random.Generator, n: int = 60) -> NDArray[np.float64]
     return (rows * (1 + np.hanning(SIDE))).reshape(n, -1)
 
 
+@pytest.mark.slow
 def test_under_the_null_hypothesis_the_test_rejects_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
     tests = [flips_of(symmetric_rows(rng), seed).test() for seed in range(300)]
