@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from compress_onnx.records import CellFailure
 from compress_onnx.report.cells import Cell, Note, Table, Tone, words
 from compress_onnx.report.chart import keyed
 from compress_onnx.report.claims import Agreement, Finding, Judged, judged
-from compress_onnx.report.section import Block, Grid, Page, Panel, Section, Text
+from compress_onnx.report.section import Block, Grid, Listing, Page, Panel, Section, Text
 from compress_onnx.report.study_cells import Case, StudyCell, cases
 from compress_onnx.report.study_charts import MULTIPLES, Multiple, scale_of, small_chart
 from compress_onnx.report.summary import CandidateRow, candidate_rows
@@ -27,20 +28,34 @@ IMPROVED = (
 JPEG = "CIFAR-10 here may be a JPEG copy: its accuracies are then not comparable with published ones."
 
 
-def build_study_view(cells: Sequence[StudyCell]) -> Page:
-    """Return the page that joins a study's cells."""
+def build_study_view(cells: Sequence[StudyCell], *, failures: Sequence[CellFailure] = ()) -> Page:
+    """Return the page that joins a study's cells and names those that failed."""
     found = cases(cells)
     networks = list(dict.fromkeys(cell.network for cell in cells))
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
     return Page(
         title=f"Study of {_counted(len(cells), 'cell')}",
         subtitle=f"{_counted(len(found), 'candidate')} of {', '.join(networks)} on {', '.join(datasets)}",
-        sections=(_claims(found), *_multiples(found, networks, datasets), _cells(cells)),
+        sections=(*_failures(failures), _claims(found), *_multiples(found, networks, datasets), _cells(cells)),
     )
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _failures(failures: Sequence[CellFailure]) -> tuple[Section, ...]:
+    if not failures:
+        return ()
+    items = tuple(f"\u2068{failure.name}\u2069: {failure.reason}" for failure in failures)
+    section = Section(
+        key="failures",
+        title="Cells that did not finish",
+        good="this section is not there.",
+        bad="a cell is missing below: the study started again goes on with it.",
+        panels=(Panel(blocks=(Listing(items=items),)),),
+    )
+    return (section,)
 
 
 def _claims(found: Sequence[Case]) -> Section:

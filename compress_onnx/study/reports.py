@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from compress_onnx.files import write_text
 from compress_onnx.records import AttentionMaps, RunRecord
 from compress_onnx.report.html import render, render_page
 from compress_onnx.report.markdown import sections_markdown
-from compress_onnx.report.section import charts_of
+from compress_onnx.report.section import Page, charts_of
 from compress_onnx.report.source import OlderRun, ReportInput
 from compress_onnx.report.static import export_charts
 from compress_onnx.report.study_view import StudyCell, build_study_view
@@ -22,10 +23,12 @@ from compress_onnx.store import (
     REPORT_FILE,
     RUN_FILE,
     SAMPLES_FILE,
+    STUDY_FILE,
     load_attention,
     load_pictures,
     load_run,
     load_samples,
+    load_study,
     run_file,
 )
 
@@ -103,7 +106,7 @@ def _samples(folder: Path) -> dict[str, NDArray[Any]] | None:
 def write_markdown(run: Path, path: Path, *, charts: Path | None = None, against: Path | None = None) -> None:
     """Write the tables of a run's report or a study's page as Markdown that shows the SVG files in ``charts``."""
     if is_study(run):
-        sections = build_study_view(study_cells(run)).sections
+        sections = study_page(run).sections
     else:
         sections = build_view(report_input(run, against=against, images=False)).sections
     shown = Path(os.path.relpath(charts, path.parent)).as_posix() if charts else ""
@@ -125,34 +128,42 @@ def _cell_folders(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"*/{RUN_FILE}"))
 
 
-def study_cells(folder: Path) -> tuple[StudyCell, ...]:
-    """Read the cells of a study, each with the way to its own report."""
+def study_page(folder: Path) -> Page:
+    """Return the page of a study's cells: those of its record, in its order, else all that the folder holds.
+
+    Errors
+    ------
+    OptionError
+        if there is no cell.
+    RecordError
+        if a record is broken.
+    """
+    summary = load_study(folder) if (folder / STUDY_FILE).exists() else None
+    folders = [folder / cell.name for cell in summary.cells] if summary else _cell_folders(folder)
+    if not folders:
+        raise OptionError("a study's folder with at least one finished cell", "none", where=folder)
+    return build_study_view(_study_cells(folders), failures=summary.failures if summary else ())
+
+
+def _study_cells(folders: Iterable[Path]) -> tuple[StudyCell, ...]:
     return tuple(
         StudyCell(
             name=cell.name,
             record=load_run(cell),
             href=f"{cell.name}/{REPORT_FILE}" if (cell / REPORT_FILE).exists() else "",
         )
-        for cell in _cell_folders(folder)
+        for cell in folders
     )
 
 
 def write_study_page(folder: Path) -> Path:
-    """Render the page that joins a study's cells and return its path.
-
-    Errors
-    ------
-    OptionError
-        if the folder holds no cell.
-    """
-    cells = study_cells(folder)
-    if not cells:
-        raise OptionError("a study's folder with at least one finished cell", "none", where=folder)
+    """Render :func:`study_page` and return its path; errors are the same."""
+    page = render_page(study_page(folder))
     path = folder / REPORT_FILE
-    write_text(path, render_page(build_study_view(cells)))
+    write_text(path, page)
     return path
 
 
 def write_study_charts(folder: Path, into: Path) -> tuple[Path, ...]:
     """Write every chart of a study's page as SVG into a folder and return the paths."""
-    return export_charts(charts_of(build_study_view(study_cells(folder)).sections), into)
+    return export_charts(charts_of(study_page(folder).sections), into)

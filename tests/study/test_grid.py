@@ -23,6 +23,7 @@ from compress_onnx.study.contestants import named_entries
 from compress_onnx.study.execute import tasks
 from compress_onnx.study.grid import CellError, Setting, run_study
 from compress_onnx.study.places import CELL_FILE, State, cell_name, locked, places_of
+from compress_onnx.study.reports import study_page
 from compress_onnx.study.spec import spec_of
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"], "saliency": "none", "latency": False}
@@ -289,6 +290,9 @@ def test_a_failed_cell_is_named_and_the_others_go_on(
     partial = load_study(tmp_path / "out")
     assert [cell.name for cell in partial.cells] == ["lenet5-digits-seed1"]
     assert [failure.name for failure in partial.failures] == ["lenet5-digits-seed0"]
+    page = study_page(tmp_path / "out")
+    assert page.sections[0].title == "Cells that did not finish"
+    assert page.title == "Study of 1 cell"
     monkeypatch.setattr(tasks, "run_cell", small)
     assert without_times(study()) == without_times(whole)
 
