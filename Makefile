@@ -24,7 +24,7 @@ test: $(INSTALLED)  ## Run every test, the slow ones too.
 	$(BIN)/python -m pytest
 
 test-fast: $(INSTALLED)  ## Run the tests that take under two minutes together.
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' --numprocesses auto
 
 bench: $(INSTALLED)  ## Measure speed and memory against ONNX Runtime's own tools (minutes, on a quiet machine).
 	$(BIN)/python tests/benchmarks
