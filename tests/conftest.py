@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,10 @@ from compress_onnx import config
 # A busy machine is not a failing test.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# Begun in the background by a shell, pytest ignores Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Speed and memory are measured by `make bench`, on a quiet machine.
 collect_ignore = ["benchmarks"]
