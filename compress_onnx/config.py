@@ -110,7 +110,7 @@ REPAIR = ChoiceOption(
     name="repair",
     default="auto",
     choices=("auto", "none"),
-    help="Give channels their former statistics again where images are given (auto), or leave them (none).",
+    help="Repair on the images given what compression damaged (auto), or leave it as it is (none).",
 )
 # On ResNet-18 the repair's gain no longer grows beyond 2,048 images, and a quarter of them judges it.
 REPAIR_SIZE = NumberOption(

@@ -128,6 +128,12 @@ def _search(
     with progress_bars() as stages:
         found = search_file(source, target, job, data=data, progress=stages("search"))
     say(
-        f"Highest sparsity {found.sparsity:g}: accuracy loss {found.loss_searched:.2%} on {found.n_searched} images, "
-        f"{found.loss_confirmed:.2%} on {found.n_confirmed} others."
+        f"Highest sparsity {found.sparsity:g}: accuracy loss {_loss(found.loss_searched, found.bound_searched)} on "
+        f"{found.n_searched} images, {_loss(found.loss_confirmed, found.bound_confirmed)} on {found.n_confirmed} others."
     )
+    if not found.sparsity:
+        say("No sparsity is surely within --max-drop; more images (--repair-size) narrow what may be lost.")
+
+
+def _loss(seen: float, bound: float) -> str:
+    return f"{seen:.2%} (95 % sure of at most {bound:.2%})"

@@ -1,50 +1,41 @@
-"""Repair a compressed model without labels: give its channels the baseline's statistics again.
+"""Repair a compressed model without labels: let what it kept do what the baseline did.
 
+First the weights that pruning kept are moved to where each layer's outputs are nearest to the
+baseline's (layer-wise reconstruction, see :mod:`compress_onnx.compress.least_squares`). Then
 BatchNorms are re-estimated; other layers' channels get the baseline's mean and standard deviation
 (REPAIR, Jordan et al. 2022; DFQ, Nagel et al. 2019), the weight rows by a factor and the bias by a
 shift, so zeros stay zero.
 
-The whole repair can hurt a model that is hardly damaged: at 50 % sparsity LeNet-5 on GTSRB flips
-more with it than without, and least with a quarter of it, since matching the spread also amplifies
+The whole repair can hurt a model that is hardly damaged, since matching the spread also amplifies
 the part of a channel that no longer follows the baseline. So a quarter of the images measures
-nothing and judges: of five strengths that with the smallest divergence from the baseline's
-probabilities is taken. Strength 0 is among them.
+nothing and judges: of the candidate as it is and of five strengths that with the smallest
+divergence from the baseline's probabilities is taken.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.channel_moments import Moments
-from compress_onnx.compress.channel_statistics import (
-    activation_bytes,
-    baseline_moments,
-    renormalised_moments,
-)
+from compress_onnx.compress.channel_statistics import activation_bytes, renormalised_moments
 from compress_onnx.compress.corrections import Correction, corrected, correction, layers
 from compress_onnx.compress.image_pool import ImagePool
+from compress_onnx.compress.reconstruct import reconstructed
+from compress_onnx.compress.reference import Batches, Reference, judged_outputs, referenced
 from compress_onnx.compress.sites import LayerSite, Site, channels, repair_sites, stored
-from compress_onnx.compress.tensor_runner import free_batch, runner
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import signature
 from compress_onnx.metrics.divergence import kullback_leibler_of
 from compress_onnx.metrics.probabilities import log_probabilities, output_kinds, predicted
-
-Batches = Callable[[], Iterable[NDArray[np.float32]]]
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A site's tensor at most this large, with about four of its size alive beside it at a time.
 LARGEST_TENSOR_BYTES = 64 * 2**20
-# Judging runs the model as it is: far lighter than measuring.
-_JUDGING_BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,12 +43,14 @@ class RepairOutcome:
     """A repaired model and what the repair gained on ``n`` calibration images that it did not measure.
 
     ``kl_*`` is the mean Kullback-Leibler divergence of the baseline's probabilities from the
-    model's in nats, ``flips_*`` the fraction of changed predictions, before and after. ``strength``
-    0 means that no repair was better. ``ratios`` holds, by weight name, the factor (C_out,) float32
-    of every output channel; weights that were not scaled are absent.
+    model's in nats, ``flips_*`` the fraction of changed predictions, before and after.
+    ``reconstructed`` tells whether kept weights were moved; ``strength`` 0 means that channels were
+    left as they are. ``ratios`` holds, by weight name, the factor (C_out,) float32 of every output
+    channel; weights that were not scaled are absent.
     """
 
     model: onnx.ModelProto
+    reconstructed: bool
     ratios: Mapping[str, NDArray[np.float32]]
     strength: float
     kl_before: float
@@ -93,32 +86,46 @@ def repaired(
 ) -> RepairOutcome:
     """Return a copy of ``candidate`` with channel statistics like the baseline's, as far as that helps.
 
-    ``candidate`` is a pruned or fake-quantised copy of ``baseline``, with the same tensor names.
-    ``batches`` gives images (B, C, H, W) float32 without labels, and is asked once. Memory is
-    bounded by :data:`LARGEST_TENSOR_BYTES`, whatever the number of images: they wait on disk.
+    As :func:`repaired_towards`, for a single candidate whose weights stay what they are but for a
+    factor per channel. ``batches`` gives images (B, C, H, W) float32 without labels, and is asked once.
+
+    Errors
+    ------
+    ModelError, DataError
+        as :func:`repaired_towards` and :func:`~compress_onnx.compress.reference.referenced`.
+    """
+    with referenced(baseline, batches) as reference:
+        return repaired_towards(reference, candidate, reconstructs=False, progress=progress)
+
+
+def repaired_towards(
+    reference: Reference, candidate: onnx.ModelProto, *, reconstructs: bool = True, progress: Progress = silent
+) -> RepairOutcome:
+    """Return a copy of ``candidate`` repaired as far as that helps on images the repair did not measure.
+
+    ``candidate`` is a pruned or fake-quantised copy of the reference's model, with the same tensor
+    names; if it ``reconstructs``, kept weights of pruned layers move. Memory is bounded by
+    :data:`LARGEST_TENSOR_BYTES`, whatever the number of images, and the second moments of the
+    layers' inputs.
 
     Errors
     ------
     ModelError
         if a layer of the candidate is missing in the baseline, or a model does not run on batches.
-    DataError
-        if there are fewer than 8 images, or they are not finite float32.
     """
-    with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
-        pool = ImagePool(batches(), Path(folder) / "images")
-        made = fit(baseline, candidate, pool, progress=_part(progress, 0.0, 0.75))
-        return _judged(baseline, made, pool, progress=_part(progress, 0.75, 1.0))
+    moved = reconstructed(reference.model, candidate, reference.inputs) if reconstructs else None
+    made = fit(reference, candidate if moved is None else moved, progress=_part(progress, 0.0, 0.75))
+    return _judged(reference, candidate, made, progress=_part(progress, 0.75, 1.0))
 
 
-def fit(baseline: onnx.ModelProto, candidate: onnx.ModelProto, pool: ImagePool, *, progress: Progress = silent) -> Fit:
-    """Return the whole repair, from the pool's measuring images: one pass of each model."""
-    sites = repair_sites(candidate)
-    wanted = _in_baseline(baseline, candidate, layers(sites))
-    total = pool.size(judging=False)
+def fit(reference: Reference, candidate: onnx.ModelProto, *, progress: Progress = silent) -> Fit:
+    """Return the whole repair of the channels, from the pool's measuring images: one pass of each model."""
+    sites, pool = repair_sites(candidate), reference.pool
+    wanted = _in_baseline(reference.model, candidate, layers(sites))
     size = batch_size(candidate, sites, pool)
-    seen = _counter(total * (2 if wanted else 1), progress)
+    seen = _counter(pool.size(judging=False) * (2 if wanted else 1), progress)
     # Where every layer has its BatchNorm, nothing of the baseline is needed.
-    targets = baseline_moments(baseline, wanted, pool.batches(size, judging=False), seen=seen) if wanted else {}
+    targets = reference.layers(wanted, size, seen=seen) if wanted else {}
     found = renormalised_moments(candidate, sites, pool.batches(size, judging=False), targets=targets, seen=seen)
     return Fit(
         candidate=candidate,
@@ -162,34 +169,33 @@ def _expect_same_channels(baseline: onnx.ModelProto, candidate: onnx.ModelProto,
                 )
 
 
-def _judged(baseline: onnx.ModelProto, made: Fit, pool: ImagePool, *, progress: Progress) -> RepairOutcome:
-    wanted = _outputs(baseline, pool)
+def _judged(reference: Reference, candidate: onnx.ModelProto, made: Fit, *, progress: Progress) -> RepairOutcome:
     scores: dict[float, tuple[float, float]] = {}
+    before = _score(reference, candidate)
     for number, strength in enumerate(STRENGTHS, start=1):
-        scores[strength] = _score(wanted, _outputs(made.at(strength), pool))
+        untouched = strength == 0 and made.candidate is candidate
+        scores[strength] = before if untouched else _score(reference, made.at(strength))
         progress(number / len(STRENGTHS), "repair: judging its strength")
     # Among equals the weakest: a model that lost nothing stays as it is.
     best = min(STRENGTHS, key=lambda strength: (scores[strength][0], strength))
+    helps = scores[best][0] < before[0]
+    kl, flips = scores[best] if helps else before
     return RepairOutcome(
-        model=made.at(best),
-        ratios=made.ratios(best),
-        strength=best,
-        kl_before=scores[0.0][0],
-        kl_after=scores[best][0],
-        flips_before=scores[0.0][1],
-        flips_after=scores[best][1],
-        n=len(wanted),
+        model=made.at(best) if helps else candidate,
+        reconstructed=helps and made.candidate is not candidate,
+        ratios=made.ratios(best if helps else 0.0),
+        strength=best if helps else 0.0,
+        kl_before=before[0],
+        kl_after=kl,
+        flips_before=before[1],
+        flips_after=flips,
+        n=len(reference.outputs),
     )
 
 
-def _outputs(model: onnx.ModelProto, pool: ImagePool) -> NDArray[np.float32]:
-    """Return the model's outputs (N, C) on the images that judge."""
-    run = runner(free_batch(model), [signature(model).output_name])
-    return np.concatenate([run(batch)[0] for batch in pool.batches(_JUDGING_BATCH, judging=True)])
-
-
-def _score(wanted: NDArray[np.float32], given: NDArray[np.float32]) -> tuple[float, float]:
+def _score(reference: Reference, model: onnx.ModelProto) -> tuple[float, float]:
     """Return the mean divergence in nats and the fraction of flips; an overflowed model is infinitely far."""
+    wanted, given = reference.outputs, judged_outputs(model, reference.pool)
     flips = float(np.mean(predicted(wanted) != predicted(given)))
     if not np.isfinite(given).all():
         return float("inf"), flips

@@ -5,30 +5,31 @@ from __future__ import annotations
 import onnx
 
 from compress_onnx.compress.lineage import descended
-from compress_onnx.compress.repair import Batches, repaired
+from compress_onnx.compress.reference import Reference
+from compress_onnx.compress.repair import repaired_towards
 from compress_onnx.config import Progress, silent
 from compress_onnx.records import OptionValue
 
 
 def repair_model(
-    baseline: onnx.ModelProto,
+    reference: Reference,
     candidate: onnx.ModelProto,
-    batches: Batches,
     *,
     calibration: str | None = None,
     progress: Progress = silent,
 ) -> onnx.ModelProto:
     """Return a repaired copy of ``candidate`` whose recipe says what the repair gained.
 
-    ``calibration`` is the hash of the manifest that names the images. See :func:`repaired`.
+    ``calibration`` is the hash of the manifest that names the images. See :func:`repaired_towards`.
 
     Errors
     ------
-    ModelError, DataError
-        as :func:`repaired`.
+    ModelError
+        as :func:`repaired_towards`.
     """
-    outcome = repaired(baseline, candidate, batches, progress=progress)
+    outcome = repaired_towards(reference, candidate, progress=progress)
     gained: dict[str, OptionValue] = {
+        "reconstructed": outcome.reconstructed,
         "strength": outcome.strength,
         "kl_before": outcome.kl_before,
         "kl_after": outcome.kl_after,

@@ -13,6 +13,7 @@ from pathlib import Path
 import onnx
 
 from compress_onnx import config
+from compress_onnx.compress.reference import referenced
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.data.decoded import decoded_once
 from compress_onnx.data.images import ImageSet
@@ -123,7 +124,7 @@ def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRe
     evaluation = load_data(f"{cell.dataset}:test")
     baseline, entry = _baseline(cell, site, evaluation, stages)
     with contextlib.ExitStack() as kept:
-        images = _images(cell, site, evaluation, _Sight(preprocessing=_preprocessing(baseline), kept=kept))
+        images = _images(cell, site, evaluation, _Sight(baseline=baseline, kept=kept))
         entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
     job = Job(
         entries=entries,
@@ -156,34 +157,43 @@ class _Images:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Sight:
-    """How a model sees pictures, and how long they are kept decoded for it: a search looks at them twenty times."""
+    """How the baseline sees pictures, and how long they are kept for it: a search looks at them twenty times."""
 
-    preprocessing: Preprocessing
+    baseline: onnx.ModelProto
     kept: contextlib.ExitStack
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return _preprocessing(self.baseline)
 
     def decoded(self, choice: CalibrationChoice) -> CalibrationChoice:
         images = self.kept.enter_context(decoded_once(choice.images, [self.preprocessing]))
         return dataclasses.replace(choice, images=images.sized(self.preprocessing))
+
+    def repairing(self, choice: CalibrationChoice, seed: int) -> RepairImages:
+        batches = functools.partial(calibration_batches, choice, self.preprocessing)
+        return RepairImages(
+            batches=batches,
+            sha256=choice.info.sha256,
+            reference=self.kept.enter_context(referenced(self.baseline, batches)),
+            prepared=PreparedData(choice=choice, preprocessing=self.preprocessing),
+            seed=seed,
+        )
 
 
 def _images(cell: Cell, site: Site, evaluation: ImageSet, sight: _Sight) -> _Images:
     """Choose the images of all steps; repair and search get as many as ``prune`` takes, at most half of the set."""
     if len(cell.splits) == 1:
         return _Images(choice=None, steps=StepImages())
-    training, repair, preprocessing = load_data(f"{cell.dataset}:train"), None, sight.preprocessing
+    training, repair = load_data(f"{cell.dataset}:train"), None
     chosen = functools.partial(
         calibration_for, training, seed=cell.options.seed, evaluation=evaluation, roots=site.manifests
     )
     choice = sight.decoded(chosen(cell.calibration_size))
     if cell.wants_many():
         many = sight.decoded(chosen(min(config.REPAIR_SIZE.default, len(training) // 2)))
-        repair = RepairImages(
-            batches=functools.partial(calibration_batches, many, preprocessing),
-            sha256=many.info.sha256,
-            prepared=PreparedData(choice=many, preprocessing=preprocessing),
-            seed=cell.options.seed,
-        )
-    feed = functools.partial(calibration_batches, choice, preprocessing)
+        repair = sight.repairing(many, cell.options.seed)
+    feed = functools.partial(calibration_batches, choice, sight.preprocessing)
     return _Images(choice=choice, steps=StepImages(calibration=feed, repair=repair))
 
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.prune import PruneOptions, prune_model
+from compress_onnx.compress.reference import Batches, Reference, referenced
 from compress_onnx.compress.repair_step import repair_model
 from compress_onnx.compress.structured import StructuredOptions, structured_pruned
 from compress_onnx.config import Progress, silent
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.graph import load_model, model_bytes, save_model
+from compress_onnx.metrics.paired import PairedCounts, paired_counts
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.session import open_session
 from compress_onnx.study.calibration import beside, is_filed
@@ -48,9 +50,14 @@ def prune_file(
         save_model(pruned, target)
         return pruned
     images = prepared_data(model, data, where=source)
-    pruned = pruned_and_repaired(model, options, images, progress=progress)
+    with referenced(model, _feed(images)) as reference:
+        pruned = pruned_and_repaired(reference, options, images, progress=progress)
     _save(pruned, target, images)
     return pruned
+
+
+def _feed(images: PreparedData) -> Batches:
+    return functools.partial(calibration_batches, images.choice, images.preprocessing)
 
 
 def _pruned(model: onnx.ModelProto, options: PruneOptions | StructuredOptions, where: object = "") -> onnx.ModelProto:
@@ -60,18 +67,17 @@ def _pruned(model: onnx.ModelProto, options: PruneOptions | StructuredOptions, w
 
 
 def pruned_and_repaired(
-    model: onnx.ModelProto,
+    reference: Reference,
     options: PruneOptions | StructuredOptions,
     images: PreparedData,
     *,
     progress: Progress = silent,
 ) -> onnx.ModelProto:
-    """Return the model pruned and its channel statistics repaired on the calibration images."""
+    """Return the reference's model pruned and repaired on the calibration images, which are the reference's."""
     if isinstance(options, PruneOptions) and options.basis == "folded":
         raise OptionError("--basis unfolded with repair", "folded", remedy="Give --repair none, or the other basis.")
-    pruned = _pruned(model, options)
-    feed = functools.partial(calibration_batches, images.choice, images.preprocessing)
-    return repair_model(model, pruned, feed, calibration=images.choice.info.sha256, progress=progress)
+    pruned = _pruned(reference.model, options)
+    return repair_model(reference, pruned, calibration=images.choice.info.sha256, progress=progress)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +89,12 @@ class Search:
     repairs: bool
     seed: int
 
-    def candidate(self, model: onnx.ModelProto, sparsity: float, images: PreparedData) -> onnx.ModelProto:
-        """Return the model at one sparsity."""
+    def candidate(self, reference: Reference, sparsity: float, images: PreparedData) -> onnx.ModelProto:
+        """Return the reference's model at one sparsity."""
         options = dataclasses.replace(self.options, sparsity=sparsity)
-        return pruned_and_repaired(model, options, images) if self.repairs else prune_model(model, options)
+        return (
+            pruned_and_repaired(reference, options, images) if self.repairs else prune_model(reference.model, options)
+        )
 
 
 def search_file(
@@ -101,15 +109,16 @@ def search_file(
     """
     model = load_model(source)
     images = prepared_data(model, data, where=source)
-    pruned, found = searched_model(model, job, images=images, where=source, progress=progress)
+    with referenced(model, _feed(images)) as reference:
+        pruned, found = searched_model(reference, job, images=images, where=source, progress=progress)
     _save(pruned, target, images)
     return found
 
 
 def searched_model(
-    model: onnx.ModelProto, job: Search, *, images: PreparedData, where: object = "", progress: Progress = silent
+    reference: Reference, job: Search, *, images: PreparedData, where: object = "", progress: Progress = silent
 ) -> tuple[onnx.ModelProto, Searched]:
-    """Return the model pruned as far as its accuracy on labelled images bears, and what was found.
+    """Return the reference's model pruned as far as its accuracy on labelled images bears, and what was found.
 
     Half of the images search, the other half confirms; the repair sees all of them, without labels.
 
@@ -121,32 +130,32 @@ def searched_model(
     labels = images.choice.images.labels
     if labels is None:
         raise DataError("labelled calibration images, since the search measures accuracy", "no labels", where=where)
-    base = _correct(model, images, labels)
+    base = _correct(reference.model, images, labels)
     steps = 0
 
-    def loss_at(sparsity: float, rows: NDArray[np.int64]) -> float:
+    def counts_at(sparsity: float, rows: NDArray[np.int64]) -> PairedCounts:
         nonlocal steps
         steps += 1
         # Bisection over 198 sparsities takes 8 steps, and a few more confirm.
         progress(min(1.0, steps / 10), f"sparsity {sparsity:g}")
-        return float(base[rows].mean() - correct_at(sparsity)[rows].mean())
+        return paired_counts(base[rows], correct_at(sparsity)[rows])
 
     @functools.cache
     def candidate_at(sparsity: float) -> onnx.ModelProto:
-        return job.candidate(model, sparsity, images)
+        return job.candidate(reference, sparsity, images)
 
     @functools.cache
     def correct_at(sparsity: float) -> NDArray[np.bool_]:
         return _correct(candidate_at(sparsity), images, labels)
 
     rng = np.random.default_rng(job.seed)
-    found = confirmed_sparsity(loss_at, len(labels), max_drop=job.max_drop, rng=rng)
+    found = confirmed_sparsity(counts_at, len(labels), max_drop=job.max_drop, rng=rng)
     return _with_search(candidate_at(found.sparsity), found, job.max_drop), found
 
 
 def _correct(model: onnx.ModelProto, images: PreparedData, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     session = open_session(model_bytes(model))
-    logits = logits_of(session, calibration_batches(images.choice, images.preprocessing))
+    logits = logits_of(session, _feed(images)())
     return np.asarray(logits.argmax(axis=1) == labels)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from compress_onnx import config
 from compress_onnx.compress.prune import PruneOptions
+from compress_onnx.compress.reference import Reference, referenced
 from compress_onnx.compress.repair_step import repair_model
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import compressors
@@ -58,13 +61,21 @@ class Step:
 class RepairImages:
     """Images that repair, and the hash of the manifest that names them.
 
-    A search step also needs them ``prepared``, with labels; ``seed`` halves them.
+    ``reference`` is the first model on them, measured once for all recipes. A search step also needs
+    them ``prepared``, with labels; ``seed`` halves them.
     """
 
     batches: Calibration
     sha256: str | None
+    reference: Reference | None = None
     prepared: PreparedData | None = None
     seed: int = config.SEED.default
+
+    def of(self, model: onnx.ModelProto) -> AbstractContextManager[Reference]:
+        """Return ``model`` on these images: the reference where it is that model."""
+        if self.reference is not None and self.reference.model is model:
+            return contextlib.nullcontext(self.reference)
+        return referenced(model, self.batches)
 
 
 def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[Step, ...]:
@@ -73,8 +84,8 @@ def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[St
     ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``prune-folded:S`` globally
     after BatchNorm is folded; ``search:D`` prunes and repairs as far as the accuracy loss on
     calibration images stays within D, ``search-folded:D`` prunes folded weights that far and repairs
-    nothing; ``structured:F`` removes the fraction F of the channels; ``repair`` gives channels the first model's statistics
-    again; ``w8a8``, ``w4a8`` and ``mixed`` quantise with the options ``quantisation`` (cpu, method,
+    nothing; ``structured:F`` removes the fraction F of the channels; ``repair`` moves kept weights to make up
+    for pruned ones and gives channels the first model's statistics again; ``w8a8``, ``w4a8`` and ``mixed`` quantise with the options ``quantisation`` (cpu, method,
     calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum and repairs
     nothing, as ONNX Runtime does; any other word is a compressor plug-in's name.
 
@@ -171,7 +182,8 @@ def advanced(
     started, known = clock(), len(read_embedded(piece.model).recipe)
     if step.compressor == REPAIR:
         chosen = images.repairing(step)
-        model = repair_model(piece.first, piece.model, chosen.batches, calibration=chosen.sha256)
+        with chosen.of(piece.first) as reference:
+            model = repair_model(reference, piece.model, calibration=chosen.sha256)
     elif step.compressor == SEARCH:
         model = _searched(piece.model, step, images.repairing(step))
     else:
@@ -190,7 +202,8 @@ def _searched(model: onnx.ModelProto, step: Step, images: RepairImages) -> onnx.
         repairs=step.options["repair"] == "auto",
         seed=images.seed,
     )
-    return searched_model(model, job, images=images.prepared)[0]
+    with images.of(model) as reference:
+        return searched_model(reference, job, images=images.prepared)[0]
 
 
 def _applied(model: onnx.ModelProto, step: Step, calibration: Calibration | None) -> onnx.ModelProto:

@@ -19,6 +19,7 @@ from compress_onnx.compress.channel_moments import Moments
 from compress_onnx.compress.corrections import corrected, correction
 from compress_onnx.compress.image_pool import ImagePool
 from compress_onnx.compress.prune import PruneOptions, prune_model
+from compress_onnx.compress.reference import Reference
 from compress_onnx.compress.repair import Fit, fit, repaired
 from compress_onnx.compress.sites import repair_sites
 from compress_onnx.compress.tensor_runner import runner
@@ -116,7 +117,7 @@ def test_the_whole_repair_gives_every_layer_the_baselines_statistics(
     for module in ("channel_statistics", "channel_moments"):
         monkeypatch.setattr(f"compress_onnx.compress.{module}.LARGEST_FACTOR", 1e6)
     model = layered(make_model, opset)
-    whole = fit(model, candidate := pruned(model, 0.3), pool).at(1.0)
+    whole = fit(Reference(model, pool), candidate := pruned(model, 0.3)).at(1.0)
     onnx.checker.check_model(whole, full_check=True)
     images = measuring(pool)
     before, after = (seen(each, list(AXES), images) for each in (candidate, whole))
@@ -143,7 +144,7 @@ def test_batch_norms_are_re_estimated_as_torch_does(pool: ImagePool, make_model:
         x = torch.nn.functional.conv2d(torch.tensor(images), torch.tensor(values["w0"]), padding=1)
         x = torch.nn.functional.conv2d(torch.relu(norms[0](x)), torch.tensor(values["w1"]))
         count = norms[1](x).numel() // 8
-    found = arrays(fit(model, candidate, pool).at(1.0))
+    found = arrays(fit(Reference(model, pool), candidate).at(1.0))
     for number, norm in enumerate(norms):
         np.testing.assert_allclose(found[f"mean{number}"], norm.running_mean.numpy(), rtol=1e-4, atol=1e-5)
         # torch keeps the unbiased variance, normalising needs the population's.
@@ -232,9 +233,9 @@ def test_small_batches_measure_nearly_the_same(
     convnet: onnx.ModelProto, pool: ImagePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidate = pruned(convnet, 0.3)
-    whole = fit(convnet, candidate, pool)
+    whole = fit(Reference(convnet, pool), candidate)
     monkeypatch.setattr(repair_module, "LARGEST_TENSOR_BYTES", 24 * 4 * 8 * 64)
-    parts = fit(convnet, candidate, pool)
+    parts = fit(Reference(convnet, pool), candidate)
     first, deep = repair_sites(candidate)[0].key, repair_sites(candidate)[1].key
     # Sums over batches are exact where nothing before was renormalised by a batch.
     np.testing.assert_allclose(parts.found[first].variance, whole.found[first].variance, rtol=1e-5)
@@ -266,7 +267,7 @@ def test_a_bias_that_two_layers_share_is_not_changed_under_the_other(make_model:
         helper.make_node("Flatten", ["p"], ["logits"]),
     ]
     model = make_model(nodes, {"w1": normal(5, 3, 3, 3), "w2": normal(5, 5, 3, 3), "b": normal(5)})
-    whole = fit(model, pruned(model, 0.3), pool).at(1.0)
+    whole = fit(Reference(model, pool), pruned(model, 0.3)).at(1.0)
     images = measuring(pool)
     for wanted, found in zip(seen(model, ["c1", "c2"], images), seen(whole, ["c1", "c2"], images), strict=True):
         np.testing.assert_allclose(moments(found, 1)[0], moments(wanted, 1)[0], atol=1e-3)
@@ -279,7 +280,7 @@ def test_a_dead_channel_keeps_its_zeros_and_gives_the_baselines_mean(convnet: on
     dead = numpy_helper.to_array(tensor).copy()
     dead[3] = 0
     tensor.CopyFrom(numpy_helper.from_array(dead, "w2"))
-    made = fit(convnet, candidate, pool)
+    made = fit(Reference(convnet, pool), candidate)
     assert made.ratios(1.0)["w2"][3] == 1
     images = measuring(pool)
     wanted, found = (seen(each, ["c2"], images)[0] for each in (convnet, made.at(1.0)))
@@ -293,7 +294,7 @@ def test_half_a_repair_mixes_the_outputs_of_none_and_all(make_model: MakeModel, 
         helper.make_node("Gemm", ["f", "w", "b"], ["logits"]),
     ]
     model = make_model(nodes, {"w": normal(192, 5), "b": normal(5)})
-    made: Fit = fit(model, pruned(model), pool)
+    made: Fit = fit(Reference(model, pool), pruned(model))
     none, half, whole = (seen(made.at(s), ["logits"], measuring(pool))[0] for s in (0.0, 0.5, 1.0))
     np.testing.assert_allclose(half, (none + whole) / 2, atol=1e-4)
 
@@ -358,7 +359,7 @@ def test_progress_goes_from_start_to_end(convnet: onnx.ModelProto, pictures: NDA
 
 def test_strength_zero_changes_no_number(convnet: onnx.ModelProto, pool: ImagePool) -> None:
     candidate = pruned(convnet)
-    made = fit(convnet, candidate, pool)
+    made = fit(Reference(convnet, pool), candidate)
     untouched = corrected(candidate, made.found, made.corrections, strength=0.0)
     for name, values in arrays(candidate).items():
         np.testing.assert_array_equal(arrays(untouched)[name], values)
