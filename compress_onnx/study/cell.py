@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -13,25 +12,21 @@ from pathlib import Path
 import onnx
 
 from compress_onnx import config
-from compress_onnx.compress.reference import referenced
 from compress_onnx.config import Stages, silent_stages
-from compress_onnx.data.decoded import decoded_once
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import OptionError
 from compress_onnx.graph import read_embedded, save_model
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime.cpu import cpu_target
-from compress_onnx.study.calibration import CalibrationChoice, calibration_for
+from compress_onnx.study.calibration import CalibrationChoice
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import Entry
 from compress_onnx.study.export import exported
 from compress_onnx.study.options import CompareOptions
-from compress_onnx.study.quantise import PreparedData, cache_key, calibration_batches
+from compress_onnx.study.quantise import cache_key
 from compress_onnx.study.recipes import (
-    RepairImages,
     Step,
-    StepImages,
     Workpiece,
     advanced,
     needs_calibration,
@@ -39,6 +34,7 @@ from compress_onnx.study.recipes import (
     parse_recipe,
     untouched,
 )
+from compress_onnx.study.step_images import Chosen, Wish, step_images
 
 ARTIFACTS = "artifacts"
 
@@ -124,7 +120,7 @@ def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRe
     evaluation = load_data(f"{cell.dataset}:test")
     baseline, entry = _baseline(cell, site, evaluation, stages)
     with contextlib.ExitStack() as kept:
-        images = _images(cell, site, evaluation, _Sight(baseline=baseline, kept=kept))
+        images = step_images(_wish(cell, site), baseline, evaluation, kept=kept)
         entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
     job = Job(
         entries=entries,
@@ -147,54 +143,17 @@ def _baseline(cell: Cell, site: Site, evaluation: ImageSet, stages: Stages) -> t
     return result.model, Entry(path=path, name=cell.model, recipe=result.recipe)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Images:
-    """Images that calibrate, and more of them that repair, where a recipe wants any."""
-
-    choice: CalibrationChoice | None
-    steps: StepImages
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Sight:
-    """How the baseline sees pictures, and how long they are kept for it: a search looks at them twenty times."""
-
-    baseline: onnx.ModelProto
-    kept: contextlib.ExitStack
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return _preprocessing(self.baseline)
-
-    def decoded(self, choice: CalibrationChoice) -> CalibrationChoice:
-        images = self.kept.enter_context(decoded_once(choice.images, [self.preprocessing]))
-        return dataclasses.replace(choice, images=images.sized(self.preprocessing))
-
-    def repairing(self, choice: CalibrationChoice, seed: int) -> RepairImages:
-        batches = functools.partial(calibration_batches, choice, self.preprocessing)
-        return RepairImages(
-            batches=batches,
-            sha256=choice.info.sha256,
-            reference=self.kept.enter_context(referenced(self.baseline, batches)),
-            prepared=PreparedData(choice=choice, preprocessing=self.preprocessing),
-            seed=seed,
-        )
-
-
-def _images(cell: Cell, site: Site, evaluation: ImageSet, sight: _Sight) -> _Images:
-    """Choose the images of all steps; repair and search get as many as ``prune`` takes, at most half of the set."""
+def _wish(cell: Cell, site: Site) -> Wish | None:
+    """Say which images the cell's steps are fed, ``None`` where they see none."""
     if len(cell.splits) == 1:
-        return _Images(choice=None, steps=StepImages())
-    training, repair = load_data(f"{cell.dataset}:train"), None
-    chosen = functools.partial(
-        calibration_for, training, seed=cell.options.seed, evaluation=evaluation, roots=site.manifests
+        return None
+    return Wish(
+        training=load_data(cell.splits[1]),
+        size=cell.calibration_size,
+        repairs=cell.wants_many(),
+        seed=cell.options.seed,
+        roots=site.manifests,
     )
-    choice = sight.decoded(chosen(cell.calibration_size))
-    if cell.wants_many():
-        many = sight.decoded(chosen(min(config.REPAIR_SIZE.default, len(training) // 2)))
-        repair = sight.repairing(many, cell.options.seed)
-    feed = functools.partial(calibration_batches, choice, sight.preprocessing)
-    return _Images(choice=choice, steps=StepImages(calibration=feed, repair=repair))
 
 
 def _labels(choice: CalibrationChoice | None) -> OptionValue:
@@ -202,7 +161,7 @@ def _labels(choice: CalibrationChoice | None) -> OptionValue:
     return None if labels is None else [int(label) for label in labels]
 
 
-def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: _Images, stages: Stages) -> list[Entry]:
+def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Chosen, stages: Stages) -> list[Entry]:
     progress = stages("compress")
     quantisation = cell.quantisation(images.choice)
     if images.choice is not None:
