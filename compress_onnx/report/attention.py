@@ -17,19 +17,8 @@ from compress_onnx.records import (
     SystematicShift,
 )
 from compress_onnx.report.attention_pictures import common_png, difference_png, outlined_png
-from compress_onnx.report.cells import (
-    Cell,
-    Table,
-    Tone,
-    absent,
-    count,
-    number_cell,
-    p_cell,
-    percent,
-    plain,
-    span,
-    words,
-)
+from compress_onnx.report.cells import Cell, Table, Tone, absent, count, number_cell, p_cell, words
+from compress_onnx.report.figures import percent, plain, span
 from compress_onnx.report.pictures import png
 from compress_onnx.report.section import Gallery, Picture
 

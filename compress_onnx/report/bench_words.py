@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TypeAlias
 
 from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun
-from compress_onnx.report.cells import percent
+from compress_onnx.report.figures import percent
 
 Setting: TypeAlias = tuple[LatencyComparison, ...]
 

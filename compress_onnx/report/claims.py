@@ -10,7 +10,8 @@ import numpy as np
 
 from compress_onnx.metrics.means import mean_interval
 from compress_onnx.records import Measure, ShiftVerdict
-from compress_onnx.report.cells import percent, points_cell, signed, span
+from compress_onnx.report.cells import points_cell
+from compress_onnx.report.figures import percent, signed, span
 from compress_onnx.report.study_cells import Case, Way
 
 POINT = 0.01

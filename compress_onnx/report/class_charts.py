@@ -10,9 +10,9 @@ from plotly import graph_objects as go
 
 from compress_onnx.metrics.confusion import confusion_tables
 from compress_onnx.records import ClassResult, Comparison
-from compress_onnx.report.cells import signed
 from compress_onnx.report.chart import BASELINE, HARM, REPAIR, Chart, as_figure, axis, label, missing_chart
 from compress_onnx.report.class_tables import NO_RECALL, beyond_chance, shown_classes
+from compress_onnx.report.figures import signed
 from compress_onnx.report.summary import is_discovered, is_significant
 
 ROW_HEIGHT = 19

@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 from compress_onnx.records import ChangedConfusion, ClassPattern, ClassResult, ConfusionChange, Measure
-from compress_onnx.report.cells import (
-    NARROW_SPACE,
-    Cell,
-    Note,
-    Table,
-    Tone,
-    absent,
-    count,
-    fraction_cell,
-    p_cell,
-    plain,
-    signed,
-    words,
-)
+from compress_onnx.report.cells import Cell, Note, Table, Tone, absent, count, fraction_cell, p_cell, words
+from compress_onnx.report.figures import NARROW_SPACE, plain, signed
 from compress_onnx.report.summary import SIGNIFICANT, class_cell, is_discovered, is_significant
 
 CLASSES_SHOWN = 60

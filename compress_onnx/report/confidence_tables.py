@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from compress_onnx.records import ConfidenceShift, ConformalSets, Measure, TemperatureRepair, UncertaintyShift
-from compress_onnx.report.cells import Cell, Table, absent, change_cell, count, known_cell, percent, plain, words
+from compress_onnx.report.cells import Cell, Table, absent, change_cell, count, known_cell, words
+from compress_onnx.report.figures import percent, plain
 
 HEAD = ("Figure", "Baseline", "Candidate", "Change")
 SIZE_DIGITS = 3

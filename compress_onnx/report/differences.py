@@ -8,23 +8,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from compress_onnx.records import Better, Comparison, Measure, RunRecord
-from compress_onnx.report.cells import (
-    ABSENT_TEXT,
-    NARROW_SPACE,
-    TIMES,
-    Cell,
-    Table,
-    Tone,
-    absent,
-    code,
-    percent,
-    plain,
-    signed,
-    size,
-    span,
-    word_of,
-    words,
-)
+from compress_onnx.report.cells import ABSENT_TEXT, Cell, Table, Tone, absent, code, word_of, words
+from compress_onnx.report.figures import NARROW_SPACE, TIMES, percent, plain, signed, size, span
 from compress_onnx.report.samples import Columns, of_candidate
 from compress_onnx.report.summary import worst_class
 

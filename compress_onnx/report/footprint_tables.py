@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from compress_onnx.records import Comparison, Footprint, Measure
-from compress_onnx.report.cells import Cell, Table, absent, size, words
+from compress_onnx.report.cells import Cell, Table, absent, words
+from compress_onnx.report.figures import size
 
 
 def footprint_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from compress_onnx.records import FusionReceipt
-from compress_onnx.report.cells import Cell, Note, Table, Tone, absent, code, percent, words
+from compress_onnx.report.cells import Cell, Note, Table, Tone, absent, code, words
+from compress_onnx.report.figures import percent
 
 FLOAT_NODES_SHOWN = 40
 

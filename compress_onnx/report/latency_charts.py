@@ -9,7 +9,6 @@ import numpy as np
 from plotly import graph_objects as go
 
 from compress_onnx.records import LatencyComparison, LatencyRun, RunRecord
-from compress_onnx.report.cells import TIMES, milliseconds, plain
 from compress_onnx.report.chart import (
     BASELINE,
     CANDIDATE,
@@ -22,6 +21,7 @@ from compress_onnx.report.chart import (
     log_axis,
     missing_chart,
 )
+from compress_onnx.report.figures import TIMES, milliseconds, plain
 from compress_onnx.report.samples import even_quantiles
 
 NOT_MEASURED = "Latency was not measured in this run."

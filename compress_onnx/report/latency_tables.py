@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from compress_onnx.records import Comparison, LatencyComparison, LatencyRun
 from compress_onnx.report.bench_words import noise, spoken_setting
-from compress_onnx.report.cells import (
-    Cell,
-    Note,
-    Table,
-    absent,
-    latency_cell,
-    milliseconds,
-    plain,
-    size,
-    speedup_cell,
-    words,
-)
+from compress_onnx.report.cells import Cell, Note, Table, absent, latency_cell, speedup_cell, words
+from compress_onnx.report.figures import milliseconds, plain, size
 from compress_onnx.report.latency_charts import NOT_MEASURED, in_turns
 
 HEAD = ("Model", "p50", "p90", "p99", "Images per second", "Load", "First call", "Peak memory", "Speed-up")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from plotly import graph_objects as go
 
 from compress_onnx.records import Artifact, LayerWeights
-from compress_onnx.report.cells import Cell, Note, Table, code, count, percent, words
+from compress_onnx.report.cells import Cell, Note, Table, code, count, words
 from compress_onnx.report.chart import BASELINE, CANDIDATE, SIDEWAYS, Chart, as_figure, axis, label, missing_chart
+from compress_onnx.report.figures import percent
 
 LAYERS_SHOWN = 60
 """Most layers a chart or table shows; beyond, the largest stay."""

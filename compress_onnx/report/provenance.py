@@ -16,7 +16,8 @@ from compress_onnx.records import (
     RunRecord,
     SaliencyShift,
 )
-from compress_onnx.report.cells import Cell, Table, absent, code, count, percent, plain, size, words
+from compress_onnx.report.cells import Cell, Table, absent, code, count, words
+from compress_onnx.report.figures import percent, plain, size
 
 SHA256_LENGTH = 64
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
-from compress_onnx.report.cells import ABSENT_TEXT, Cell, Note, Table, Tone, absent, count, number_cell, percent, words
+from compress_onnx.report.cells import ABSENT_TEXT, Cell, Note, Table, Tone, absent, count, number_cell, words
+from compress_onnx.report.figures import percent
 
 HEAD = (
     *("Predictions", "Images", "Mean absolute deviation", "Rank correlation", "Top-k overlap", "SSIM"),

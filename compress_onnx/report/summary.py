@@ -15,19 +15,8 @@ from compress_onnx.records import (
     ShiftVerdict,
     Verdict,
 )
-from compress_onnx.report.cells import (
-    Cell,
-    Tone,
-    absent,
-    fraction_cell,
-    latency_cell,
-    percent,
-    plain,
-    points_cell,
-    size,
-    span,
-    speedup_cell,
-)
+from compress_onnx.report.cells import Cell, Tone, absent, fraction_cell, latency_cell, points_cell, speedup_cell
+from compress_onnx.report.figures import percent, plain, size, span
 from compress_onnx.report.verdict import candidate_verdict
 
 SIGNIFICANT = 0.05

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from compress_onnx.records import Artifact, Comparison, Measure, Precision, RunRecord
-from compress_onnx.report.cells import milliseconds, percent, size
+from compress_onnx.report.figures import milliseconds, percent, size
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

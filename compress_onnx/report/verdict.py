@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from compress_onnx.records import CheckKind, GateCheck, Outcome, Verdict
-from compress_onnx.report.cells import ABSENT_TEXT, MINUS, Cell, Table, Tone, absent, words
+from compress_onnx.report.cells import ABSENT_TEXT, Cell, Table, Tone, absent, words
+from compress_onnx.report.figures import MINUS
 
 HEAD = ("Rule", "Candidate", "Outcome", "Observed", "Reason", "Images needed")
 KINDS = {CheckKind.RULE: "policy", CheckKind.REGRESSION: "earlier run", CheckKind.LOCK: "locked images"}

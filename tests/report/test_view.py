@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from compress_onnx.records import Better, Interval, Measure, Outcome, undefined
-from compress_onnx.report.cells import MINUS, Tone, points_cell, signed, size, speedup_cell
+from compress_onnx.report.cells import Tone, points_cell, speedup_cell
+from compress_onnx.report.figures import MINUS, signed, size
 from compress_onnx.report.flip_cards import flip_browser
 from compress_onnx.report.provenance import command
 from compress_onnx.report.samples import even_indices, even_quantiles, flipped, surest
