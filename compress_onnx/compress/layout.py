@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 
 import numpy as np
@@ -28,6 +29,11 @@ class Layout:
     axis: int
     groups: int
     whole: bool
+
+    @property
+    def width(self) -> int:
+        """D, the number of weights in a row."""
+        return math.prod(self.shape) // self.shape[self.axis]
 
     def rows(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return the weight (its shape) as (R, D), one row per index of the axis."""

@@ -24,6 +24,8 @@ Batches = Callable[[], Iterable[NDArray[np.float32]]]
 
 # Judging and looking at inputs run the model as it is: far lighter than measuring channels.
 _BATCH = 64
+# Moments of wider layers, as VGG's first fully connected one, would take gigabytes.
+WIDEST = 10_240
 
 
 class Reference:
@@ -41,8 +43,8 @@ class Reference:
 
     @functools.cached_property
     def inputs(self) -> dict[str, NDArray[np.float32]]:
-        """Second moments (groups, D, D), by weight name, of what the layers see on the images that measure."""
-        moments = InputMoments(free_batch(self.model))
+        """Second moments (groups, D, D), by weight name, of what layers up to :data:`WIDEST` see on the measuring images."""
+        moments = InputMoments(free_batch(self.model), widest=WIDEST)
         for _ in moments.watching(self.pool.batches(_BATCH, judging=False)):
             pass
         return moments.found()
