@@ -26,8 +26,8 @@ def reconstructed_rows(
     Solved for all rows at once by conjugate gradients with the diagonal as preconditioner.
 
     >>> together = np.array([[1.0, 1.0], [1.0, 1.0]])
-    >>> reconstructed_rows(np.array([[1.0, 0.2]]), np.array([[True, False]]), together).round(2).tolist()
-    [[1.18, 0.0]]
+    >>> reconstructed_rows(np.array([[1.0, 0.55]]), np.array([[True, False]]), together).tolist()
+    [[1.5, 0.0]]
     """
     damped = np.array(moments, dtype=np.float32)
     damped[np.diag_indices_from(damped)] += np.float32(_DAMPING * float(np.diagonal(damped).mean())) or 1.0
