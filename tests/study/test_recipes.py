@@ -13,6 +13,7 @@ import onnx
 import pytest
 
 from compress_onnx.compress.reference import referenced
+from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.graph import load_model, model_bytes, model_sha256, read_embedded, signature, weights
 from compress_onnx.study.calibration import calibration_for
@@ -148,16 +149,23 @@ def test_repair_and_search_want_more_images_than_calibration() -> None:
     assert [needs_many(parse_recipe(text, HOW)) for text in texts] == [False, False, True, True, True]
 
 
+def repair_images(base: onnx.ModelProto, images: ImageSet) -> RepairImages:
+    """Return 60 of the images, labelled, as a repair or a search of the model is fed."""
+    preprocessing = read_embedded(base).preprocessing
+    assert preprocessing is not None
+    choice = calibration_for(images, 60, seed=0, evaluation=None, roots=())
+    return RepairImages(
+        batches=functools.partial(calibration_batches, choice, preprocessing),
+        sha256=choice.info.sha256,
+        prepared=PreparedData(choice=choice, preprocessing=preprocessing),
+    )
+
+
 @pytest.mark.parametrize("text", ["search:0.2", "search-folded:0.2"])
 def test_a_searched_model_is_pruned_within_the_limit(text: str, make_model: Any, make_images: Any) -> None:
     base = load_model(make_model("base", noise=0.3))
-    preprocessing = read_embedded(base).preprocessing
-    assert preprocessing is not None
-    choice = calibration_for(make_images(120), 60, seed=0, evaluation=None, roots=())
-    batches = functools.partial(calibration_batches, choice, preprocessing)
-    prepared = PreparedData(choice=choice, preprocessing=preprocessing)
-    images = StepImages(repair=RepairImages(batches=batches, sha256=choice.info.sha256, prepared=prepared))
-    made = compressed(base, parse_recipe(text, HOW), images=images)
+    own = repair_images(base, make_images(120))
+    made = compressed(base, parse_recipe(text, HOW), images=StepImages(repair=own))
     names = [step.name for step in made.recipe]
     assert names == (["prune", "search"] if "folded" in text else ["prune", "repair", "search"])
     facts = made.recipe[-1].options
@@ -171,14 +179,10 @@ def test_a_searched_model_is_pruned_within_the_limit(text: str, make_model: Any,
 @pytest.mark.parametrize("text", ["prune:0.6+repair", "prune:0.6+repair+w8a8"])
 def test_a_reference_measured_before_gives_the_same_model(text: str, make_model: Any, make_images: Any) -> None:
     base = load_model(make_model("base", noise=0.3))
-    preprocessing = read_embedded(base).preprocessing
-    assert preprocessing is not None
-    choice = calibration_for(make_images(120), 60, seed=0, evaluation=None, roots=())
-    batches = functools.partial(calibration_batches, choice, preprocessing)
-    own = RepairImages(batches=batches, sha256=choice.info.sha256)
-    with referenced(base, batches) as reference:
+    own = repair_images(base, make_images(120))
+    with referenced(base, own.batches) as reference:
         shared = dataclasses.replace(own, reference=reference)
-        kinds = [StepImages(calibration=batches, repair=images) for images in (own, shared, shared)]
+        kinds = [StepImages(calibration=own.batches, repair=images) for images in (own, shared, shared)]
         made = [compressed(base, parse_recipe(text, HOW), images=images, clock=lambda: 0.0).model for images in kinds]
     assert len({model_bytes(model) for model in made}) == 1
 
