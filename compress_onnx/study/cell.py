@@ -120,7 +120,7 @@ def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRe
     evaluation = load_data(f"{cell.dataset}:test")
     baseline, entry = _baseline(cell, site, evaluation, stages)
     with contextlib.ExitStack() as kept:
-        images = step_images(_wish(cell, site), baseline, evaluation, kept=kept)
+        images = step_images(_wish(cell, site), baseline, _preprocessing(baseline), evaluation, kept=kept)
         entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
     job = Job(
         entries=entries,

@@ -83,10 +83,10 @@ def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[St
 
     ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``prune-folded:S`` globally
     after BatchNorm is folded; ``search:D`` prunes and repairs as far as the accuracy loss on
-    calibration images stays within D, ``search-folded:D`` prunes folded weights that far and repairs
-    nothing; ``structured:F`` removes the fraction F of the channels; ``repair`` moves kept weights to make up
-    for pruned ones and gives channels the first model's statistics again; ``w8a8``, ``w4a8`` and ``mixed`` quantise with the options ``quantisation`` (cpu, method,
-    calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum and repairs
+    calibration images surely stays within D, ``search-folded:D`` prunes folded weights that far and repairs
+    nothing; ``structured:F`` removes the fraction F of the channels; ``repair`` moves kept weights to
+    make up for pruned ones and gives channels the first model's statistics again; ``w8a8``, ``w4a8``
+    and ``mixed`` quantise with the options ``quantisation`` (cpu, method, calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum and repairs
     nothing, as ONNX Runtime does; any other word is a compressor plug-in's name.
 
     >>> [step.compressor for step in parse_recipe("prune:0.5+w8a8", {"cpu": "aarch64"})]

@@ -2,7 +2,7 @@
 
 What counts is not the loss seen but the largest that the images do not rule out, as in the gate:
 of a few hundred images a loss of half a point may well be one and a half. Training images flatter
-a network, so that a loss just within the limit on them would be beyond it on others.
+a network, so that a loss just within the limit on them may be beyond it on others.
 """
 
 from __future__ import annotations

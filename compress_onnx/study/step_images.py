@@ -13,7 +13,7 @@ from compress_onnx import config
 from compress_onnx.compress.reference import referenced
 from compress_onnx.data.decoded import decoded_once
 from compress_onnx.data.images import ImageSet
-from compress_onnx.graph import read_embedded
+from compress_onnx.records import Preprocessing
 from compress_onnx.study.calibration import CalibrationChoice, calibration_for
 from compress_onnx.study.quantise import PreparedData, calibration_batches
 from compress_onnx.study.recipes import RepairImages, StepImages
@@ -46,9 +46,14 @@ class Chosen:
 
 
 def step_images(
-    wish: Wish | None, baseline: onnx.ModelProto, evaluation: ImageSet, *, kept: contextlib.ExitStack
+    wish: Wish | None,
+    baseline: onnx.ModelProto,
+    preprocessing: Preprocessing,
+    evaluation: ImageSet,
+    *,
+    kept: contextlib.ExitStack,
 ) -> Chosen:
-    """Choose the images of all steps, as the baseline sees them.
+    """Choose the images of all steps, as the baseline sees them by its ``preprocessing``.
 
     They stay decoded until ``kept`` is closed: a search looks at them twenty times.
 
@@ -57,8 +62,7 @@ def step_images(
     DataError
         if there are too few images.
     """
-    preprocessing = read_embedded(baseline).preprocessing
-    if wish is None or preprocessing is None:
+    if wish is None:
         return Chosen(choice=None, steps=StepImages())
 
     def decoded(choice: CalibrationChoice) -> PreparedData:
