@@ -12,8 +12,8 @@ from pathlib import Path
 import onnx
 from onnx import NodeProto, TensorProto
 
+from compress_onnx.ort.session import open_session
 from compress_onnx.records import FloatNode, FusionReceipt
-from compress_onnx.runtime.session import open_session
 
 # The families that carry a classifier's arithmetic: Conv, Gemm and MatMul, as ORT's optimiser names them.
 INTEGER_WEIGHTED = frozenset(

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from compress_onnx.config import THREADS, Progress, silent
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.files import sha256_of_file
+from compress_onnx.ort.session import fixed_batch, image_input, open_session, runtime_failures
 from compress_onnx.records import Predictions
 from compress_onnx.runtime.batching import batch_for, spans
 from compress_onnx.runtime.cpu import cpu_label
 from compress_onnx.runtime.passport import usable_cores
-from compress_onnx.runtime.session import fixed_batch, image_input, open_session, runtime_failures
 
 # From so many images on, a probe of 32 is worth its time.
 _PROBED_FROM = 2_048

@@ -18,8 +18,8 @@ from onnx import TensorProto, helper
 from compress_onnx.graph import model_bytes
 from compress_onnx.graph.u8s8 import U8S8, u8s8_nodes
 from compress_onnx.metrics.measures import proportion
+from compress_onnx.ort.session import image_input, open_session, runtime_failures
 from compress_onnx.records import Better, Need, NodeSaturation, SaturationAudit
-from compress_onnx.runtime.session import image_input, open_session, runtime_failures
 
 _LOW, _HIGH = -32768, 32767
 _LARGEST_ACTIVATION = 255

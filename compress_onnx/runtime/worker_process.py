@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import CompressOnnxError, ModelError, WorkerError
+from compress_onnx.ort.session import plain_message
 from compress_onnx.runtime import worker
-from compress_onnx.runtime.session import plain_message
 
 WORKER_FILE = Path(worker.__file__)
 # Under emulation the import of ONNX Runtime alone takes tens of seconds.

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from compress_onnx.config import THREADS
 from compress_onnx.errors import OptionError
+from compress_onnx.ort.session import open_session
 from compress_onnx.records import Predictions
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.session import open_session
 
 LABEL = "label"
 

@@ -19,9 +19,9 @@ from compress_onnx.data.sources import load_data
 from compress_onnx.errors import DataError, MissingExtraError, OptionError, UnknownNameError
 from compress_onnx.extras import require_extra
 from compress_onnx.graph import model_bytes, read_embedded, signature
+from compress_onnx.ort.session import open_session
 from compress_onnx.records import Preprocessing, RecipeStep
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.session import open_session
 from compress_onnx.zoo.folders import CARD, model_folder
 
 # Enough to meet every branch of the graph; parity is exact or far off.

@@ -20,8 +20,8 @@ from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.graph import load_model, model_bytes, save_model
 from compress_onnx.metrics.paired import PairedCounts, paired_counts
+from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.session import open_session
 from compress_onnx.study.calibration import beside, is_filed
 from compress_onnx.study.quantise import CalibrationData, PreparedData, calibration_batches, prepared_data
 from compress_onnx.study.search import Searched, confirmed_sparsity

@@ -20,8 +20,8 @@ from compress_onnx.config import data_root
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.graph import load_model, save_model
+from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.session import open_session
 from compress_onnx.runtime.targets import Elsewhere, reached, target_named
 from compress_onnx.study.export import exported
 from compress_onnx.study.quantise import CalibrationData, quantise_file

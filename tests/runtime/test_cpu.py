@@ -4,42 +4,14 @@ import platform
 import socket
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import cpuinfo
-import numpy as np
 import pytest
 
 from compress_onnx.config import CPU
 from compress_onnx.errors import OptionError
+from compress_onnx.ort.probe import saturates
 from compress_onnx.runtime import cpu
-
-
-class Answering:
-    """A session whose every output is one number."""
-
-    def __init__(self, answer: int) -> None:
-        self.answer = answer
-
-    def run(self, outputs: None, feed: dict[str, Any]) -> list[Any]:
-        return [np.full(feed["x"].shape, self.answer, np.uint8)]
-
-
-@pytest.mark.parametrize(("answer", "expected"), [(200, False), (101, True)])
-def test_probe_reads_saturation_from_the_answer(
-    answer: int,
-    expected: bool,  # noqa: FBT001  # a parametrised value
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(cpu, "open_session", lambda _: Answering(answer))
-    assert cpu.saturates.__wrapped__() is expected
-
-
-def test_probe_answers_as_exact_or_saturating_arithmetic_would() -> None:
-    """Exact: 200. Pairs of products stopped at int16: 200 * 32767 / (2 * 255 * 127) = 101."""
-    session = cpu.open_session(cpu.saturation_probe())
-    (answer,) = session.run(None, {"x": np.full((1, 64, 1, 1), 255, np.uint8)})
-    assert set(np.unique(answer)) in ({200}, {round(200 * 32767 / (2 * 255 * 127))})
 
 
 @pytest.mark.parametrize(
@@ -76,7 +48,7 @@ def test_environment_names_versions_and_no_host() -> None:
     assert found.python == platform.python_version()
     assert found.cores >= 1
     assert found.cpu_target == cpu.cpu_target()
-    assert found.cpu_saturates == cpu.saturates()
+    assert found.cpu_saturates == saturates()
     assert found.cpu_model in cpu.cpu_label()
     assert socket.gethostname() not in found.system
     assert cpu.environment() is found

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.errors import DataError, ModelError, OptionError
+from compress_onnx.ort.session import open_session
 from compress_onnx.runtime import batching
 from compress_onnx.runtime import predict as predict_module
 from compress_onnx.runtime.predict import Samples, answers, logits_of, padded_chunks, predict
-from compress_onnx.runtime.session import open_session
 
 Edited = Callable[[Callable[[onnx.ModelProto], None]], Path]
 

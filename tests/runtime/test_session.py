@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.runtime.session import fixed_batch, image_input, open_session, plain_message
+from compress_onnx.ort.session import fixed_batch, image_input, open_session, plain_message
 
 Edited = Callable[[Callable[[onnx.ModelProto], None]], Path]
 

@@ -18,8 +18,8 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, WorkerError
+from compress_onnx.ort.session import open_session
 from compress_onnx.runtime import worker
-from compress_onnx.runtime.session import open_session
 from compress_onnx.runtime.worker_process import WORKER_FILE, Worker, local_command, local_worker
 
 numeric = st.sampled_from(["<f4", "<f8", "<i8", "|u1", "|i1", "|b1", ">f4", "<f2"])

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError, TargetError, UnknownNameError
-from compress_onnx.runtime.cpu import saturates
+from compress_onnx.ort.probe import saturates
+from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.session import open_session
 from compress_onnx.runtime.targets import qemu, reached, target_named
 
 

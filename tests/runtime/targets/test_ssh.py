@@ -16,10 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError, TargetError, WorkerError
+from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.cpu import cpu_target, environment
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.session import open_session
 from compress_onnx.runtime.targets import reached, ssh, target_named
 
 
