@@ -129,16 +129,16 @@ def _show_footprint(found: Footprint) -> None:
 
 def _show_audit(found: SaturationAudit) -> None:
     if found.nodes:
-        head = ("node", "operator", "channels", "can overflow", "did overflow", "outputs", "images")
+        head = ("node", "operator", "types", "channels", "can overflow", "did overflow", "outputs", "images")
         show_table("Overflow of int16 on a CPU without VNNI", head, [_audit_row(node) for node in found.nodes])
     put(f"Reduced range needed without VNNI (quantize --cpu x86-64-avx2): {found.reduced_range}; {found.reason}.")
 
 
 def _audit_row(node: NodeSaturation) -> tuple[str, ...]:
-    at_risk = f"{node.channels_at_risk}" if node.pairs_known else f"{node.channels_at_risk} (any two weights)"
+    at_risk = str(node.channels_at_risk) if node.adds_pairs else "no: it adds exactly"
     seen = "–" if node.channels_overflowing is None else str(node.channels_overflowing)
     shares = (_share(node.outputs_overflowing), _share(node.images_overflowing))
-    return node.name, node.op, str(node.channels), at_risk, seen, *shares
+    return node.name, node.op, node.types, str(node.channels), at_risk, seen, *shares
 
 
 def _share(measure: Measure | None) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnx
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
@@ -59,6 +61,28 @@ def open_session(
             providers=["CPUExecutionProvider"],
             enable_fallback=0,  # the fallback prints on stdout and retries the same provider
         )
+
+
+def fused_model(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:
+    """Return what ORT makes of a model before it lays it out for one kind of CPU.
+
+    Q/DQ nodes have become the integer operators that run; channels still stand where the file has
+    them. It is read and run, never kept: it holds operators of ORT's own domains.
+
+    Errors
+    ------
+    ModelError
+        if ORT cannot load the model.
+    """
+    with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
+        file = Path(folder) / "fused.onnx"
+        options = _options(1, spinning=False, optimised=True)
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(file)
+        ort.set_default_logger_severity(_FATAL)
+        with runtime_failures(where):
+            ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnx.load(file)
 
 
 def _options(threads: int, *, spinning: bool, optimised: bool) -> ort.SessionOptions:

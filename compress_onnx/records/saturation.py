@@ -1,4 +1,4 @@
-"""Where int16 sums of 8-bit products can overflow on a CPU without VNNI."""
+"""Where int16 sums of 8-bit products can overflow on a CPU without VNNI, and what that flips."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ class Need(StrEnum):
 
 @record
 class NodeSaturation:
-    """One U8S8 node: how many output channels can overflow, and how many did on images.
+    """One integer kernel: how many output channels can overflow, and how many did on images.
 
-    ``pairs_known`` tells whether the runtime's pairing of products is known for this node; else
-    any two weights of a channel are assumed to meet, and ``pairs_at_risk`` is ``None``. The last
-    three are ``None`` without images, or where the pairing is not known: channels that overflowed,
+    ``types`` are those of activations and weights, as U8S8. ``adds_pairs`` tells whether the kernel
+    adds pairs of products in int16 on an x86-64 CPU without VNNI: depthwise convolutions and types
+    other than U8S8 do not. The last three are ``None`` without images: channels that overflowed,
     and the fractions of output values and of images with an overflow.
     """
 
     name: str
     op: str
+    types: str
+    adds_pairs: bool
     channels: int
     channels_at_risk: int
-    pairs_known: bool
-    pairs_at_risk: int | None
+    pairs_at_risk: int
     channels_overflowing: int | None = None
     outputs_overflowing: Measure | None = None
     images_overflowing: Measure | None = None
@@ -38,9 +39,16 @@ class NodeSaturation:
 
 @record
 class SaturationAudit:
-    """All U8S8 nodes of a file, and whether reduced range is needed, with the reason in words."""
+    """All integer kernels of a file, and whether reduced range is needed, with the reason in words.
+
+    ``flips`` is the fraction of the images whose predicted class differs between a CPU that
+    saturates and one that does not, ``None`` without images. ``unmeasured`` names nodes whose
+    kernels may saturate for all that is known.
+    """
 
     nodes: tuple[NodeSaturation, ...]
     images: int | None
     reduced_range: Need
     reason: str
+    flips: Measure | None = None
+    unmeasured: tuple[str, ...] = ()

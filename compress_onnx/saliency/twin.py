@@ -17,19 +17,22 @@ from onnx import inliner
 from torch import fx, nn
 
 from compress_onnx.errors import ModelError, UnsupportedOperatorError
-from compress_onnx.graph import signature
+from compress_onnx.graph import is_quantised, signature
+from compress_onnx.ort.emulation import fused
+from compress_onnx.ort.probe import saturates
 from compress_onnx.saliency.operators import CONVERTERS
 from compress_onnx.saliency.operators.constant import Constant, computed, stored, type_name
 from compress_onnx.saliency.operators.integer import written_out
 from compress_onnx.saliency.operators.node import Node, unknown_operator
 from compress_onnx.saliency.operators.pairs import fuse_pairs
+from compress_onnx.saliency.operators.saturation import PRODUCTS, Saturation, saturation_of
 
 _OWN_DOMAIN = {"", "ai.onnx"}
 # What a twin already has under a name of its own.
 _RESERVED = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))
 
 
-def build_twin(model: onnx.ModelProto) -> fx.GraphModule:
+def build_twin(model: onnx.ModelProto, *, saturating: bool | None = None) -> fx.GraphModule:
     """Return a module from images (N, C, H, W) float32 to the model's first output (N, classes).
 
     Every ONNX node that depends on the image is one ``nn.Module`` named after it; nodes that do not
@@ -46,11 +49,12 @@ def build_twin(model: onnx.ModelProto) -> fx.GraphModule:
     found = signature(model)
     # Exporters may leave parts as functions of the file's own; the table knows operators only.
     whole = inliner.inline_local_functions(model) if model.functions else model
+    losing = _saturating_nodes(whole) if (saturates() if saturating is None else saturating) else {}
     assembly = _Assembly(whole)
     assembly.feed(found.input_name)
-    for proto in _needed(whole.graph.node, found.output_name):
+    for place, proto in _needed(whole.graph.node, found.output_name):
         for part in written_out(proto):
-            assembly.add(part)
+            assembly.add(part, losing.get(place) if part.op_type in PRODUCTS else None)
     twin = assembly.finish(found.output_name)
     twin.meta["fixed_batch"] = found.fixed_batch
     twin.meta["classes"] = found.classes
@@ -82,13 +86,26 @@ def layers(module: nn.Module) -> dict[str, nn.Module]:
     return {name: part for name, part in module.named_modules() if name}
 
 
-def _needed(nodes: Iterable[onnx.NodeProto], output: str) -> list[onnx.NodeProto]:
-    """Return the nodes the output depends on, in order."""
+def _saturating_nodes(model: onnx.ModelProto) -> dict[int, Saturation]:
+    """Return by its place in the graph what each node loses on a CPU that saturates."""
+    if not is_quantised(model):
+        return {}
+    try:
+        nodes = fused(model).at_risk
+    except ModelError:
+        # What the runtime refuses has no answers to agree with; the table of converters says it better.
+        return {}
+    found = ((node.place, saturation_of(node)) for node in nodes)
+    return {place: module for place, module in found if module is not None}
+
+
+def _needed(nodes: Iterable[onnx.NodeProto], output: str) -> list[tuple[int, onnx.NodeProto]]:
+    """Return the nodes the output depends on with their places, in order."""
     wanted, kept = {output}, []
-    for node in reversed(list(nodes)):
+    for place, node in reversed(list(enumerate(nodes))):
         if wanted.intersection(node.output):
             wanted.update(name for name in node.input if name)
-            kept.append(node)
+            kept.append((place, node))
     return kept[::-1]
 
 
@@ -108,8 +125,11 @@ class _Assembly:
         """Enter the model's input."""
         self._values[name] = self._graph.placeholder("images")
 
-    def add(self, proto: onnx.NodeProto) -> None:
-        """Enter a node: computed at once if all it needs is known, else as a module of the twin."""
+    def add(self, proto: onnx.NodeProto, saturation: Saturation | None = None) -> None:
+        """Enter a node: computed at once if all it needs is known, else as a module of the twin.
+
+        ``saturation`` follows the node, and is given its first input too.
+        """
         operands = [self._value(name) if name else None for name in proto.input]
         known = [value if isinstance(value, Constant) else None for value in operands]
         node = Node(proto, known, self._opset(proto.domain))
@@ -122,6 +142,8 @@ class _Assembly:
             self._values.update(zip(proto.output, results, strict=False))
             return
         call = self._called(proto, module, [operands[slot] for slot in node.arguments()])
+        if saturation is not None:
+            call = self._saturated(call, saturation, operands[0])
         for place, name in enumerate(proto.output):
             self._values[name] = self._graph.call_function(getitem, (call, place)) if in_parts else call
 
@@ -156,6 +178,11 @@ class _Assembly:
         if proto.name:
             self._layers.setdefault(proto.name, name)
         return self._graph.call_module(name, tuple(self._argument(value) for value in operands))
+
+    def _saturated(self, call: fx.Node, saturation: Saturation, given: Constant | fx.Node | None) -> fx.Node:
+        name = self._free_name(f"{call.target}_saturation")
+        self._root.add_module(name, saturation)
+        return self._graph.call_module(name, (call, self._argument(given)))
 
     def _argument(self, value: Constant | fx.Node | None) -> fx.Node | None:
         if not isinstance(value, Constant):

@@ -112,7 +112,7 @@ def test_whatever_changes_the_numbers_changes_the_name(monkeypatch: pytest.Monke
         patch.setattr(prediction_cache, "cpu_label", lambda: "another CPU")
         names.add(key())
     with monkeypatch.context() as patch:
-        patch.setattr(prediction_cache, "cpu_features", lambda: ("avx2",))
+        patch.setattr(prediction_cache, "cpu_features", lambda: ("another feature",))
         names.add(key())
     assert len(names) == 7
     assert key() == key()

@@ -9,45 +9,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.graph.u8s8 import u8s8_nodes
+from compress_onnx.ort.emulation import fused
 from compress_onnx.records import Need
-from compress_onnx.runtime.saturation import audit, channels_at_risk, overflowing, pairs_at_risk
+from compress_onnx.runtime.saturation import audit, overflowing
 from compress_onnx.runtime.targets import target_named
-
-INT8 = st.integers(-127, 127)
-matrices = hnp.arrays(np.int8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=INT8)
-
-
-@given(matrices)
-def test_a_pair_is_at_risk_exactly_if_some_activations_overflow_it(weights: NDArray[np.int8]) -> None:
-    """A product is linear in each activation: its extremes lie at 0 and 255."""
-    risky = pairs_at_risk(weights)
-    wide = [*weights.astype(int).tolist(), [0] * weights.shape[1]]
-    for place, channel in itertools.product(range(risky.shape[0]), range(weights.shape[1])):
-        pair = wide[2 * place][channel], wide[2 * place + 1][channel]
-        sums = [a * pair[0] + b * pair[1] for a, b in itertools.product((0, 255), repeat=2)]
-        assert risky[place, channel] == any(not -32768 <= total <= 32767 for total in sums)
-
-
-@given(matrices)
-def test_a_channel_is_safe_exactly_if_no_order_of_its_weights_overflows(weights: NDArray[np.int8]) -> None:
-    found = channels_at_risk(weights)
-    for channel, column in enumerate(weights.T.astype(int).tolist()):
-        worst = [pairs_at_risk(np.array([[a], [b]], np.int8)).any() for a, b in itertools.combinations(column, 2)]
-        assert found[channel] == any(worst)
-
-
-@given(hnp.arrays(np.int8, (9, 4), elements=st.integers(-64, 64)))
-def test_seven_bits_never_overflow(weights: NDArray[np.int8]) -> None:
-    assert not pairs_at_risk(weights).any()
-    assert not channels_at_risk(weights).any()
-
 
 # ---------------------------------------------------------------------------------------- made-up networks
 
@@ -131,10 +99,11 @@ def naive(model: onnx.ModelProto, images: NDArray[np.float32]) -> tuple[NDArray[
 @CASES
 def test_overflows_are_those_of_the_plain_loop(shape: Any, size: int, attributes: dict[str, Any]) -> None:
     model, images = made(shape, size, attributes)
-    (node,) = u8s8_nodes(model)
-    hit = overflowing(node, (images * 255).round().astype(np.uint8))
+    (node,) = fused(model).nodes
+    hit = overflowing(node, (images * 255).round().astype(np.uint8), 0)
     stopped, exact = naive(model, images)
-    differ = (stopped != exact).transpose(0, 2, 1)
+    step = numpy_helper.to_array(next(t for t in model.graph.initializer if t.name == "y_step"))
+    differ = (stopped != exact).swapaxes(0, 1).reshape(hit.shape)
     assert differ.any()
     # Overflows in both directions can cancel; nothing else can hide one.
     assert not (differ & ~hit).any()
@@ -143,9 +112,13 @@ def test_overflows_are_those_of_the_plain_loop(shape: Any, size: int, attributes
     assert found.reduced_range is Need.YES
     assert found.images == 3
     (one,) = found.nodes
-    assert one.channels_overflowing == hit.any(axis=(0, 1)).sum()
+    assert one.channels_overflowing == hit.any(axis=(1, 2, 3)).sum()
     assert one.outputs_overflowing is not None
     assert one.outputs_overflowing.value == hit.mean()
+    answers = [np.round(sums / 255 / step).reshape(3, -1) for sums in (stopped, exact)]
+    flips = (answers[0].argmax(axis=1) != answers[1].argmax(axis=1)).mean()
+    assert found.flips is not None
+    assert found.flips.value == flips
 
 
 @pytest.mark.slow
@@ -184,20 +157,31 @@ def test_without_images_risk_is_unknown_and_with_dark_ones_too() -> None:
     assert "none did on 3 images" in dark.reason
 
 
-def test_depthwise_kernels_get_the_bound_that_holds_for_any_pairing() -> None:
-    weights = np.full((8, 1, 3, 3), 60, np.int8)
-    weights[3, 0, 0, 0], weights[3, 0, 2, 2] = 100, 100
+def test_depthwise_kernels_and_signed_activations_add_exactly() -> None:
+    weights = np.full((8, 1, 3, 3), 120, np.int8)
     found = audit(conv(weights, 9, group=8), [np.ones((1, 8, 9, 9), np.float32)])
     (node,) = found.nodes
-    assert (node.pairs_known, node.pairs_at_risk, node.channels_at_risk, node.channels_overflowing) == (
-        False,
-        None,
-        1,
-        None,
-    )
+    assert (node.types, node.adds_pairs, node.channels_at_risk, node.channels_overflowing) == ("U8S8", False, 0, 0)
+    assert found.reduced_range is Need.NO
+    assert found.flips is not None
+    assert (found.flips.value, found.flips.n) == (0.0, 1)
+
+
+def test_a_kernel_that_was_never_measured_leaves_the_need_unknown() -> None:
+    model = conv(np.full((8, 3, 3, 3), 20, np.int8), 9)
+    model.graph.node.append(helper.make_node("MatMulInteger", ["x", "x8", "zero", "zero8"], ["unused"], "computed"))
+    model.graph.node.append(helper.make_node("QuantizeLinear", ["input", "step", "zero8"], ["x8"], "second"))
+    nodes = sorted(model.graph.node, key=lambda node: node.name == "computed")
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.append(numpy_helper.from_array(np.int8(0), "zero8"))
+    model.graph.output.append(helper.make_tensor_value_info("unused", TensorProto.INT32, None))
+    found = audit(model)
+    assert (found.reduced_range, found.unmeasured) == (Need.UNKNOWN, ("computed",))
 
 
 def test_a_file_quantised_by_another_tool_is_read_too(u8s8: Path, images: NDArray[np.float32]) -> None:
     found = audit(onnx.load(u8s8), [images])
-    assert [node.op for node in found.nodes] == ["Conv", "Conv", "Gemm"]
+    assert [node.op for node in found.nodes] == ["QLinearConv", "QLinearConv", "QGemm"]
+    assert [node.name for node in found.nodes] == ["conv1", "conv2", "fc"]
     assert [node.channels for node in found.nodes] == [16, 16, 5]

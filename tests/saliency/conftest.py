@@ -116,12 +116,9 @@ class _Calibration:
         return next(self._batches, None)
 
 
-@pytest.fixture(scope="session")
-def quantised(small: Small, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
-    """The small network in W8A8: U8 activations, S8 weights per channel, int32 biases."""
+def _quantised(small: Small, folder: Path, form: str) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    folder: Path = tmp_path_factory.mktemp("quantised")
     # A copy: quantize_static moves the weights of the model it is given into files.
     original = onnx.ModelProto()
     original.CopyFrom(small.model)
@@ -129,12 +126,24 @@ def quantised(small: Small, tmp_path_factory: pytest.TempPathFactory) -> onnx.Mo
         original,
         folder / "w8a8.onnx",
         _Calibration(small.images),
-        quant_format=QuantFormat.QDQ,
+        quant_format=QuantFormat[form],
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,
     )
     return onnx.load(folder / "w8a8.onnx")
+
+
+@pytest.fixture(scope="session")
+def quantised(small: Small, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
+    """The small network in W8A8: U8 activations, S8 weights per channel, int32 biases."""
+    return _quantised(small, tmp_path_factory.mktemp("quantised"), "QDQ")
+
+
+@pytest.fixture(scope="session")
+def integer_only(small: Small, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
+    """The same in integer operators alone: QLinearConv and QGemm."""
+    return _quantised(small, tmp_path_factory.mktemp("integer"), "QOperator")
 
 
 @pytest.fixture(scope="session")

@@ -201,8 +201,9 @@ def test_a_quantised_model_is_guided_too_although_its_quantiser_took_the_relus_a
     assert not any(node.op_type == "Relu" for node in quantised.graph.node)
     images, targets = small.images, targets_of(40)
     guided = batch_maps(guided_backpropagation, build_twin(small.model), images, targets)
-    got = batch_maps(guided_backpropagation, build_twin(quantised), images, targets)
-    plain = batch_maps(gradient, build_twin(quantised), images, targets)
+    twin = build_twin(quantised, saturating=False)  # ReLUs are the matter here, not the CPU
+    got = batch_maps(guided_backpropagation, twin, images, targets)
+    plain = batch_maps(gradient, twin, images, targets)
     assert np.corrcoef(guided.ravel(), got.ravel())[0, 1] > 0.95
     assert np.abs(guided - got).mean() < 0.2 * np.abs(guided - plain).mean()
 

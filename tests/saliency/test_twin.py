@@ -10,7 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 torch = pytest.importorskip("torch")
 
 from compress_onnx.errors import ModelError, UnsupportedOperatorError  # noqa: E402  # after the skip
+from compress_onnx.ort.emulation import EmulatedModel, fused  # noqa: E402
 from compress_onnx.saliency.operators.quantisation import Dequantize, FakeQuantize, Quantize  # noqa: E402
+from compress_onnx.saliency.operators.saturation import Saturation  # noqa: E402
 from compress_onnx.saliency.twin import build_twin, fixed_batch  # noqa: E402
 
 CLASSES = 5
@@ -75,17 +77,45 @@ def test_a_quantised_twin_predicts_what_onnx_runtime_predicts(
 ) -> None:
     model = request.getfixturevalue(form)
     expected = runtime(model, small.images, optimised=optimised)
-    got = logits(build_twin(model), small.images)
+    # Without the optimiser Q/DQ nodes stay apart and products are float: nothing saturates on any CPU.
+    got = logits(build_twin(model, saturating=None if optimised else False), small.images)
     # A sum that lies on the edge of two integers may be rounded to the other one: a step, no more.
     step = np.diff(np.unique(got)).min()
     assert (expected.argmax(axis=1) == got.argmax(axis=1)).all()
     assert np.abs(expected - got).max() <= 1.01 * step
 
 
+@pytest.mark.parametrize("saturating", [True, False])
+@pytest.mark.parametrize("form", ["quantised", "integer_only"])
+def test_a_twin_computes_what_either_kind_of_cpu_computes(
+    request: pytest.FixtureRequest, small: Any, form: str, *, saturating: bool
+) -> None:
+    model = request.getfixturevalue(form)
+    cpu = EmulatedModel(fused(model), saturating=saturating)
+    expected = cpu.logits(small.images)
+    got = logits(build_twin(model, saturating=saturating), small.images)
+    assert (expected.argmax(axis=1) == got.argmax(axis=1)).all()
+    assert np.abs(expected - got).max() <= 1.01 * np.diff(np.unique(expected)).min()
+    other = logits(build_twin(model, saturating=not saturating), small.images)
+    assert (expected.argmax(axis=1) != other.argmax(axis=1)).any()
+
+
+def test_a_saturating_twin_has_the_gradient_of_the_exact_product(quantised: Any) -> None:
+    module = next(part for part in build_twin(quantised, saturating=True).modules() if isinstance(part, Saturation))
+    conv = next(part for part in build_twin(quantised).modules() if isinstance(part, torch.nn.Conv2d))
+    values = torch.full((1, 3, 12, 12), (255 - module._point) * module._step, requires_grad=True)
+    product = conv(values)
+    changed = module(product, values)
+    assert (changed != product).any()
+    (expected,), (got,) = (torch.autograd.grad(part.sum(), values, retain_graph=True) for part in (product, changed))
+    assert torch.equal(expected, got)
+
+
 def test_the_gradient_of_a_quantised_twin_is_close_to_the_float_one(small: Any, quantised: Any) -> None:
     targets = np.zeros(len(small.images), dtype=np.int64)
     expected = input_gradient(small.module, small.images, targets)
-    got = input_gradient(build_twin(quantised), small.images, targets)
+    # On exact sums: what saturation changes is no matter of quantisation.
+    got = input_gradient(build_twin(quantised, saturating=False), small.images, targets)
     assert np.corrcoef(expected.ravel(), got.ravel())[0, 1] > 0.95
 
 

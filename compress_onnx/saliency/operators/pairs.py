@@ -15,9 +15,10 @@ from compress_onnx.saliency.operators.quantisation import (
     RectifyingFakeQuantize,
     RectifyingQuantize,
 )
+from compress_onnx.saliency.operators.saturation import Saturation
 
 # Modules that give values of both signs, after which a network has a ReLU or a quantiser has taken it away.
-_SIGNED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Gemm, BatchNorm, Add)
+_SIGNED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Gemm, BatchNorm, Add, Saturation)
 
 
 def fuse_pairs(twin: fx.GraphModule) -> None:
