@@ -51,7 +51,8 @@ SaliencySamples = Annotated[int, typer.Option(help=config.SALIENCY_SAMPLES.help)
 Target = Annotated[
     str,
     typer.Option(
-        help="Ask another CPU too: qemu:haswell or qemu:CPU (emulated), qemu-aarch64:CPU:ROOT (a folder with an ARM "
+        help="Ask another CPU too: simulated:x86-64-avx2, simulated:x86-64-vnni or simulated:aarch64 (its arithmetic, "
+        "on this machine), qemu:haswell or qemu:CPU (emulated), qemu-aarch64:CPU:ROOT (a folder with an ARM "
         "Python), ssh://user@board:port/path/to/python (port and path may be left out), or local."
     ),
 ]

@@ -28,7 +28,8 @@ class CrossCpu:
 
     The fields of :class:`CrossAnswers` are the candidate's; ``baseline`` holds the baseline
     file's. ``latency`` was measured there; ``None`` with ``latency_reason`` on emulated CPUs,
-    whose times say nothing, and where nothing was to be timed.
+    whose times say nothing, and where nothing was to be timed. ``simulated`` tells that no such CPU
+    was asked: its answers were computed by the arithmetic of its kernels.
     """
 
     target: str
@@ -40,3 +41,4 @@ class CrossCpu:
     baseline: CrossAnswers
     latency: LatencyComparison | None = None
     latency_reason: str | None = None
+    simulated: bool = False

@@ -35,6 +35,8 @@ def cross_cpu_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table
     rows += [_answers_row(name, _own(cross), fraction_cell(rate)) for name, cross, rate in crossed]
     head = ("Artifact", "Cross-CPU flips", "Kinds", "Compression flips", "Accuracy there", "Change", "Logits differ by")
     caption = f"The same files on {first.target} ({machine(first.environment)})"
+    if first.simulated:
+        caption = f"The same files on {first.target} (simulated: {first.environment.emulator})"
     if not any(cross.latency for _, cross, _ in crossed):
         note = f"No latency: {first.latency_reason}." if first.latency_reason else ""
         return Table(caption=caption, head=head, rows=tuple(rows), note=note)

@@ -91,6 +91,9 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     # Asked first: a board that cannot be reached is known before an hour of work.
     other = other_cpu(job.images, job.options)
     parties = contestants(job.entries, job.images, fallback=job.options.preprocessing, folder=job.folder)
+    if other is not None:
+        for party in parties:
+            other.there.expect_answers(party.path)
     # One candidate at a time: what is kept of it is its part of the record and the rows it shows.
     forms = [party.preprocessing for party in parties]
     with filled_whole(job.folder) as folder, decoded_once(job.images, forms) as decoded:

@@ -53,6 +53,8 @@ class OtherCpu:
     def untimed(self, pair: tuple[Contestant, Contestant]) -> str | None:
         """Return why nothing is timed there, ``None`` where it is."""
         target = self.there.target
+        if self.there.simulated:
+            return "simulated: it has no times"
         if target.emulator is not None:
             return f"emulated by {target.emulator}: its times say nothing about the CPU"
         if not target.timed:
@@ -127,6 +129,7 @@ def _crossing(
         baseline=baseline,
         latency=other.latency(pair),
         latency_reason=other.untimed(pair),
+        simulated=other.there.simulated,
     )
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.errors import TargetError, UnknownNameError, WorkerError
+from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
 from compress_onnx.gate.measures import measures
 from compress_onnx.records import RunRecord
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.targets import Elsewhere, Target
+from compress_onnx.runtime.targets.simulated import SimulatedCpu
 from compress_onnx.store import load_predictions, load_run
 from compress_onnx.study import elsewhere
 from compress_onnx.study.compare import Job, compare_models
@@ -159,3 +160,25 @@ def test_without_a_target_nothing_is_asked(compare: Compare) -> None:
     record = compare()
     assert record.comparisons[0].cross_cpu is None
     assert record.comparisons[0].footprint_candidate.resident is None
+
+
+def test_a_simulated_cpu_says_so_in_the_record_and_has_no_times(compare: Compare, tmp_path: Path) -> None:
+    (found,) = compare(target="simulated:aarch64").comparisons
+    cross = found.cross_cpu
+    assert cross is not None
+    assert cross.simulated
+    assert (cross.flips.flips, cross.environment.cpu_target) == (0, "aarch64")
+    assert cross.latency_reason == "simulated: it has no times"
+    assert load_run(tmp_path / "run").comparisons[0].cross_cpu == cross
+
+
+def test_a_file_that_cannot_be_simulated_is_refused_before_anything_is_predicted(
+    compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ModelError("operators whose integer kernels were measured", "QAttention", where="other.onnx")
+
+    monkeypatch.setattr(SimulatedCpu, "expect_answers", refuse)
+    with pytest.raises(ModelError, match="QAttention"):
+        compare(target="simulated:aarch64")
+    assert not (tmp_path / "run").exists()

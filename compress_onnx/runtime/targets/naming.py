@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 
 from compress_onnx.registry import unknown
-from compress_onnx.runtime.targets import qemu, ssh
+from compress_onnx.runtime.targets import qemu, simulated, ssh
 from compress_onnx.runtime.targets.target import Target
 
-FORMS = ("local", "qemu:haswell", "qemu:CPU", "qemu-aarch64:CPU[:/path/to/root]", ssh.FORM)
+FORMS = ("local", *simulated.FORMS, "qemu:haswell", "qemu:CPU", "qemu-aarch64:CPU[:/path/to/root]", ssh.FORM)
 
 
 def target_named(text: str) -> Target:
-    """Return the target of a name: ``local``, ``qemu:CPU``, ``qemu-aarch64:CPU[:ROOT]`` or ``ssh://…``.
+    """Return the target of a name.
+
+    It is ``local``, ``simulated:CLASS``, ``qemu:CPU``, ``qemu-aarch64:CPU[:ROOT]`` or ``ssh://…``.
 
     Errors
     ------
     UnknownNameError
-        if the name has none of these forms, or the emulator does not know the CPU.
+        if the name has none of these forms, or the CPU is not known.
     OptionError
         if an ssh address is not of its form.
     TargetError
@@ -26,6 +28,8 @@ def target_named(text: str) -> Target:
     kind, separator, rest = text.partition(":")
     if text == "local":
         return Target(name=text, command=(sys.executable,))
+    if kind == simulated.KIND and rest:
+        return simulated.simulated(rest, name=text)
     if kind == "qemu" and rest:
         return qemu.x86_64(rest, name=text)
     if kind == "qemu-aarch64" and rest:

@@ -65,6 +65,14 @@ class Elsewhere:
     target: Target
     environment: Environment
 
+    @property
+    def simulated(self) -> bool:
+        """Whether its answers are computed here, by the arithmetic of such a CPU."""
+        return False
+
+    def expect_answers(self, path: Path) -> None:
+        """Raise :class:`ModelError` if it is known beforehand that the file cannot be answered for there."""
+
     def logits(
         self, path: Path, batches: Iterable[NDArray[np.float32]], *, threads: int, classes: int
     ) -> NDArray[np.float32]:
@@ -120,7 +128,7 @@ def _loaded(target: Target, path: Path, *, threads: int) -> Iterator[tuple[Worke
         yield worker, worker.load(path, threads=threads)
 
 
-def reached(target: Target) -> Elsewhere:
+def asked_by_worker(target: Target) -> Elsewhere:
     """Start a worker on the target once, and return it with its CPU's passport.
 
     Errors
