@@ -141,7 +141,8 @@ def show_summary(record: RunRecord) -> None:
         for row in found
     ]
     data = f"{record.dataset.name} ({record.dataset.split}, {record.dataset.n} images)"
-    title = f"{data}, baseline accuracy {found[0].accuracy_baseline}; changes with 95 % intervals"
+    cpu = f"{record.environment.cpu_model}, {record.environment.cpu_target}"
+    title = f"{data}, baseline accuracy {found[0].accuracy_baseline}; changes with 95 % intervals; on {cpu}"
     show_table(title, ("candidate", "accuracy", "flips", "worst class", "saliency", "latency", "size"), rows)
     _show_other_cpu(record)
 

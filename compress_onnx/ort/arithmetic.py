@@ -38,8 +38,13 @@ def pairs_at_risk(weights: NDArray[np.int8]) -> NDArray[np.bool_]:
     [[True, False, False]]
     """
     pairs = _paired(weights)
-    high = _LARGEST_ACTIVATION * np.maximum(pairs, 0).sum(axis=1)
-    low = _LARGEST_ACTIVATION * np.minimum(pairs, 0).sum(axis=1)
+    return _overflowing(pairs, np.full((len(pairs), 2), _LARGEST_ACTIVATION, np.int32))
+
+
+def _overflowing(pairs: NDArray[np.int32], largest: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which pairs of weights (P, 2, O) overflow for some activations up to ``largest`` (P, 2)."""
+    reach = largest[..., None]
+    high, low = (reach * np.maximum(pairs, 0)).sum(axis=1), (reach * np.minimum(pairs, 0)).sum(axis=1)
     return np.asarray((high > _HIGH) | (low < _LOW))
 
 
@@ -50,7 +55,7 @@ def _paired(weights: NDArray[np.int8]) -> NDArray[np.int32]:
 
 
 def lost_in_pairs(columns: NDArray[np.uint8], weights: NDArray[np.int8]) -> Iterator[tuple[int, NDArray[np.int32]]]:
-    """Yield for each output channel at risk what each of its risky pairs loses to saturation.
+    """Yield for each output channel that may overflow what each pair that may loses to saturation.
 
     ``columns`` (K, R) holds what ``weights`` (K, O) multiply; yielded are the channel and
     ``clip(s) - s`` (pairs, R) int32, 0 where the pair's sum s fits into int16.
@@ -59,8 +64,10 @@ def lost_in_pairs(columns: NDArray[np.uint8], weights: NDArray[np.int8]) -> Iter
     >>> [(channel, lost.tolist()) for channel, lost in lost_in_pairs(columns, np.array([[127], [127]], np.int8))]
     [(0, [[-32003, 0]])]
     """
-    risky, pairs = pairs_at_risk(weights), _paired(weights)
+    pairs = _paired(weights)
     even = np.pad(columns, ((0, len(columns) % 2), (0, 0)))
+    # What these activations cannot bring to overflow is not multiplied.
+    risky = _overflowing(pairs, even.max(axis=1, initial=0).reshape(-1, 2).astype(np.int32))
     for channel in np.flatnonzero(risky.any(axis=0)).tolist():
         places = np.flatnonzero(risky[:, channel])
         first, second = (even[2 * places + half].astype(np.int32) for half in (0, 1))

@@ -23,7 +23,7 @@ def bench_page(record: BenchRecord) -> Page:
     names = names_of(record)
     return Page(
         title=f"Latency of {', '.join(names[1:])} against {names[0]}",
-        subtitle=f"{record.environment.cpu_model}, {record.started_at}",
+        subtitle=f"{record.environment.cpu_model} ({record.environment.cpu_target}), {record.started_at}",
         sections=(_speed(record), _numbers(record), _sweep(record), _doubts(record), _origin(record)),
     )
 

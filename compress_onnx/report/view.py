@@ -51,4 +51,5 @@ def _subtitle(record: RunRecord) -> str:
     number = len(record.comparisons)
     candidates = f"{number} candidate{'' if number == 1 else 's'}"
     data = record.dataset
-    return f"{candidates} against the baseline on {data.n:,} images ({data.split}), {record.environment.cpu_model}"
+    cpu = f"{record.environment.cpu_model} ({record.environment.cpu_target})"
+    return f"{candidates} against the baseline on {data.n:,} images ({data.split}), {cpu}"

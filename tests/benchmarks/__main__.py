@@ -29,14 +29,15 @@ from bench_targets import target_rows
 from bench_twin import twin_rows
 
 from compress_onnx.compress.prune import PruneOptions, prune_model
+from compress_onnx.runtime.cpu import cpu_label
 from compress_onnx.runtime.disturbance import machine_warnings
 
 
 def rows(folder: Path) -> Iterator[Row]:
     """Yield every row, the most delicate measurements first."""
     files = {name: made(name, folder) for name in NETWORKS}
-    yield from latency_rows("resnet18", files["resnet18"], against_fp32=3.5)
-    yield from latency_rows("squeezenet", files["squeezenet"], against_fp32=1.4)
+    yield from latency_rows("resnet18", files["resnet18"])
+    yield from latency_rows("squeezenet", files["squeezenet"])
     for name in NETWORKS:
         yield from fusion_rows(name, files[name])
     yield from (size_row(name, files[name]) for name in ("resnet18", "squeezenet"))
@@ -82,7 +83,7 @@ def main() -> int:
         for row in rows(Path(folder)):
             measured.append(row)
             print(*row.cells(), sep=" | ", file=sys.stderr, flush=True)  # noqa: T201  # a sign of life
-    print(table(measured))  # noqa: T201  # the table is the output
+    print(cpu_label(), table(measured), sep="\n")  # noqa: T201  # the table is the output
     for warning in warnings:
         print(f"warning: {warning}")  # noqa: T201  # see above
     return int(any(row.passed is False for row in measured))

@@ -14,6 +14,7 @@ from compress_onnx.saliency.operators.integer import written_out  # noqa: E402  
 from compress_onnx.saliency.operators.quantisation import RectifyingQuantize  # noqa: E402
 from compress_onnx.saliency.twin import build_twin, layers  # noqa: E402
 
+pytestmark = pytest.mark.cpu
 MICROSOFT = "com.microsoft"
 RNG = np.random.default_rng(0)
 SCALES: dict[str, Any] = {

@@ -125,6 +125,7 @@ def test_without_flips_their_group_is_none_with_the_reason(small: Any, against: 
     assert shift.over_same_undefined_reason is None
 
 
+@pytest.mark.cpu
 def test_a_quantised_model_lies_between_the_anchors(explained: Any, quantised: Any, against: Any) -> None:
     shift = against(quantised).shift
     assert 0 < shift.scale_position.value < 1

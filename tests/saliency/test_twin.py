@@ -70,6 +70,7 @@ def test_a_float_twin_has_the_gradients_of_the_original_module(small: Any) -> No
     assert relative_error(expected, got) < 1e-3
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize("optimised", [True, False])
 @pytest.mark.parametrize("form", ["quantised", "stored_in_4_bits"])
 def test_a_quantised_twin_predicts_what_onnx_runtime_predicts(
