@@ -37,7 +37,7 @@ _ELEMENTWISE = frozenset(
         "QuantizeLinear",
     }
 )
-_INTEGER = re.compile(r"^(Q[A-Z]|Quantize|Dequantize|DynamicQuantize)|Integer|NBits|BlockQuantized")
+_INTEGER = re.compile(r"^(Q[A-Z]|Quantize|Dequantize|DynamicQuantize)|Integer|NBits")
 # How ONNX Runtime spells the types of tensors.
 _KINDS = {
     "tensor(bool)": TensorProto.BOOL,
@@ -49,6 +49,8 @@ _KINDS = {
     "tensor(int8)": TensorProto.INT8,
     "tensor(uint8)": TensorProto.UINT8,
 }
+# MatMulNBits quantises its activations to int8 at this level of accuracy.
+_INT8_LEVEL = 4
 Watch = Callable[[IntegerNode, NDArray[np.uint8], int], None]
 
 
@@ -140,6 +142,9 @@ def _unmeasured(
 
 
 def _adds_integers(node: NodeProto) -> bool:
+    if node.op_type == "MatMulNBits":
+        # Any other level multiplies in floating point.
+        return any(entry.name == "accuracy_level" and entry.i == _INT8_LEVEL for entry in node.attribute)
     return bool(_INTEGER.search(node.op_type)) and node.op_type not in _ELEMENTWISE
 
 

@@ -19,7 +19,7 @@ from compress_onnx.ort.requantisation import result_of
 from compress_onnx.runtime.targets import target_named
 
 U8, S8 = np.uint8, np.int8
-Case = tuple[onnx.ModelProto, NDArray[Any], bool]
+Case = tuple[onnx.ModelProto, NDArray[Any], bool, IntegerNode]
 MICROSOFT = "com.microsoft"
 
 
@@ -117,7 +117,7 @@ SHAPES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
 OPERATORS = ("MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearMatMul")
 
 
-def cases(one_node: Callable[..., onnx.ModelProto]) -> Iterator[Case]:
+def _cases(one_node: Callable[..., onnx.ModelProto]) -> Iterator[tuple[onnx.ModelProto, NDArray[Any], bool]]:
     """Yield models with inputs, and whether their kernel saturates on a CPU without VNNI."""
     for (shape, options), types in itertools.product(SHAPES, SAME):
         groups = options.get("groups", 1)
@@ -132,6 +132,12 @@ def cases(one_node: Callable[..., onnx.ModelProto]) -> Iterator[Case]:
     tensors = {"w": levels(rng, (4, 8, 3, 3), S8), "xz": U8(9), "wz": S8(0)}
     node = helper.make_node("ConvInteger", ["x", "w", "xz", "wz"], ["y"], "node")
     yield one_node(node, tensors, given, TensorProto.INT32), given, False
+
+
+@pytest.fixture(scope="module")
+def cases(one_node: Any) -> list[Case]:
+    """Models of one node, inputs, whether its kernel saturates without VNNI, and the node as it is read."""
+    return [(model, given, way, *fused(model).nodes) for model, given, way in _cases(one_node)]
 
 
 def computed(node: IntegerNode, given: NDArray[Any], *, saturating: bool) -> NDArray[Any]:
@@ -151,26 +157,23 @@ def expect_equal(expected: NDArray[Any], got: NDArray[Any]) -> None:
 
 
 @pytest.mark.cpu
-def test_every_kernel_adds_as_the_table_says_on_this_cpu(one_node: Any, runtime: Any) -> None:
-    for model, given, saturating in cases(one_node):
-        (node,) = fused(model).nodes
+def test_every_kernel_adds_as_the_table_says_on_this_cpu(cases: list[Case], runtime: Any) -> None:
+    for model, given, saturating, node in cases:
         assert node.adds_pairs == saturating, node.proto
         expect_equal(runtime(model, given), computed(node, given, saturating=saturates()))
 
 
-def test_exactly_the_kernels_that_add_pairs_answer_otherwise_on_the_other_kind_of_cpu(one_node: Any) -> None:
-    for model, given, saturating in cases(one_node):
-        (node,) = fused(model).nodes
+def test_exactly_the_kernels_that_add_pairs_answer_otherwise_on_the_other_kind_of_cpu(cases: list[Case]) -> None:
+    for _, given, saturating, node in cases:
         stopped, exact = (computed(node, given, saturating=way) for way in (True, False))
         assert (stopped != exact).any() <= saturating
         assert not saturating or node.risks().any()
 
 
 @pytest.mark.slow
-def test_every_kernel_adds_as_the_table_says_on_an_emulated_cpu(one_node: Any, emulated: str) -> None:
+def test_every_kernel_adds_as_the_table_says_on_an_emulated_cpu(cases: list[Case], emulated: str) -> None:
     with target_named(emulated).worker() as worker:
-        for model, given, _ in cases(one_node):
-            (node,) = fused(model).nodes
+        for model, given, _, node in cases:
             worker.load(model.SerializeToString())
             expect_equal(worker.run({"x": given})["y"], computed(node, given, saturating=True))
 
