@@ -27,7 +27,8 @@ def zip_bytes(path: Path) -> int:
 
 def zstd_bytes(path: Path) -> int:
     """Return the size of the file after zstd, as one frame."""
-    packed = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(path.read_bytes(), asbytes=True)
+    with pa.memory_map(str(path)) as file:
+        packed = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(file.read_buffer(), asbytes=True)
     return len(packed)
 
 
