@@ -158,7 +158,9 @@ def _content(path: Path) -> bytes:
 def _expect_small(size: int, path: Path) -> None:
     if size > MAX_BYTES:
         got = f"{size / 2**30:.1f} GiB with its data"
-        raise ModelError("a model below 2 GiB", got, where=path, remedy="Export a smaller form of it: one ONNX file holds no more.")
+        raise ModelError(
+            "a model below 2 GiB", got, where=path, remedy="Export a smaller form of it: one ONNX file holds no more."
+        )
 
 
 def _parsed(content: bytes, path: Path) -> onnx.ModelProto:
