@@ -70,6 +70,7 @@ def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[Reci
         zstd_bytes=sum(map(zstd_bytes, read.files)),
         initializer_bytes=initializer_bytes(model),
         entropy_bytes=entropy_bytes(model),
+        files=len(read.files),
     )
 
 
