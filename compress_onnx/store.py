@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from compress_onnx.errors import RecordError
 from compress_onnx.files import BROKEN_ARCHIVE, write_text, written_whole
-from compress_onnx.records import SCHEMA_VERSION, AttentionMaps, Predictions, RunRecord, StudyRecord
+from compress_onnx.records import SCHEMA_VERSION, Artifact, AttentionMaps, Predictions, RunRecord, StudyRecord
 
 ATTENTION_FOLDER = "attention"
 RUN_FILE = "run.json"
@@ -40,6 +40,8 @@ _TIMES = frozenset(
     {"run_id", "started_at", "seconds", "latency", "predicted", "resident", "cpu_temperature_c", "timed_on"}
 )
 
+# Stored types that no way of writing them makes smaller; a varint of others may be.
+_NEVER_SHORTER = frozenset({"float", "double", "int8", "uint8", "int4", "uint4"})
 
 _PICTURES = pa.schema([("sample_id", pa.string()), ("artifact", pa.string()), ("png", pa.binary())])
 
@@ -78,9 +80,25 @@ def load_run(run: Path) -> RunRecord:
     Errors
     ------
     RecordError
-        if it is missing, not JSON, of another schema version, or not what the schema says.
+        if it is missing, not JSON, of another schema version, or not what the schema says, or a model's data
+        files were left out of it.
     """
-    return _validated(run_file(run), _runs())
+    found = _validated(run_file(run), _runs())
+    for artifact in found.artifacts:
+        _expect_whole(artifact, run_file(run))
+    return found
+
+
+def _expect_whole(artifact: Artifact, path: Path) -> None:
+    """Raise if a record of the time when a graph's file alone was hashed and weighed left data files out."""
+    least = sum(count for kind, count in artifact.initializer_bytes.items() if kind in _NEVER_SHORTER)
+    if artifact.files is None and least > artifact.file_bytes:
+        raise RecordError(
+            "a record of models by all their bytes",
+            f"{artifact.file_bytes} bytes of {artifact.name!r}, whose weights alone are {least}",
+            where=path,
+            remedy="Make the run again: its data files were left out, and its answers may be another model's.",
+        )
 
 
 def _validated(path: Path, schema: TypeAdapter[R]) -> R:

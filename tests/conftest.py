@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from google.protobuf.message import Message
 from hypothesis import settings
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -69,6 +71,53 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def make_model() -> MakeModel:
     """Make a checked model from nodes and arrays, ``input`` (batch, 3, 8, 8) to ``logits`` (batch, 5)."""
     return _model
+
+
+def _tensors(message: Message) -> Iterator[TensorProto]:
+    if isinstance(message, TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            parts: Iterable[Message] = [value] if isinstance(value, Message) else value
+            for part in parts:
+                yield from _tensors(part)
+
+
+def _scattered(
+    model: onnx.ModelProto, path: Path, *, place: Callable[[int], str] = "{}.data".format, gap: int = 0, least: int = 16
+) -> list[Path]:
+    """Write a model with its values of ``least`` bytes and more in data files, and return these.
+
+    ``place`` names the file of a tensor by its number; before each lie ``gap`` bytes that belong to none.
+    """
+    copy, files = onnx.ModelProto(), {}
+    copy.CopyFrom(model)
+    for number, tensor in enumerate(_tensors(copy)):
+        values = tensor.raw_data or numpy_helper.to_array(tensor).tobytes()
+        if len(values) < least:
+            continue
+        location = place(number)
+        before = files.get(location, b"") + bytes(gap)
+        files[location] = before + values
+        name, kind, dims = tensor.name, tensor.data_type, list(tensor.dims)
+        tensor.Clear()
+        tensor.name, tensor.data_type, tensor.data_location = name, kind, TensorProto.EXTERNAL
+        tensor.dims.extend(dims)
+        for key, value in {"location": location, "offset": len(before), "length": len(values)}.items():
+            tensor.external_data.add(key=key, value=str(value))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(copy.SerializeToString(deterministic=True))
+    for location, content in files.items():
+        (path.parent / location).parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / location).write_bytes(content)
+    return [path.parent / location for location in files]
+
+
+@pytest.fixture(scope="session")
+def scattered() -> Callable[..., list[Path]]:
+    """Write a model with its values in data files: ``scattered(model, path, place=lambda number: "w.data")``."""
+    return _scattered
 
 
 @pytest.fixture(scope="session")

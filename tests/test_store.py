@@ -121,6 +121,27 @@ def test_a_run_survives_the_disk(tmp_path: Path) -> None:
     assert store.load_run(tmp_path / "run") == store.load_run(path) == run_record()
 
 
+@pytest.mark.parametrize(
+    ("kind", "files", "believed"), [("float", None, False), ("float", 2, True), ("int64", None, True)]
+)
+def test_an_old_record_that_left_data_files_out_is_not_believed(
+    kind: str, files: int | None, *, believed: bool, tmp_path: Path
+) -> None:
+    """The graph's hash was its models' name then: two networks could have one. Small int64 values are stored smaller."""
+
+    def edit(content: dict[str, Any]) -> None:
+        content["artifacts"][0] |= {"file_bytes": 100, "initializer_bytes": {kind: 101}, "files": files}
+
+    folder = written(tmp_path, edit)
+    if believed:
+        assert store.load_run(folder).artifacts[0].initializer_bytes == {kind: 101}
+        return
+    with pytest.raises(
+        RecordError, match=r"100 bytes of 'prune:0\.5', whose weights alone are 101 .*Make the run again"
+    ):
+        store.load_run(folder)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(config=options, mean=st.lists(numbers, min_size=1).map(tuple), names=st.lists(st.text()).map(tuple))
 def test_any_values_survive_the_disk(

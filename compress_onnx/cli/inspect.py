@@ -46,7 +46,7 @@ def inspect(
     Example: compress-onnx inspect lenet5-w8a8.onnx --data gtsrb:train
     """
     from compress_onnx.compress.footprint import describe
-    from compress_onnx.graph import default_opset, load_model, weights
+    from compress_onnx.graph import default_opset, expect_unchanged, read_model, weights
     from compress_onnx.runtime.explanation import batch_norms, explanation
     from compress_onnx.runtime.fusion import fusion_receipt
     from compress_onnx.study.inspection import saturation_audit, weighed
@@ -54,17 +54,20 @@ def inspect(
 
     config.AUDIT_SIZE.check(images)
     config.SEED.check(seed)
-    graph = load_model(model)
+    read = read_model(model)
+    graph = read.model
     found, receipt = weights(graph), fusion_receipt(model)
     known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
     audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
     weight = weighed(model)
     why = explanation(graph, receipt)
     profile = profile_file(model) if profiled else None
+    expect_unchanged(model, read.sha256)
     if as_json:
         artifact = describe(model, name=model.stem, shown_path=str(model))
         facts = {
             "artifact": dataclasses.asdict(artifact),
+            "files": [str(file) for file in read.files],
             "weights": [dataclasses.asdict(weight) for weight in found],
             "fusion": dataclasses.asdict(receipt),
             "batch_norms": batch_norms(graph),
@@ -83,7 +86,7 @@ def inspect(
         _show_profile(profile)
     for sentence in why:
         put(f"Why not faster: {sentence}")
-    _show_footprint(weight)
+    _show_footprint(weight, files=len(read.files))
     _show_audit(audited)
 
 
@@ -110,14 +113,15 @@ def _show_profile(profile: ExecutionProfile) -> None:
     show_table(title, ("operator", "nodes", "ms per call", "share"), rows)
 
 
-def _show_footprint(found: Footprint) -> None:
+def _show_footprint(found: Footprint, *, files: int) -> None:
     stored = ", ".join(f"{kind} {kilobytes(number)}" for kind, number in found.initializer_bytes.items())
     coded = " and ".join(
         f"{kilobytes(number)} {name}"
         for number, name in ((found.zip_bytes, "zipped"), (found.zstd_bytes, "by zstd"))
         if number is not None
     )
-    put(f"{kilobytes(found.file_bytes)} in the file ({stored}), {coded}.")
+    place = "the file" if files == 1 else f"{files} files, which belong together"
+    put(f"{kilobytes(found.file_bytes)} in {place} ({stored}), {coded}.")
     if found.entropy_bytes is not None:
         put(
             f"Entropy of the weights: {kilobytes(found.entropy_bytes)}, what a perfect coder needs that ignores order and knows their histogram."

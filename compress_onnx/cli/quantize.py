@@ -88,13 +88,14 @@ def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str)
 
 
 def _widen(source: Path, target: Path, *, as_json: bool) -> None:
-    from compress_onnx.compress.lineage import descended
+    from compress_onnx.compress.lineage import descended, made_from
     from compress_onnx.compress.widen import widened
-    from compress_onnx.graph import load_model, save_model, weights
+    from compress_onnx.graph import read_model, save_model, weights
 
-    model = load_model(source)
+    read = read_model(source)
+    model = read.model
     if not any(weight.bits == 4 for weight in weights(model)):
         raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantise with --weights int4 instead.")
     wide = widened(model, where=source)
-    save_model(descended(wide, model, "widen", {}), target)
+    save_model(made_from(descended(wide, model, "widen", {}), read.sha256), target)
     made(target, as_json=as_json)

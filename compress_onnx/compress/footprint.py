@@ -8,8 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from compress_onnx.compress.entropy import entropy_bytes, initializer_bytes
-from compress_onnx.files import sha256_of_file
-from compress_onnx.graph import Weight, default_opset, load_model, precision, read_embedded, weights
+from compress_onnx.graph import ModelFile, Weight, default_opset, precision, read_embedded, read_model, weights
 from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
 
 # zip's usual level: what a release archive or an over-the-air update would carry.
@@ -28,7 +27,8 @@ def zip_bytes(path: Path) -> int:
 
 def zstd_bytes(path: Path) -> int:
     """Return the size of the file after zstd, as one frame."""
-    packed = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(path.read_bytes(), asbytes=True)
+    with pa.memory_map(str(path)) as file:
+        packed = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(file.read_buffer(), asbytes=True)
     return len(packed)
 
 
@@ -43,28 +43,34 @@ def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep
     ModelError
         if the file is not a valid ONNX model.
     """
-    model = load_model(path)
-    embedded = read_embedded(model, where=path)
+    return described(read_model(path), name=name, shown_path=shown_path, recipe=recipe)
+
+
+def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None) -> Artifact:
+    """Return the record of a model file that was read; see :func:`describe`. Its bytes are those of all its files."""
+    model = read.model
+    embedded = read_embedded(model, where=read.files[0])
     found = weights(model)
     elements = sum(weight.elements for weight in found)
     nonzero = sum(weight.nonzero for weight in found)
     return Artifact(
         name=name,
         path=shown_path,
-        sha256=sha256_of_file(path),
+        sha256=read.sha256,
         precision=precision(model),
         sparsity=1 - nonzero / elements if elements else 0.0,
         opset=default_opset(model),
-        file_bytes=path.stat().st_size,
-        zip_bytes=zip_bytes(path),
+        file_bytes=sum(path.stat().st_size for path in read.files),
+        zip_bytes=sum(map(zip_bytes, read.files)),
         weights=elements,
         nonzero_weights=nonzero,
         layers=tuple(map(_layer, found)),
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
-        zstd_bytes=zstd_bytes(path),
+        zstd_bytes=sum(map(zstd_bytes, read.files)),
         initializer_bytes=initializer_bytes(model),
         entropy_bytes=entropy_bytes(model),
+        files=len(read.files),
     )
 
 

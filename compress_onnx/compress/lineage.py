@@ -13,7 +13,11 @@ from compress_onnx.records import OptionValue, RecipeStep
 def descended(
     model: onnx.ModelProto, parent: onnx.ModelProto, step: str, options: dict[str, OptionValue]
 ) -> onnx.ModelProto:
-    """Return ``model`` with the metadata of ``parent``, the parent's hash and one more recipe step."""
+    """Return ``model`` with the metadata of ``parent``, the parent's hash and one more recipe step.
+
+    The hash is that of the file that :func:`~compress_onnx.graph.save_model` would write; where the parent came
+    from a file, :func:`made_from` puts that file's identity in its place.
+    """
     embedded = read_embedded(parent)
     grown = dataclasses.replace(
         embedded,
@@ -21,3 +25,8 @@ def descended(
         parent_sha256=model_sha256(parent),
     )
     return write_embedded(model, grown)
+
+
+def made_from(model: onnx.ModelProto, sha256: str) -> onnx.ModelProto:
+    """Return ``model`` with the identity of the file that it was made from, in however many steps."""
+    return write_embedded(model, dataclasses.replace(read_embedded(model), parent_sha256=sha256))

@@ -14,7 +14,8 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from compress_onnx import config
 from compress_onnx.cache import kept
 from compress_onnx.compress.calibrate import METHODS
-from compress_onnx.files import sha256_of, sha256_of_file, write_text
+from compress_onnx.files import sha256_of, write_text
+from compress_onnx.graph import model_identity
 
 # Grows when the same images would give other ranges than before.
 _VERSION = 1
@@ -26,7 +27,7 @@ def range_key(model: Path, data: str, *, method: str) -> str:
 
     ``data`` says which images, in which form: the manifest's hash and the preprocessing.
     """
-    words = (sha256_of_file(model), data, method, ort.__version__, str(_VERSION))
+    words = (model_identity(model), data, method, ort.__version__, str(_VERSION))
     return sha256_of(json.dumps(words).encode())
 
 

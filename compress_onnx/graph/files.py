@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of, write_bytes
+from compress_onnx.graph.identity import MAX_BYTES, whole_model
 
-# protobuf cannot serialise more than 2 GiB; image classifiers for CPU boxes stay far below.
-_MAX_BYTES = 2**31 - 1
+_MAX_BYTES = MAX_BYTES
 
 
 def load_model(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file and check it with ``onnx.checker``.
+    """Read an ONNX file, values of its data files included, and check it with ``onnx.checker``.
 
     Errors
     ------
     ModelError
-        if the file is missing, empty, truncated, not ONNX, or breaks ONNX's rules.
+        if the file is missing, empty, truncated, not ONNX, larger than 2 GiB, or breaks ONNX's rules, or a data
+        file is missing, too short, a link or outside its folder.
     """
-    _expect_file(path)
+    return read_model(path).model
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelFile:
+    """A checked model and the identity of the bytes it was read from; ``files`` are all that must be shipped."""
+
+    model: onnx.ModelProto
+    sha256: str
+    files: tuple[Path, ...]
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read an ONNX file once, as :func:`load_model` does, and say which bytes it was.
+
+    Errors
+    ------
+    ModelError
+        as of :func:`load_model`.
+    """
+    whole = whole_model(path)
+    if whole.held == b"":
+        raise ModelError("an ONNX file", "an empty file", where=path, remedy="Export it again.")
+    model = whole.parsed()
     try:
-        # Without a format, onnx goes by the suffix and would read other.json as JSON.
-        model = onnx.load(path, format="protobuf")
         onnx.checker.check_model(model)
         _expect_whole_tensors(model)
-    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
+    except (onnx.checker.ValidationError, ValueError) as error:
         raise ModelError(
             "a valid ONNX file", _first_line(error), where=path, remedy="Export it again, or check the download."
         ) from error
     if not model.graph.node:
         raise ModelError("a valid ONNX file", "no graph in it", where=path, remedy="Export it again.")
-    return model
-
-
-def _expect_file(path: Path) -> None:
-    if path.is_dir():
-        raise ModelError("an ONNX file", "a folder", where=path, remedy="Name the .onnx file inside it.")
-    if not path.is_file():
-        raise ModelError("an ONNX file", "no file", where=path, remedy="Check the path.")
-    if path.stat().st_size == 0:
-        raise ModelError("an ONNX file", "an empty file", where=path, remedy="Export it again.")
+    return ModelFile(model=model, sha256=whole.sha256, files=whole.files)
 
 
 def _expect_whole_tensors(model: onnx.ModelProto) -> None:

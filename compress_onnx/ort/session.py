@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from compress_onnx.config import THREADS
 from compress_onnx.errors import ModelError
+from compress_onnx.graph import WholeModel, whole_model
 
 # ORT's exceptions share no base class but Exception, and their list grows with its versions.
 _RUNTIME_FAILURES = tuple(
@@ -27,7 +28,7 @@ _LONGEST = 240
 
 
 def open_session(
-    model: Path | bytes,
+    model: Path | WholeModel | bytes,
     *,
     threads: int = THREADS.default,
     spinning: bool = True,
@@ -36,15 +37,16 @@ def open_session(
 ) -> ort.InferenceSession:
     """Load a model for the CPU as it would be deployed.
 
-    ``model`` is a file or a serialised model. ``threads`` are intra-op threads; operators run one
-    after another. ``spinning`` lets idle threads wait busily, ORT's default. ``optimised`` turns
+    ``model`` is a file, what was read of one, or a serialised model. A file is read once, its data
+    files too, and what the session holds does not change with it. ``threads`` are intra-op threads;
+    operators run one after another. ``spinning`` lets idle threads wait busily, ORT's default. ``optimised`` turns
     all graph optimisations on, ORT's default, or all off. ``save_optimised_to`` names a file that
     receives the graph ORT made.
 
     Errors
     ------
     ModelError
-        if the file is missing or ORT cannot load it.
+        if the file or its data is missing or ORT cannot load it.
     OptionError
         if ``threads`` is out of bounds.
     """
@@ -53,10 +55,11 @@ def open_session(
         options.optimized_model_filepath = str(save_optimised_to)
     # The default logger speaks of unknown CPUs; a report on stdout or stderr must not be mixed with it.
     ort.set_default_logger_severity(_FATAL)
-    where = _expect_file(model) if isinstance(model, Path) else ""
+    found = whole_model(model) if isinstance(model, Path) else model
+    content, where = (found, "") if isinstance(found, bytes) else (found.serialised(), str(found.path))
     with runtime_failures(where):
         return ort.InferenceSession(
-            str(model) if isinstance(model, Path) else model,
+            content,
             options,
             providers=["CPUExecutionProvider"],
             enable_fallback=0,  # the fallback prints on stdout and retries the same provider
@@ -96,13 +99,6 @@ def _options(threads: int, *, spinning: bool, optimised: bool) -> ort.SessionOpt
     if not spinning:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
-
-
-def _expect_file(path: Path) -> str:
-    if not path.is_file():
-        got = "a folder" if path.is_dir() else "no file"
-        raise ModelError("an ONNX file", got, where=path, remedy="Check the path.")
-    return str(path)
 
 
 def image_input(session: ort.InferenceSession, *, where: object = "") -> ort.NodeArg:

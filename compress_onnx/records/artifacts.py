@@ -89,7 +89,10 @@ class LayerWeights:
 
 @record
 class Artifact:
-    """One model file with hash and recipe. ``path`` is relative to the run's folder when inside it.
+    """One model with hash and recipe. ``path`` is relative to the run's folder when inside it.
+
+    ``sha256`` is the plain hash of a file that is all there is, and of one with data files the hash of all that is
+    loaded; bytes are those of all its ``files``, counted since data files are. ``parent_sha256`` is that of the file it was made from.
 
     ``layers`` holds its weight tensors in graph order, empty where they were not recorded.
     """
@@ -111,6 +114,7 @@ class Artifact:
     zstd_bytes: int | None = None
     initializer_bytes: dict[str, int] = dataclasses.field(default_factory=dict)
     entropy_bytes: int | None = None
+    files: int | None = None
 
 
 @record

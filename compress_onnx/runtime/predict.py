@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.config import THREADS, Progress, silent
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.files import sha256_of_file
+from compress_onnx.graph import WholeModel, whole_model
 from compress_onnx.ort.session import fixed_batch, image_input, open_session, runtime_failures
 from compress_onnx.records import Predictions
 from compress_onnx.runtime.batching import batch_for, spans
@@ -57,8 +57,9 @@ def predict(path: Path, samples: Samples, *, threads: int | None = None, progres
 
     See :func:`answers` for ``threads`` and errors.
     """
-    logits = answers(path, samples, threads=threads, progress=progress).logits
-    return predictions_of(sha256_of_file(path), samples, logits)
+    whole = whole_model(path)
+    logits = answers(whole, samples, threads=threads, progress=progress).logits
+    return predictions_of(whole.sha256, samples, logits)
 
 
 def predictions_of(artifact_sha256: str, samples: Samples, logits: NDArray[np.float32]) -> Predictions:
@@ -73,8 +74,10 @@ def predictions_of(artifact_sha256: str, samples: Samples, logits: NDArray[np.fl
     )
 
 
-def answers(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Answers:
-    """Return the logits of the file at ``path`` on ``samples``, in their order.
+def answers(
+    model: Path | WholeModel, samples: Samples, *, threads: int | None = None, progress: Progress = silent
+) -> Answers:
+    """Return the logits of a model file, or of what was read of one, on ``samples``, in their order.
 
     ``threads`` calls run at a time, by default one per usable core, each on one core: for images
     that come in thousands this is faster than one call on all cores, and the logits are those of
@@ -92,7 +95,7 @@ def answers(path: Path, samples: Samples, *, threads: int | None = None, progres
     """
     _expect_equal_lengths(samples)
     workers = usable_cores() if threads is None else THREADS.check(threads)
-    session = open_session(path, threads=1)
+    session, path = open_session(model, threads=1), model if isinstance(model, Path) else model.path
     size = fixed_batch(session)
     run = functools.partial(_batch_logits, session, size=size, where=path)
     fed = functools.partial(_fed, samples)

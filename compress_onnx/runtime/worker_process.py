@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import CompressOnnxError, ModelError, WorkerError
+from compress_onnx.graph import whole_model
 from compress_onnx.ort.session import plain_message
 from compress_onnx.runtime import worker
 
@@ -165,7 +166,7 @@ class Worker:
         return header, found
 
     def load(self, model: Path | bytes, **options: Any) -> dict[str, Any]:
-        """Open a session for a file of this machine, or for a model's bytes.
+        """Open a session for a file of this machine, or for a model's bytes; what is sent holds its data files too.
 
         ``options`` are those of :func:`worker.opened`, and ``affinity``, a list of cores. Returns the answer's
         ``load_ns``, ``affinity``, ``memory_before``, ``memory``, ``inputs`` and ``outputs``.
@@ -173,7 +174,7 @@ class Worker:
         where = model if isinstance(model, Path) else self.name
         if isinstance(model, Path) and self.sees_files:
             return self.ask("load", path=str(model.absolute()), options=options, where=where)[0]
-        content = model.read_bytes() if isinstance(model, Path) else model
+        content = whole_model(model).serialised() if isinstance(model, Path) else model
         return self.ask("load", {"model": np.frombuffer(content, np.uint8)}, options=options, where=where)[0]
 
     def run(self, arrays: Mapping[str, NDArray[Any]], *, seconds: float | None = None) -> dict[str, NDArray[Any]]:

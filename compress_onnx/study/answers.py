@@ -33,7 +33,7 @@ def answer_of(contestant: Contestant, images: DecodedImages, options: CompareOpt
     Errors
     ------
     ModelError
-        if the file cannot be run, its output is not (N, C), or a logit is NaN or infinite.
+        if the file is not what it was, cannot be run, its output is not (N, C), or a logit is NaN or infinite.
     """
     begin = time.perf_counter()
     whole, form = images.images, contestant.preprocessing
@@ -46,7 +46,7 @@ def answer_of(contestant: Contestant, images: DecodedImages, options: CompareOpt
     asked: list[Answers] = []
 
     def ask() -> NDArray[np.float32]:
-        asked.append(answers(contestant.path, samples, threads=options.threads, progress=progress))
+        asked.append(answers(contestant.whole(), samples, threads=options.threads, progress=progress))
         return asked[0].logits
 
     key = prediction_key(contestant.artifact.sha256, samples.sha256, _form(form)) if options.cache else None

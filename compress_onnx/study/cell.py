@@ -12,11 +12,12 @@ from pathlib import Path
 import onnx
 
 from compress_onnx import config
+from compress_onnx.compress.lineage import made_from
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import OptionError
-from compress_onnx.graph import read_embedded, save_model
+from compress_onnx.graph import model_sha256, read_embedded, save_model
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime.cpu import cpu_target
 from compress_onnx.study.calibration import CalibrationChoice
@@ -167,10 +168,11 @@ def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Cho
     if images.choice is not None:
         quantisation["cache_key"] = cache_key(images.choice, _preprocessing(baseline))
     first, shared = untouched(baseline), _shared_beginnings(cell.recipes)
+    whole = {_beginnings(text)[-1] for text in cell.recipes}
     known: dict[str, Workpiece] = {}
     entries = []
     for number, text in enumerate(cell.recipes, start=1):
-        piece = first
+        piece, parent = first, model_sha256(baseline)
         for beginning in _beginnings(text):
             found = known.get(beginning)
             if found is None:
@@ -179,9 +181,13 @@ def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Cho
             if beginning in shared:
                 known[beginning] = found
             piece = found
+            if beginning in whole:
+                # The last of these is the recipe's own artifact, and those before it are others of this run.
+                made = made_from(piece.model, parent)
+                parent = model_sha256(made)
         name = artifact_name(text)
         path = folder / ARTIFACTS / f"{name}.onnx"
-        save_model(piece.model, path)
+        save_model(made, path)
         entries.append(Entry(path=path, name=name, recipe=piece.recipe))
         progress(number / len(cell.recipes), text)
     return entries

@@ -48,7 +48,7 @@ from compress_onnx.store import (
 from compress_onnx.study.answers import answer_of
 from compress_onnx.study.attention import attention_against, baseline_attention
 from compress_onnx.study.calibration import calibration_info
-from compress_onnx.study.contestants import Contestant, Entry, class_names_for, contestants
+from compress_onnx.study.contestants import Contestant, Entry, class_names_for, contestants, expect_untouched
 from compress_onnx.study.elsewhere import crossed, other_cpu
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.pictures import shown_pictures, shown_rows
@@ -82,7 +82,8 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     Errors
     ------
     ModelError, DataError
-        if a model or the images do not fit, or an image that calibrated is evaluated.
+        if a model or the images do not fit, a file is written to meanwhile, or an image that calibrated is
+        evaluated.
     OptionError
         if there is no candidate.
     """
@@ -102,6 +103,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         found = _findings(run, answered)
         timings = time_contestants(parties, job.images, job.options, stages=stages)
         crossings = crossed(other, parties, lambda party: _answer_in(folder, party), stages=stages)
+        expect_untouched(parties)
     comparisons = tuple(
         dataclasses.replace(of, latency=latency, cross_cpu=crossing)
         for of, latency, crossing in zip(found, timings, crossings, strict=True)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from compress_onnx.compress.footprint import describe
+from compress_onnx.compress.footprint import described
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import Embedded, Signature, load_model, read_embedded, signature
+from compress_onnx.graph import (
+    Embedded,
+    Signature,
+    WholeModel,
+    expect_identity,
+    expect_unchanged,
+    read_embedded,
+    read_model,
+    signature,
+    whole_model,
+)
 from compress_onnx.records import Artifact, Preprocessing, RecipeStep
 
 
@@ -41,6 +51,24 @@ class Contestant:
     def input_shape(self) -> tuple[int, int, int]:
         """What it is fed, (C, H, W) or (H, W, C)."""
         return _fed_shape(self.preprocessing)
+
+    def whole(self) -> WholeModel:
+        """Read the file again, and be sure that it is the one of the artifact.
+
+        Errors
+        ------
+        ModelError
+            if its bytes, or those of its data files, are others now.
+        """
+        whole = whole_model(self.path)
+        expect_identity(self.path, whole.sha256, self.artifact.sha256)
+        return whole
+
+
+def expect_untouched(parties: Iterable[Contestant]) -> None:
+    """Raise :class:`ModelError` if a file was written to since it was described: no figure would surely be its own."""
+    for party in parties:
+        expect_unchanged(party.path, party.artifact.sha256)
 
 
 def _fed_shape(known: Preprocessing) -> tuple[int, int, int]:
@@ -82,13 +110,13 @@ def contestants(
     known = fallback
     found: list[Contestant] = []
     for entry in entries:
-        model = load_model(entry.path)
-        embedded = read_embedded(model, where=entry.path)
+        read = read_model(entry.path)
+        model, embedded = read.model, read_embedded(read.model, where=entry.path)
         known = known or embedded.preprocessing
         takes = signature(model, where=entry.path)
         preprocessing = _preprocessing(embedded.preprocessing or known, takes, entry.path)
         _check_classes(takes, embedded, images, entry.path)
-        artifact = describe(entry.path, name=entry.name, shown_path=_shown(entry.path, folder), recipe=entry.recipe)
+        artifact = described(read, name=entry.name, shown_path=_shown(entry.path, folder), recipe=entry.recipe)
         party = Contestant(
             path=entry.path,
             artifact=artifact,

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compress.lineage import descended
+from compress_onnx.compress.lineage import descended, made_from
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.reference import Batches, Reference, referenced
 from compress_onnx.compress.repair_step import repair_model
@@ -18,7 +18,7 @@ from compress_onnx.compress.structured import StructuredOptions, structured_prun
 from compress_onnx.config import Progress, silent
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, OptionError
-from compress_onnx.graph import load_model, model_bytes, save_model
+from compress_onnx.graph import model_bytes, read_model, save_model
 from compress_onnx.metrics.paired import PairedCounts, paired_counts
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.predict import logits_of
@@ -44,14 +44,14 @@ def prune_file(
     ModelError, DataError, OptionError
         as the steps.
     """
-    model = load_model(source)
+    read = read_model(source)
     if data is None:
-        pruned = _pruned(model, options, where=source)
+        pruned = made_from(_pruned(read.model, options, where=source), read.sha256)
         save_model(pruned, target)
         return pruned
-    images = prepared_data(model, data, where=source)
-    with referenced(model, _feed(images)) as reference:
-        pruned = pruned_and_repaired(reference, options, images, progress=progress)
+    images = prepared_data(read.model, data, where=source)
+    with referenced(read.model, _feed(images)) as reference:
+        pruned = made_from(pruned_and_repaired(reference, options, images, progress=progress), read.sha256)
     _save(pruned, target, images)
     return pruned
 
@@ -107,11 +107,11 @@ def search_file(
     DataError
         if the images have no labels.
     """
-    model = load_model(source)
-    images = prepared_data(model, data, where=source)
-    with referenced(model, _feed(images)) as reference:
+    read = read_model(source)
+    images = prepared_data(read.model, data, where=source)
+    with referenced(read.model, _feed(images)) as reference:
         pruned, found = searched_model(reference, job, images=images, where=source, progress=progress)
-    _save(pruned, target, images)
+    _save(made_from(pruned, read.sha256), target, images)
     return found
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from compress_onnx import config
 from compress_onnx.compress.int4_repair import repaired_int4
+from compress_onnx.compress.lineage import made_from
 from compress_onnx.compress.mixed import mixed_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.config import Progress, silent
@@ -20,7 +21,7 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of
-from compress_onnx.graph import load_model, read_embedded, save_model, signature
+from compress_onnx.graph import read_embedded, read_model, save_model, signature
 from compress_onnx.records import Preprocessing
 from compress_onnx.study.calibration import CalibrationChoice, beside, calibration_for, is_filed
 from compress_onnx.study.contestants import check_input
@@ -65,7 +66,8 @@ def quantise_file(
     DataError
         if the images do not fit, or would be evaluated too.
     """
-    model = load_model(source)
+    read = read_model(source)
+    model = read.model
     images = prepared_data(model, data, where=source)
     choice, known = images.choice, images.preprocessing
     named = dataclasses.replace(options, calibration=choice.info.sha256, cache_key=cache_key(choice, known))
@@ -76,7 +78,7 @@ def quantise_file(
         quantised = repaired_int4(model, feed, named, where=source)
     else:
         quantised = quantize_model(model, feed(), named, where=source)
-    save_model(quantised, target)
+    save_model(made_from(quantised, read.sha256), target)
     if not is_filed(choice.manifest):
         save_manifest(beside(target), choice.manifest)
     return choice.manifest.name

@@ -13,7 +13,7 @@ from compress_onnx.config import THREADS, Stages, silent_stages
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
-from compress_onnx.graph import load_model, signature
+from compress_onnx.graph import expect_unchanged, load_model, signature, whole_model
 from compress_onnx.records import SCHEMA_VERSION, BenchRecord, ExecutionProfile, LatencyComparison
 from compress_onnx.runtime.affinity import core_numbers
 from compress_onnx.runtime.cpu import environment
@@ -102,14 +102,18 @@ def bench_files(paths: Sequence[Path], sweep: Sweep, *, seed: int, stages: Stage
     OptionError, ModelError
         as :func:`time_files`.
     """
+    before = [(path, whole_model(path).sha256) for path in paths]
     found = time_files(paths, sweep, seed=seed, stages=stages)
+    explanations = _explanations(paths, found[: len(paths) - 1], sweep)
+    for path, sha256 in before:
+        expect_unchanged(path, sha256)
     return BenchRecord(
         schema_version=SCHEMA_VERSION,
         models=tuple(str(path) for path in paths),
         environment=environment(),
         seed=seed,
         latency=tuple(found),
-        explanations=_explanations(paths, found[: len(paths) - 1], sweep),
+        explanations=explanations,
     )
 
 

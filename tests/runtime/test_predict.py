@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.errors import DataError, ModelError, OptionError
+from compress_onnx.graph import model_identity
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime import batching
 from compress_onnx.runtime import predict as predict_module
@@ -38,6 +39,15 @@ def one_by_one(path: Path, images: NDArray[np.float32], shown: int = 1) -> NDArr
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     rows = [session.run(None, {"input": np.repeat(image[None], shown, axis=0)})[0][0] for image in images]
     return np.stack(rows)
+
+
+def test_predictions_carry_the_identity_of_all_that_was_loaded(
+    fp32: Path, images: NDArray[np.float32], scattered: Callable[..., object], tmp_path: Path
+) -> None:
+    scattered(onnx.load(fp32), tmp_path / "m.onnx")
+    found, alone = predict(tmp_path / "m.onnx", samples(images)), predict(fp32, samples(images))
+    assert found.artifact_sha256 == model_identity(tmp_path / "m.onnx") != alone.artifact_sha256
+    np.testing.assert_array_equal(found.logits, alone.logits)
 
 
 @pytest.mark.parametrize("n", [1, 2, 17, 23])

@@ -102,6 +102,23 @@ def test_answers_equal_those_of_this_process(running: Worker, fp32: Path, images
         np.testing.assert_array_equal(running.run({"input": images})["logits"], expected)
 
 
+@pytest.mark.parametrize("sees_files", [True, False])
+def test_a_model_with_data_files_is_sent_whole(
+    *,
+    sees_files: bool,
+    running: Worker,
+    fp32: Path,
+    images: NDArray[np.float32],
+    scattered: Callable[..., object],
+    tmp_path: Path,
+) -> None:
+    scattered(onnx.load(fp32), tmp_path / "m.onnx")
+    expected = open_session(fp32).run(None, {"input": images})[0]
+    running.sees_files = sees_files
+    running.load(tmp_path / "m.onnx")
+    np.testing.assert_array_equal(running.run({"input": images})["logits"], expected)
+
+
 def test_timed_calls_are_as_many_as_asked_for_and_the_first_is_kept_apart(
     running: Worker, fp32: Path, images: NDArray[np.float32]
 ) -> None:

@@ -56,6 +56,7 @@ def test_the_same_cell_twice_gives_the_same_record_but_for_time(tmp_path: Path) 
         f"artifacts/{name}.onnx" for name in (second.artifacts[0].name, "prune0.5", "w8a8", "prune0.5+w8a8")
     ]
     assert [artifact.parent_sha256 for artifact in second.artifacts[1:3]] == [second.artifacts[0].sha256] * 2
+    assert second.artifacts[3].parent_sha256 == second.artifacts[1].sha256
     assert second.calibration is not None
     assert all(comparison.saliency is not None for comparison in second.comparisons)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -11,6 +13,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from compress_onnx import config
@@ -319,3 +322,21 @@ def test_libraries_loaded_later_sum_on_one_thread_too(monkeypatch: pytest.Monkey
         assert quiet_options().intra_op_num_threads == 1
     assert os.environ["OMP_NUM_THREADS"] == "3"
     assert "MKL_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_model_with_data_files_travels_whole(
+    *, shared: bool, convnet: Any, scattered: Any, tmp_path: Path, own_cache: Path
+) -> None:
+    scattered(convnet, tmp_path / "a" / "m.onnx", place=lambda number: f"sub/{number}")
+    files = {"first.onnx": tmp_path / "a" / "m.onnx", "card.json": tmp_path / "card.json"}
+    files["card.json"].write_text('{"location": "no model"}')
+    sent = bundle(files, shared=shared)
+    if not shared:
+        keep(sent.contents(None))
+    there = sent.laid_out(tmp_path / "there")
+    moved = (there / "first.onnx").read_bytes()
+    shutil.rmtree(tmp_path / "a")
+    assert onnx.load_model_from_string(moved).graph.initializer == convnet.graph.initializer
+    assert json.loads((there / "card.json").read_text()) == {"location": "no model"}
+    assert own_cache.is_dir() != shared

@@ -1,4 +1,7 @@
-"""Files by content hash: a worker that has a content already is not sent it again."""
+"""Files by content hash: a worker that has a content already is not sent it again.
+
+A model with external tensors is sent as one file that holds them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from compress_onnx import config
 from compress_onnx.cache import trim
 from compress_onnx.errors import DataError
 from compress_onnx.files import sha256_of, sha256_of_file, write_bytes
+from compress_onnx.graph import is_one_file, whole_model
 
 Parcel = Mapping[str, bytes]
 """Contents by their SHA-256."""
@@ -49,8 +53,10 @@ class Bundle:
         for item in self.items:
             place = folder / item.name
             place.parent.mkdir(parents=True, exist_ok=True)
-            if self.shared:
+            if self.shared and is_one_file(Path(item.source)):
                 place.symlink_to(item.source)
+            elif self.shared:
+                write_bytes(place, _content(Path(item.source)))
             else:
                 _place(_kept(item.sha256), place)
         return folder
@@ -58,13 +64,22 @@ class Bundle:
     def contents(self, hashes: Collection[str] | None) -> Parcel:
         """Read the contents of these hashes, all without any, on the client."""
         wanted = (item for item in self.items if hashes is None or item.sha256 in hashes)
-        return {item.sha256: Path(item.source).read_bytes() for item in wanted}
+        return {item.sha256: _content(Path(item.source)) for item in wanted}
 
 
 def bundle(files: Mapping[str, Path], *, shared: bool) -> Bundle:
     """Return the bundle of these files by name."""
-    items = (Item(name=name, sha256=sha256_of_file(path), source=str(path.resolve())) for name, path in files.items())
+    # Not resolved: the data of a model lies beside the path that names it, also where that is a link.
+    items = (Item(name=name, sha256=_sha256(path), source=str(path.absolute())) for name, path in files.items())
     return Bundle(items=tuple(items), shared=shared)
+
+
+def _sha256(path: Path) -> str:
+    return sha256_of_file(path) if is_one_file(path) else sha256_of(_content(path))
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if is_one_file(path) else whole_model(path).serialised()
 
 
 def keep(parcel: Parcel) -> None:
