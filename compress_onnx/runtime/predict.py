@@ -91,10 +91,9 @@ def loaded(path: Path, *, threads: int | None = None) -> Loaded:
 def predict(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Predictions:
     """Return what the file at ``path`` answers on ``samples``, in their order.
 
-    See :func:`loaded` for ``threads`` and :func:`answers` for errors; that images do not depend on
-    each other is not checked here.
+    See :func:`answers`.
     """
-    logits = answers(loaded(path, threads=threads), samples, progress=progress).logits
+    logits = answers(path, samples, threads=threads, progress=progress).logits
     return predictions_of(sha256_of_file(path), samples, logits)
 
 
@@ -110,7 +109,16 @@ def predictions_of(artifact_sha256: str, samples: Samples, logits: NDArray[np.fl
     )
 
 
-def answers(model: Loaded, samples: Samples, *, batch: int | None = None, progress: Progress = silent) -> Answers:
+def answers(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Answers:
+    """Return the logits of the file at ``path`` on ``samples``, in their order.
+
+    See :func:`loaded` for ``threads`` and :func:`answered` for the rest. That answers do not depend on the
+    other images of a call is for :mod:`compress_onnx.runtime.independence` to check.
+    """
+    return answered(loaded(path, threads=threads), samples, progress=progress)
+
+
+def answered(model: Loaded, samples: Samples, *, batch: int | None = None, progress: Progress = silent) -> Answers:
     """Return the logits of a file on ``samples``, in their order.
 
     Calls run each on one core: for images that come in thousands this is faster than one call on

@@ -30,7 +30,7 @@ LIMIT_BYTES = 512 * 2**20
 _MEMBER = "logits"
 
 
-def prediction_key(artifact_sha256: str, dataset_sha256: str, form: str, how: str) -> str:
+def prediction_key(artifact_sha256: str, dataset_sha256: str, form: str, how: str = "") -> str:
     """Return the name under which logits are kept.
 
     ``form`` says how pictures become inputs: the preprocessing and what decodes and resizes them; ``how`` how

@@ -15,7 +15,7 @@ from compress_onnx.config import Progress
 from compress_onnx.data.decoded import DecodedImages
 from compress_onnx.records import BatchIndependence, PredictionRun, Predictions, Preprocessing
 from compress_onnx.runtime.independence import batch_check, counted
-from compress_onnx.runtime.predict import Answers, Loaded, Samples, answers, loaded, predictions_of
+from compress_onnx.runtime.predict import Answers, Loaded, Samples, answered, loaded, predictions_of
 from compress_onnx.runtime.prediction_cache import kept_check, kept_logits, prediction_key
 from compress_onnx.study.contestants import Contestant
 from compress_onnx.study.options import CompareOptions
@@ -95,7 +95,7 @@ class _Asking:
         how = "any batch" if check.predicted_batch is None else f"batch {check.predicted_batch}"
 
         def find() -> NDArray[np.float32]:
-            self.asked = answers(self._model, self.samples, batch=check.predicted_batch, progress=self._progress)
+            self.asked = answered(self._model, self.samples, batch=check.predicted_batch, progress=self._progress)
             return self.asked.logits
 
         return kept_logits(self._key(how), find, n=len(self.samples))
