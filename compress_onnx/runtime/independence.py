@@ -108,13 +108,14 @@ def batch_check(
         if equal calls get unequal answers, if answers depend on the call and the file takes only calls of one
         size beyond 1, or the file cannot be run.
     """
-    size = model.fixed or usual_batch(fed_rows(samples, 0, 1)[0].nbytes) if len(samples) else 1
-    size = model.fixed or min(size, len(samples))
+    if not len(samples):
+        return _nothing_asked(signs)
+    size = model.fixed or min(usual_batch(fed_rows(samples, 0, 1)[0].nbytes), len(samples))
     seen = _seen(model, _groups(samples, size, rng), signs)
     if seen.restless:
         raise _restless(model, seen, signs)
     difference, changed = _compared(seen.together, seen.alone)
-    apart = changed > 0 or difference > _ROUNDING * float(np.ptp(seen.alone, axis=1).max(initial=0.0))
+    apart = changed > 0 or difference > _ROUNDING * float(np.ptp(seen.alone, axis=1).max())
     dependent = model.fixed != 1 and (apart or seen.moved > 0 or signs.dependent)
     if dependent and model.fixed is not None:
         raise _fixed(model, signs)
@@ -128,6 +129,12 @@ def batch_check(
         predicted_batch=batch if dependent else None,
         causes=signs.causes if dependent else (),
         draws=signs.draws,
+    )
+
+
+def _nothing_asked(signs: GraphSigns) -> BatchIndependence:
+    return BatchIndependence(
+        independent=True, checked=0, batch=1, changed=0, compared=0, largest_difference=0.0, draws=signs.draws
     )
 
 
@@ -152,9 +159,9 @@ def counted(
 def _groups(samples: Samples, size: int, rng: np.random.Generator) -> list[_Group]:
     """Draw images for calls of ``size``; where there are fewer, as a fixed batch may ask for, some come twice."""
     rows = rng.permutation(len(samples))
-    rows = np.resize(rows, max(size, len(rows))) if len(rows) else rows
-    drawn = [rows[start : start + size] for start in range(0, len(rows) - size + 1, max(size, 1))]
-    return [_group(samples, group, rng) for group in drawn[: max(CHECKED // max(size, 1), 1)]]
+    rows = np.resize(rows, max(size, len(rows)))
+    drawn = [rows[start : start + size] for start in range(0, len(rows) - size + 1, size)]
+    return [_group(samples, group, rng) for group in drawn[: max(CHECKED // size, 1)]]
 
 
 def _group(samples: Samples, rows: NDArray[np.int64], rng: np.random.Generator) -> _Group:
@@ -169,9 +176,6 @@ def _group(samples: Samples, rows: NDArray[np.int64], rng: np.random.Generator) 
 
 
 def _seen(model: Loaded, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
-    if not groups:
-        nothing = np.empty((0, 0), np.float32)
-        return _Seen(together=nothing, alone=nothing, moved=0, restless=0)
     size = len(groups[0].images)
     calls = [group.images for group in groups]
     singly = model.fixed is None and size > 1
@@ -212,8 +216,6 @@ def _unequal(first: NDArray[np.float32], second: NDArray[np.float32]) -> int:
 
 def _compared(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[float, int]:
     """Return the largest difference of two sets of logits (N, C), and how many predictions differ."""
-    if not first.size:
-        return 0.0, 0
     difference = float(np.abs(first.astype(np.float64) - second).max())
     return difference, int((first.argmax(axis=1) != second.argmax(axis=1)).sum())
 
