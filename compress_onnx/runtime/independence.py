@@ -76,9 +76,9 @@ class _Group:
     first: NDArray[np.bool_]
     factors: Inputs
 
-    def beside(self, kept: NDArray[np.bool_]) -> Inputs:
-        """Return the call with all images but the ``kept`` ones exaggerated, each in another's place."""
-        mates = np.roll(self.images, 1, axis=0) * self.factors
+    def beside(self, kept: NDArray[np.bool_], factors: Inputs | np.float32) -> Inputs:
+        """Return the call with all images but the ``kept`` ones replaced by others, times ``factors``."""
+        mates = np.roll(self.images, 1, axis=0) * factors
         return np.where(kept.reshape(self.factors.shape), self.images, mates)
 
 
@@ -180,9 +180,9 @@ def _seen(model: Loaded, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
     calls = [group.images for group in groups]
     singly = model.fixed is None and size > 1
     halves = [half for group in groups for half in (group.first, ~group.first)] if size > 1 else []
-    beside = [groups[place // 2].beside(kept) for place, kept in enumerate(halves)]
+    owners = [group for group in groups for _ in range(2)][: len(halves)]
     with ThreadPoolExecutor(model.workers) as pool:
-        others = pool.map(lambda call: model.raw(_aligned(call)), beside)
+        others = pool.map(lambda group, kept: _beside_others(model, group, kept), owners, halves)
         together = list(pool.map(lambda call: model.logits(_aligned(call)), calls))
         alone = list(pool.map(model.logits, [row[None] for call in calls for row in call])) if singly else together
         moved = sum(
@@ -198,6 +198,15 @@ def _seen(model: Loaded, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
         moved=moved,
         restless=_unequal(np.concatenate(again), np.concatenate(together)),
     )
+
+
+def _beside_others(model: Loaded, group: _Group, kept: NDArray[np.bool_]) -> Logits:
+    """Return the answers to a call in which the ``kept`` images have other mates."""
+    try:
+        return model.raw(_aligned(group.beside(kept, group.factors)))
+    except ModelError:
+        # A graph may have no answer to such pictures, as where pixels look up a table.
+        return model.raw(_aligned(group.beside(kept, np.float32(1))))
 
 
 def _aligned(images: Inputs) -> Inputs:

@@ -229,3 +229,22 @@ def test_a_fixed_batch_of_one_depends_on_nothing(edited: Callable[[Edit], Path])
         model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
 
     assert checked(edited(edit), made_samples(20)).independent
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_a_graph_without_an_answer_to_exaggerated_pictures_is_judged_by_others(
+    fp32: Path, edited: Callable[[Edit], Path], *, mixes: bool
+) -> None:
+    """Every score has its place in a table, which ends where these pictures' scores do."""
+    samples = made_samples(40)
+    table = np.arange(int(np.abs(bare(fp32, samples, 40)).max()) + 1, dtype=np.float32)
+    nodes = [
+        ("Cast", ["scores"], "places", {"to": TensorProto.INT64}),
+        ("Gather", ["table", "places"], "found", {}),
+        ("ReduceMean", ["found", "first"], "mean", {"keepdims": 1}),
+        ("Add", ["scores", "mean" if mixes else "found"], "logits", {}),
+    ]
+    path = edited(behind(*nodes, table=table, first=np.array([0])))
+    with pytest.raises(ModelError, match=r"idx=|out of"):
+        loaded(path).raw(samples.inputs(0, 40) * np.float32(16))
+    assert checked(path, samples, blind=True).independent is not mixes
