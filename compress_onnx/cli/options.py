@@ -35,7 +35,10 @@ UsedThreads = Annotated[
 Cache = Annotated[bool, typer.Option(help="Keep predictions for the next comparison of the same file and data.")]
 Rounds = Annotated[int, typer.Option(help=config.ROUNDS.help)]
 Calls = Annotated[int, typer.Option(help=config.CALLS.help)]
-Batch = Annotated[int, typer.Option(help=config.BATCH.help)]
+Batch = Annotated[
+    int,
+    typer.Option(help=f"{config.BATCH.help} Models whose answers depend on the other images of a call predict so too."),
+]
 CalibrationSize = Annotated[int, typer.Option(help=config.CALIBRATION_SIZE.help)]
 Method = Annotated[str, typer.Option(help=f"{config.METHOD.help} One of {', '.join(config.METHOD.choices)}.")]
 Cpu = Annotated[str, typer.Option(help=f"{config.CPU.help} One of {', '.join(config.CPU.choices)}.")]

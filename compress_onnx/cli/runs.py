@@ -119,8 +119,18 @@ def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
         put(record_json(record))
     else:
         show_summary(record)
+    show_batches(record, as_json=as_json)
     say(f"Report: {page}")
     say(f"Again:  {shlex.join(record.command)}")
+
+
+def show_batches(record: RunRecord, *, as_json: bool) -> None:
+    """Print which models answer an image by the other images of a call; on stderr where stdout is for JSON."""
+    from compress_onnx.report.batch_words import batch_sentences
+
+    tell = say if as_json else put
+    for sentence in batch_sentences(record):
+        tell(f"Warning: {sentence}")
 
 
 def show_summary(record: RunRecord) -> None:

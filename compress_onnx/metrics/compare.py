@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from compress_onnx.config import SEED
 from compress_onnx.metrics.accuracy import accuracy_change
 from compress_onnx.metrics.classes import class_results
 from compress_onnx.metrics.confidence import confidence_shift
@@ -42,10 +45,12 @@ class OutputComparison:
     uncertainty: UncertaintyShift
 
 
-def compare_outputs(pair: LogitPair) -> OutputComparison:
+def compare_outputs(pair: LogitPair, *, seed: int = SEED.default) -> OutputComparison:
     """Return all that the metrics say about a pair; what needs labels is undefined without them.
 
-    >>> import numpy as np
+    ``seed`` draws permutations and halves: the same pair and seed give the same record, and candidates of one run
+    share the halves.
+
     >>> from compress_onnx.metrics.pair import LogitPair
     >>> logits = np.eye(3, dtype=np.float32)
     >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits, class_names=("a", "b", "c"))
@@ -58,7 +63,7 @@ def compare_outputs(pair: LogitPair) -> OutputComparison:
         classes=class_results(pair),
         confusion=confusion_change(pair),
         confidence=confidence_shift(pair),
-        class_pattern=class_pattern(pair),
+        class_pattern=class_pattern(pair, np.random.default_rng(seed)),
         divergence=output_divergence(pair),
-        uncertainty=uncertainty_shift(pair),
+        uncertainty=uncertainty_shift(pair, seed),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compress_onnx.config import SEED
 from compress_onnx.metrics.conformal import conformal_sets, no_sets
 from compress_onnx.metrics.measures import NO_LABELS
 from compress_onnx.metrics.temperature import no_repair, temperature_repair
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
 
     from compress_onnx.metrics.pair import LogitPair
 
-# One fixed split: the same predictions give the same record, and candidates of one run share it.
-SEED = 0
 ONE_SAMPLE = "one sample cannot both calibrate and judge"
 
 
-def uncertainty_shift(pair: LogitPair, seed: int = SEED) -> UncertaintyShift:
+def uncertainty_shift(pair: LogitPair, seed: int = SEED.default) -> UncertaintyShift:
     """Return conformal sets and temperatures of both models, fitted on one half and judged on the other.
 
-    The calibration half are ``N // 2`` samples drawn by ``seed``, the same for every candidate.
+    The calibration half are ``N // 2`` samples drawn by ``seed``, the run's, so that its candidates share them.
     Undefined without labels and for a single sample.
 
     >>> from compress_onnx.metrics.pair import LogitPair

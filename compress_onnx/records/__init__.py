@@ -56,6 +56,7 @@ from compress_onnx.records.outputs import (
     UncertaintyShift,
 )
 from compress_onnx.records.run import (
+    BatchIndependence,
     Comparison,
     PredictionRun,
     RunRecord,
@@ -88,6 +89,7 @@ __all__ = [
     "AccuracyChange",
     "Artifact",
     "AttentionMaps",
+    "BatchIndependence",
     "BenchRecord",
     "Better",
     "CalibrationInfo",

@@ -55,17 +55,41 @@ class Comparison:
 
 
 @record
+class BatchIndependence:
+    """Whether a file answers an image whatever other images are in the call, as it was found out.
+
+    ``checked`` images were answered alone, in a call of ``batch`` and in another one whose other
+    images were exaggerated. ``changed`` of ``compared`` predictions differ between calls of
+    ``batch`` and those that count, logits by up to ``largest_difference``. Where answers depend on
+    the call, ``predicted_batch`` images went into each that counts, and ``causes`` are the nodes
+    that look across images, as far as the graph shows. ``draws`` are nodes that draw at random,
+    though the answers to equal calls were equal.
+    """
+
+    independent: bool
+    checked: int
+    batch: int
+    changed: int
+    compared: int
+    largest_difference: float
+    predicted_batch: int | None = None
+    causes: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
+
+
+@record
 class PredictionRun:
-    """How a file's predictions came about; of this nothing changes them.
+    """How a file's predictions came about; of this only the batch may change them, and ``independence`` says whether.
 
     ``batch`` images went into one call and ``threads`` calls ran at a time, both ``None`` where the
-    predictions were found in the cache.
+    predictions were found in the cache. ``independence`` is ``None`` where it was not checked.
     """
 
     name: str
     batch: int | None
     threads: int | None
     seconds: float
+    independence: BatchIndependence | None = None
 
 
 @record

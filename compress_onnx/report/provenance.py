@@ -16,6 +16,7 @@ from compress_onnx.records import (
     RunRecord,
     SaliencyShift,
 )
+from compress_onnx.report.batch_words import independence_cell
 from compress_onnx.report.cells import Cell, Table, absent, code, count, words
 from compress_onnx.report.figures import percent, plain, size
 
@@ -118,19 +119,21 @@ def predicted_table(record: RunRecord) -> Table | None:
         return None
     return Table(
         caption="How the predictions were made",
-        head=("Artifact", "Images per call", "Calls at a time", "Seconds"),
+        head=("Artifact", "Images per call", "Calls at a time", "Seconds", "Answers depend on the call"),
         rows=tuple(map(_predicted_row, record.predicted)),
-        note="Nothing here changes a prediction.",
+        note="Nothing here changes a prediction, but for the images per call where answers depend on them.",
     )
 
 
 def _predicted_row(run: PredictionRun) -> tuple[Cell, ...]:
     found = "found in the cache"
+    batch = run.independence.predicted_batch if run.independence and run.batch is None else run.batch
     return (
         words(run.name),
-        absent(found) if run.batch is None else count(run.batch),
+        absent(found) if batch is None else count(batch),
         absent(found) if run.threads is None else count(run.threads),
         Cell(text=plain(run.seconds)),
+        independence_cell(run.independence),
     )
 
 

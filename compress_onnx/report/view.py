@@ -6,6 +6,7 @@ import dataclasses
 
 from compress_onnx.records import RunRecord
 from compress_onnx.report import provenance
+from compress_onnx.report.batch_words import batch_sentences
 from compress_onnx.report.section import Absent, Section
 from compress_onnx.report.sections import SECTIONS
 from compress_onnx.report.source import OlderRun, ReportInput
@@ -24,6 +25,7 @@ class ReportView:
     baseline: str
     verdict: VerdictView
     hurt: str
+    batches: tuple[str, ...]
     rows: tuple[CandidateRow, ...]
     warnings: tuple[str, ...]
     sections: tuple[Section, ...]
@@ -40,6 +42,7 @@ def build_view(source: ReportInput) -> ReportView:
         baseline=source.baseline,
         verdict=verdict_view(record.verdict),
         hurt=hurt_sentence(record),
+        batches=batch_sentences(record),
         rows=candidate_rows(record),
         warnings=provenance.warnings(record),
         sections=tuple(section for section in made if isinstance(section, Section)),

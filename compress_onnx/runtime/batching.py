@@ -39,6 +39,15 @@ def spans(n: int, batch: int) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], n], strict=True)) if starts else []
 
 
+def exact_spans(n: int, batch: int) -> list[tuple[int, int]]:
+    """Return start and stop of the calls for ``n`` images, ``batch`` in each but the last, which takes the rest.
+
+    >>> exact_spans(9, 4)
+    [(0, 4), (4, 8), (8, 9)]
+    """
+    return [(start, min(start + batch, n)) for start in range(0, n, batch)]
+
+
 def usual_batch(image_bytes: int) -> int:
     """Return the batch that is taken without a probe, for images of so many bytes as model input.
 
@@ -55,7 +64,7 @@ def _fitting(image_bytes: int) -> list[int]:
 def chosen_batch(run: Run, images: Inputs, *, clock: Callable[[], float] = time.thread_time) -> int:
     """Return the batch at which ``run`` answers ``images`` (P, ...) fastest, the usual one on equal terms.
 
-    A batch whose answers differ from those of the usual batch in any bit is never chosen, so that
+    For models whose answers do not depend on the other images of a call. A batch whose answers differ from those of the usual batch in any bit is never chosen, so that
     the clock has no say in what a model answers. The clock counts this thread's own work: others
     on the machine do not disturb it.
     """

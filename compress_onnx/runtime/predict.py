@@ -17,7 +17,7 @@ from compress_onnx.errors import DataError, ModelError
 from compress_onnx.graph import WholeModel, whole_model
 from compress_onnx.ort.session import fixed_batch, image_input, open_session, runtime_failures
 from compress_onnx.records import Predictions
-from compress_onnx.runtime.batching import batch_for, spans
+from compress_onnx.runtime.batching import batch_for, exact_spans, spans
 from compress_onnx.runtime.cpu import cpu_label
 from compress_onnx.runtime.passport import usable_cores
 
@@ -52,10 +52,46 @@ class Answers:
     threads: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loaded:
+    """A file in a session of one thread, which ``workers`` threads ask at a time.
+
+    ``fixed`` is the only batch it takes, ``None`` where any goes.
+    """
+
+    path: Path
+    session: ort.InferenceSession
+    workers: int
+    fixed: int | None
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the answers (B, C) float32 to one call, all finite; a fixed batch is filled up."""
+        return _batch_logits(self.session, images, size=self.fixed, where=self.path)
+
+    def raw(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the answers to one call as they come, finite or not."""
+        return _run(self.session, images, where=self.path)
+
+
+def loaded(model: Path | WholeModel, *, threads: int | None = None) -> Loaded:
+    """Open a model file, or what was read of one; ``threads`` ask it at a time, by default one per usable core.
+
+    Errors
+    ------
+    ModelError
+        if the file cannot be loaded or takes no images.
+    OptionError
+        if ``threads`` is out of bounds.
+    """
+    workers = usable_cores() if threads is None else THREADS.check(threads)
+    session, path = open_session(model, threads=1), model if isinstance(model, Path) else model.path
+    return Loaded(path=path, session=session, workers=workers, fixed=fixed_batch(session))
+
+
 def predict(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Predictions:
     """Return what the file at ``path`` answers on ``samples``, in their order.
 
-    See :func:`answers` for ``threads`` and errors.
+    See :func:`answers`.
     """
     whole = whole_model(path)
     logits = answers(whole, samples, threads=threads, progress=progress).logits
@@ -79,9 +115,18 @@ def answers(
 ) -> Answers:
     """Return the logits of a model file, or of what was read of one, on ``samples``, in their order.
 
-    ``threads`` calls run at a time, by default one per usable core, each on one core: for images
-    that come in thousands this is faster than one call on all cores, and the logits are those of
-    one thread whatever the number. The images per call are probed, see
+    See :func:`loaded` for ``threads`` and :func:`answered` for the rest. That answers do not depend on the
+    other images of a call is for :mod:`compress_onnx.runtime.independence` to check.
+    """
+    return answered(loaded(model, threads=threads), samples, progress=progress)
+
+
+def answered(model: Loaded, samples: Samples, *, batch: int | None = None, progress: Progress = silent) -> Answers:
+    """Return the logits of a file on ``samples``, in their order.
+
+    Calls run each on one core: for images that come in thousands this is faster than one call on
+    all cores, and the logits are those of one thread whatever the number. ``batch`` images go into
+    one call, the last one takes the rest. Without it the images per call are probed, see
     :func:`~compress_onnx.runtime.batching.chosen_batch`; a fixed batch is what the model says.
 
     Errors
@@ -90,22 +135,19 @@ def answers(
         if the file cannot be run, its output is not (N, C), or a logit is NaN or infinite.
     DataError
         if inputs, ids and labels differ in length.
-    OptionError
-        if ``threads`` is out of bounds.
     """
     _expect_equal_lengths(samples)
-    workers = usable_cores() if threads is None else THREADS.check(threads)
-    session, path = open_session(model, threads=1), model if isinstance(model, Path) else model.path
-    size = fixed_batch(session)
-    run = functools.partial(_batch_logits, session, size=size, where=path)
-    fed = functools.partial(_fed, samples)
-    batch = size or batch_for(run, fed, len(samples), probed_from=_PROBED_FROM)
-    calls = spans(len(samples), batch)
-    with ThreadPoolExecutor(min(workers, max(len(calls), 1))) as pool:
-        parts = list(
-            told(pool.map(lambda call: run(fed(*call)), calls), total=len(samples), progress=progress, name=path.name)
-        )
-    return Answers(logits=np.concatenate(parts) if parts else _nothing(session), batch=batch, threads=workers)
+    fed = functools.partial(fed_rows, samples)
+    if batch is None:
+        size = model.fixed or batch_for(model.logits, fed, len(samples), probed_from=_PROBED_FROM)
+        calls = spans(len(samples), size)
+    else:
+        size, calls = batch, exact_spans(len(samples), batch)
+    with ThreadPoolExecutor(min(model.workers, max(len(calls), 1))) as pool:
+        found = pool.map(lambda call: model.logits(fed(*call)), calls)
+        parts = list(told(found, total=len(samples), progress=progress, name=model.path.name))
+    logits = np.concatenate(parts) if parts else _nothing(model.session)
+    return Answers(logits=logits, batch=size, threads=model.workers)
 
 
 def logits_of(
@@ -202,7 +244,8 @@ def _expect_equal_lengths(samples: Samples) -> None:
         )
 
 
-def _fed(samples: Samples, start: int, stop: int) -> NDArray[np.float32]:
+def fed_rows(samples: Samples, start: int, stop: int) -> NDArray[np.float32]:
+    """Return the model inputs of rows ``start`` to ``stop``; :class:`DataError` if they are not as many."""
     images = samples.inputs(start, stop)
     if len(images) != stop - start:
         raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,30 +11,34 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from compress_onnx import config
 from compress_onnx.cache import kept, trim
 from compress_onnx.errors import OutputError
-from compress_onnx.files import BROKEN_ARCHIVE, sha256_of, written_whole
+from compress_onnx.files import BROKEN_ARCHIVE, sha256_of, write_text, written_whole
+from compress_onnx.records import BatchIndependence
 from compress_onnx.runtime.cpu import cpu_features, cpu_label
 
 Logits = NDArray[np.float32]
 
-# Grows when the same file and images would give other logits than before.
-_VERSION = 1
+# Grows when the same file and images would give other logits than before, or what was kept is not to be believed:
+# up to 1, nobody had checked whether the images of a call change each other's answers.
+_VERSION = 2
 # A million images of 100 classes, or a thousand runs on CIFAR-10.
 LIMIT_BYTES = 512 * 2**20
 _MEMBER = "logits"
 
 
-def prediction_key(artifact_sha256: str, dataset_sha256: str, form: str) -> str:
+def prediction_key(artifact_sha256: str, dataset_sha256: str, form: str, how: str = "") -> str:
     """Return the name under which logits are kept.
 
-    ``form`` says how pictures become inputs: the preprocessing and what decodes and resizes them.
+    ``form`` says how pictures become inputs: the preprocessing and what decodes and resizes them; ``how`` how
+    the model was asked, as far as that changes answers.
     ONNX Runtime's version and this CPU are part of the name, since both change last bits.
     """
     here = (ort.__version__, np.__version__, cpu_label(), *cpu_features())
-    return sha256_of(json.dumps([artifact_sha256, dataset_sha256, form, *here, _VERSION]).encode())
+    return sha256_of(json.dumps([artifact_sha256, dataset_sha256, form, how, *here, _VERSION]).encode())
 
 
 def kept_logits(key: str | None, find: Callable[[], Logits], *, n: int, limit_bytes: int = LIMIT_BYTES) -> Logits:
@@ -44,13 +49,35 @@ def kept_logits(key: str | None, find: Callable[[], Logits], *, n: int, limit_by
     """
     if key is None:
         return find()
-    folder = config.cache_root() / "predictions"
     return kept(
-        folder / f"{key}.npz",
+        _folder() / f"{key}.npz",
         find,
         read=lambda path: _read(path, n),
         write=lambda path, logits: _write(path, logits, limit_bytes),
     )
+
+
+def kept_check(key: str | None, find: Callable[[], BatchIndependence]) -> BatchIndependence:
+    """Return the check kept under ``key``, else the one that ``find`` makes, and keep it; see :func:`kept_logits`."""
+    if key is None:
+        return find()
+    return kept(_folder() / f"{key}.json", find, read=_read_check, write=_write_check)
+
+
+def _folder() -> Path:
+    return config.cache_root() / "predictions"
+
+
+def _write_check(path: Path, check: BatchIndependence) -> None:
+    with contextlib.suppress(OutputError):
+        write_text(path, json.dumps(dataclasses.asdict(check), allow_nan=False))
+
+
+def _read_check(path: Path) -> BatchIndependence | None:
+    try:
+        return TypeAdapter(BatchIndependence).validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _write(path: Path, logits: Logits, limit_bytes: int) -> None:

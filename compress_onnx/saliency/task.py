@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from compress_onnx.config import SEED
 from compress_onnx.errors import DataError
 from compress_onnx.extension_points import attribution
 from compress_onnx.saliency import batching
-from compress_onnx.saliency.attribution import Predict, batch_maps, explained_module
+from compress_onnx.saliency.attribution import Predict, batch_maps, explained_module, seeded
 from compress_onnx.saliency.twin import fixed_batch
 
 Inputs = NDArray[np.float32]
@@ -42,7 +43,7 @@ class SaliencyTask:
     and ``class_names`` names them; ``channel_axis`` is 3 for a model that takes (N, H, W, C).
     ``predict`` gives the logits of the baseline's session, for a method that runs on it;
     ``checked_on`` yields the inputs on which twins are held against ONNX Runtime, by default those
-    that are explained.
+    that are explained. ``seed`` is that of a method that draws numbers.
     """
 
     batches: Batches
@@ -55,6 +56,7 @@ class SaliencyTask:
     channel_axis: int = 1
     predict: Predict | None = None
     checked_on: Batches | None = None
+    seed: int = SEED.default
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -134,4 +136,5 @@ class SaliencyTask:
         ModelError
             if a map is NaN or infinite.
         """
-        return batch_maps(attribution(self.method), twin, batch, self.targets[rows], channel_axis=self.channel_axis)
+        method = seeded(attribution(self.method), self.seed)
+        return batch_maps(method, twin, batch, self.targets[rows], channel_axis=self.channel_axis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from compress_onnx.config import Progress
 from compress_onnx.data.decoded import DecodedImages
-from compress_onnx.records import PredictionRun, Predictions, Preprocessing
-from compress_onnx.runtime.predict import Answers, Samples, answers, predictions_of
-from compress_onnx.runtime.prediction_cache import kept_logits, prediction_key
+from compress_onnx.records import BatchIndependence, PredictionRun, Predictions, Preprocessing
+from compress_onnx.runtime.independence import batch_check, counted
+from compress_onnx.runtime.predict import Answers, Loaded, Samples, answered, loaded, predictions_of
+from compress_onnx.runtime.prediction_cache import kept_check, kept_logits, prediction_key
 from compress_onnx.study.contestants import Contestant
 from compress_onnx.study.options import CompareOptions
 
@@ -30,38 +32,87 @@ class Answer:
 def answer_of(contestant: Contestant, images: DecodedImages, options: CompareOptions, progress: Progress) -> Answer:
     """Return what a contestant predicts on all images.
 
+    Whether its answers depend on the other images of a call is checked first; where they do, calls
+    are of ``options.batch`` images.
+
     Errors
     ------
     ModelError
-        if the file is not what it was, cannot be run, its output is not (N, C), or a logit is NaN or infinite.
+        if the file is not what it was, cannot be run, its output is not (N, C), or a logit is NaN or infinite; if
+        its answers do not repeat, or depend on the call in a file of one fixed batch.
     """
     begin = time.perf_counter()
-    whole, form = images.images, contestant.preprocessing
-    samples = Samples(
+    asking = _Asking(contestant, _samples(images, contestant.preprocessing), options, progress)
+    check = asking.checked()
+    logits = asking.logits(check)
+    if not check.independent:
+        check = asking.counted(check, logits)
+    progress(1.0, contestant.name)
+    asked = asking.asked
+    run = PredictionRun(
+        name=contestant.name,
+        batch=asked.batch if asked else None,
+        threads=asked.threads if asked else None,
+        seconds=time.perf_counter() - begin,
+        independence=check,
+    )
+    return Answer(predictions=predictions_of(contestant.artifact.sha256, asking.samples, logits), run=run)
+
+
+def _samples(images: DecodedImages, form: Preprocessing) -> Samples:
+    whole = images.images
+    return Samples(
         inputs=lambda start, stop: images.inputs(start, stop, form),
         ids=whole.sample_ids,
         labels=whole.labels,
         sha256=whole.info.sha256,
     )
-    asked: list[Answers] = []
-
-    def ask() -> NDArray[np.float32]:
-        asked.append(answers(contestant.whole(), samples, threads=options.threads, progress=progress))
-        return asked[0].logits
-
-    key = prediction_key(contestant.artifact.sha256, samples.sha256, _form(form)) if options.cache else None
-    logits = kept_logits(key, ask, n=len(samples))
-    progress(1.0, contestant.name)
-    run = PredictionRun(
-        name=contestant.name,
-        batch=asked[0].batch if asked else None,
-        threads=asked[0].threads if asked else None,
-        seconds=time.perf_counter() - begin,
-    )
-    predictions = predictions_of(contestant.artifact.sha256, samples, logits)
-    return Answer(predictions=predictions, run=run)
 
 
-def _form(preprocessing: Preprocessing) -> str:
-    """Return in words how pictures become inputs, and by what."""
-    return json.dumps([dataclasses.asdict(preprocessing), PIL.__version__])
+class _Asking:
+    """One contestant and one set of images: the session is opened when the cache lacks something, and once."""
+
+    def __init__(self, contestant: Contestant, samples: Samples, options: CompareOptions, progress: Progress) -> None:
+        self.samples = samples
+        self.asked: Answers | None = None
+        self._contestant, self._options, self._progress = contestant, options, progress
+
+    @functools.cached_property
+    def _model(self) -> Loaded:
+        return loaded(self._contestant.whole(), threads=self._options.threads)
+
+    def checked(self) -> BatchIndependence:
+        """Return whether answers depend on the call, and on how many images if they do."""
+        batch, signs = self._options.batch, self._contestant.signs
+
+        def find() -> BatchIndependence:
+            return batch_check(self._model, self.samples, signs, batch=batch, rng=self._rng())
+
+        return kept_check(self._key(f"check, batch {batch}, seed {self._options.seed}"), find)
+
+    def logits(self, check: BatchIndependence) -> NDArray[np.float32]:
+        """Return the logits (N, C) that count."""
+        how = "any batch" if check.predicted_batch is None else f"batch {check.predicted_batch}"
+
+        def find() -> NDArray[np.float32]:
+            self.asked = answered(self._model, self.samples, batch=check.predicted_batch, progress=self._progress)
+            return self.asked.logits
+
+        return kept_logits(self._key(how), find, n=len(self.samples))
+
+    def counted(self, check: BatchIndependence, logits: NDArray[np.float32]) -> BatchIndependence:
+        """Return the check with the answers counted that another batch changes."""
+
+        def find() -> BatchIndependence:
+            return counted(check, self._model, self.samples, logits, rng=self._rng())
+
+        return kept_check(self._key(f"count, batch {check.predicted_batch}, seed {self._options.seed}"), find)
+
+    def _key(self, how: str) -> str | None:
+        if not self._options.cache:
+            return None
+        form = json.dumps([dataclasses.asdict(self._contestant.preprocessing), PIL.__version__])
+        return prediction_key(self._contestant.artifact.sha256, self.samples.sha256, form, how)
+
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng(self._options.seed)

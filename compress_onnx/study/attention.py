@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from compress_onnx.config import Stages
 from compress_onnx.data.images import ImageSet
-from compress_onnx.graph import load_model
 from compress_onnx.metrics import LogitPair
 from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
 from compress_onnx.study.contestants import Contestant
-from compress_onnx.study.explained import deployed_file, explained_targets
+from compress_onnx.study.explained import deployed_file, explained_model, explained_targets
 from compress_onnx.study.options import NO_SALIENCY, CompareOptions
 
 if TYPE_CHECKING:
@@ -84,11 +83,11 @@ def baseline_attention(
     targets = explained_targets(predictions, options.saliency_target)
     task = dataclasses.replace(
         _task(contestant, images, rows, targets, options),
-        predict=deployed_file(contestant.path, threads=options.threads),
+        predict=deployed_file(contestant.path, threads=options.threads, batch=contestant.call_batch),
         checked_on=functools.partial(images.subset(checked, split="fidelity").batches, contestant.preprocessing),
     )
     baseline = explain_baseline(
-        load_model(contestant.path),
+        explained_model(contestant.path, batch=contestant.call_batch),
         predictions.logits[checked],
         task,
         rng=np.random.default_rng(options.seed),
@@ -132,12 +131,12 @@ def attention_against(
     kept = np.intersect1d(shown, rows)
     outcome = attention.baseline.against(
         Candidate(
-            model=load_model(candidate.path),
+            model=explained_model(candidate.path, batch=candidate.call_batch),
             logits=pair.candidate[attention.checked].astype(np.float32, copy=False),
             flipped=pair.flipped[rows],
             keep=np.searchsorted(rows, kept),
             others=_task(attention.contestant, attention.images, others, attention.targets, attention.options),
-            predict=deployed_file(candidate.path, threads=attention.options.threads),
+            predict=deployed_file(candidate.path, threads=attention.options.threads, batch=candidate.call_batch),
         ),
         rng=np.random.default_rng(attention.options.seed),
         progress=stages(f"saliency {candidate.name}"),
@@ -201,5 +200,6 @@ def _task(
         noise_amplitude=noise_amplitude(preprocessing.std),
         classes=chosen.labels,
         class_names=images.info.class_names,
+        seed=options.seed,
         channel_axis=1 if preprocessing.layout == "NCHW" else 3,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from compress_onnx.records import (
     RunRecord,
     SaliencyShift,
 )
+from compress_onnx.report.batch_words import batch_warnings
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.fusion import fusion_receipt
 from compress_onnx.runtime.resident import resident_after_load
@@ -100,6 +101,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     with filled_whole(job.folder) as folder, decoded_once(job.images, forms) as decoded:
         run = _Run(parties=parties, images=decoded, job=job, folder=folder, stages=stages)
         answered = _answered(run)
+        parties = answered.parties
         found = _findings(run, answered)
         timings = time_contestants(parties, job.images, job.options, stages=stages)
         crossings = crossed(other, parties, lambda party: _answer_in(folder, party), stages=stages)
@@ -118,7 +120,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
         dataset=_named_dataset(job.images, answered.baseline),
         preprocessing=parties[0].preprocessing,
         calibration=calibration_info(job.manifests[0]) if job.manifests else None,
-        artifacts=_with_warnings(parties, comparisons),
+        artifacts=_with_warnings(parties, comparisons, answered.runs),
         comparisons=comparisons,
         verdict=None,
         predicted=answered.runs,
@@ -131,9 +133,11 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
 class _Answered:
     """The baseline's predictions; the candidates' are in the folder. ``shown`` has each candidate's rows to show.
 
-    ``content`` (N,) are the hashes of the pictures.
+    ``content`` (N,) are the hashes of the pictures; ``parties`` are the contestants, now with the images per call
+    that their answers ask for.
     """
 
+    parties: tuple[Contestant, ...]
     baseline: Predictions
     content: NDArray[np.str_]
     shown: tuple[NDArray[np.int64], ...]
@@ -153,18 +157,24 @@ class _Run:
 
 def _answered(run: _Run) -> _Answered:
     """Ask every model and write its predictions."""
-    shown, runs, options = [], [], run.job.options
+    parties, shown, runs, options = [], [], [], run.job.options
     for party in run.parties:
         answer = answer_of(party, run.images, options, run.stages(f"predict {party.name}"))
         save_predictions(answer.predictions, _predictions_file(run.folder, party))
         runs.append(answer.run)
+        parties.append(_as_asked(party, answer.run))
         if party is run.parties[0]:
             baseline = answer.predictions
             # The first model has decoded all pictures; the others need not be asked if they cannot be judged.
             content = _checked_content(run)
         else:
             shown.append(shown_rows(_pair(baseline, answer.predictions, run.job.images), options.pictures))
-    return _Answered(baseline=baseline, content=content, shown=tuple(shown), runs=tuple(runs))
+    return _Answered(parties=tuple(parties), baseline=baseline, content=content, shown=tuple(shown), runs=tuple(runs))
+
+
+def _as_asked(party: Contestant, run: PredictionRun) -> Contestant:
+    """Return the contestant with the images per call that whoever asks it again has to keep to."""
+    return dataclasses.replace(party, call_batch=run.independence.predicted_batch if run.independence else None)
 
 
 def _checked_content(run: _Run) -> NDArray[np.str_]:
@@ -192,12 +202,12 @@ def _answer_in(folder: Path, party: Contestant) -> Predictions:
 
 def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
     """Compare each candidate with the baseline and write its samples and pictures."""
-    baseline, images, options, stages = run.parties[0], run.job.images, run.job.options, run.stages
+    baseline, images, options, stages = answered.parties[0], run.job.images, run.job.options, run.stages
     form, found = baseline.preprocessing, []
     sized = run.images.sized(form)
     attention = baseline_attention(baseline, answered.baseline, sized, options=options, stages=stages)
     with samples_written(run.folder) as write_samples, pictures_written(run.folder) as write_pictures:
-        for party, shown in zip(run.parties[1:], answered.shown, strict=True):
+        for party, shown in zip(answered.parties[1:], answered.shown, strict=True):
             pair = _pair(answered.baseline, _answer_in(run.folder, party), images)
             moved = attention_against(attention, party, pair, shown=shown, stages=stages)
             if moved.study is not None:
@@ -224,7 +234,7 @@ def _pair(before: Predictions, after: Predictions, images: ImageSet) -> LogitPai
 def _comparison(
     candidate: Contestant, baseline: Contestant, pair: LogitPair, shift: SaliencyShift | None, job: Job
 ) -> Comparison:
-    outputs = compare_outputs(pair)
+    outputs = compare_outputs(pair, seed=job.options.seed)
     # The fields of OutputComparison are fields of Comparison.
     measured: dict[str, Any] = {field.name: getattr(outputs, field.name) for field in dataclasses.fields(outputs)}
     return Comparison(
@@ -253,19 +263,17 @@ def _plugin_measures(pair: LogitPair) -> dict[str, Measure]:
     return {name: plugin_measure(name, registry[name], pair) for name in registry.names()}
 
 
-def _with_warnings(parties: Sequence[Contestant], comparisons: Iterable[Comparison]) -> tuple[Artifact, ...]:
-    baseline = parties[0]
-    judged = [
+def _with_warnings(
+    parties: Sequence[Contestant], comparisons: Sequence[Comparison], runs: Sequence[PredictionRun]
+) -> tuple[Artifact, ...]:
+    """Return the artifacts, each with what its reader should be wary of."""
+    fusions = [(), *(_fusion_warnings(p.artifact, c.fusion) for p, c in zip(parties[1:], comparisons, strict=True))]
+    return tuple(
         dataclasses.replace(
-            party.artifact,
-            warnings=(
-                *_fusion_warnings(party.artifact, comparison.fusion),
-                *_input_warnings(party, baseline),
-            ),
+            party.artifact, warnings=(*fusion, *_input_warnings(party, parties[0]), *batch_warnings(run.independence))
         )
-        for party, comparison in zip(parties[1:], comparisons, strict=True)
-    ]
-    return (baseline.artifact, *judged)
+        for party, fusion, run in zip(parties, fusions, runs, strict=True)
+    )
 
 
 def _input_warnings(party: Contestant, baseline: Contestant) -> tuple[str, ...]:

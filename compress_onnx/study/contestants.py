@@ -21,6 +21,7 @@ from compress_onnx.graph import (
     whole_model,
 )
 from compress_onnx.records import Artifact, Preprocessing, RecipeStep
+from compress_onnx.runtime.independence import GraphSigns, signs_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +35,19 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """A model that takes part: checked against the data, with everything a stage needs to know."""
+    """A model that takes part: checked against the data, with everything a stage needs to know.
+
+    ``signs`` are what its graph says of images that change each other's answers; ``call_batch`` images go
+    into one call because the answers depend on it, ``None`` where any number may or nobody has looked.
+    """
 
     path: Path
     artifact: Artifact
     signature: Signature
     preprocessing: Preprocessing
     class_names: tuple[str, ...] = ()
+    signs: GraphSigns = dataclasses.field(default_factory=GraphSigns)
+    call_batch: int | None = None
 
     @property
     def name(self) -> str:
@@ -123,6 +130,7 @@ def contestants(
             signature=takes,
             preprocessing=preprocessing,
             class_names=embedded.class_names,
+            signs=signs_of(model),
         )
         for earlier in found:
             _check_same_classes(earlier, party)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.config import THREADS, Progress, Stages, silent, silent_stages
-from compress_onnx.data.images import ImageSet
+from compress_onnx.data.images import BATCH, ImageSet
 from compress_onnx.metrics import LogitPair
 from compress_onnx.metrics.accuracy import accuracy_change
 from compress_onnx.metrics.flips import flip_summary
@@ -34,14 +34,14 @@ class OtherCpu:
     options: CompareOptions
 
     def answers(self, party: Contestant, here: Predictions, *, progress: Progress = silent) -> CrossAnswers:
-        """Return what a file answers there against its answers here.
+        """Return what a file answers there against its answers here, in calls of equal size where that matters.
 
         Errors
         ------
         WorkerError, ModelError
             if the other CPU fails, or cannot run the file.
         """
-        batches = self.images.batches(party.preprocessing)
+        batches = self.images.batches(party.preprocessing, party.call_batch or BATCH)
         logits = self.there.logits(
             party.path,
             told(batches, total=len(self.images), progress=progress, name=party.name),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from compress_onnx.config import THREADS
 from compress_onnx.errors import OptionError
+from compress_onnx.graph import load_model, signature
 from compress_onnx.ort.session import open_session
 from compress_onnx.records import Predictions
+from compress_onnx.runtime.batching import exact_spans
 from compress_onnx.runtime.predict import logits_of
 
 LABEL = "label"
@@ -37,14 +42,33 @@ def explained_targets(predictions: Predictions, target: str) -> NDArray[np.int64
     return predictions.labels
 
 
-def deployed_file(path: Path, *, threads: int | None) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return ONNX Runtime's logits as a function of inputs; the session is opened at the first call."""
-    found: list[Callable[[NDArray[np.float32]], NDArray[np.float32]]] = []
+def explained_model(path: Path, *, batch: int | None) -> onnx.ModelProto:
+    """Return a file's model; where its answers depend on the call, it takes ``batch`` images and no other number.
+
+    The twin then takes as many at a time, as the predictions did.
+    """
+    model = load_model(path)
+    if batch is not None:
+        name = signature(model, where=path).input_name
+        (fed,) = (value for value in model.graph.input if value.name == name)
+        fed.type.tensor_type.shape.dim[0].dim_value = batch
+    return model
+
+
+def deployed_file(
+    path: Path, *, threads: int | None, batch: int | None = None
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return ONNX Runtime's logits as a function of inputs; the session is opened at the first call.
+
+    ``batch`` inputs go into one call, all of them where it is ``None``.
+    """
+
+    @functools.cache
+    def session() -> ort.InferenceSession:
+        return open_session(path, threads=threads or THREADS.default)
 
     def predict(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not found:
-            session = open_session(path, threads=threads or THREADS.default)
-            found.append(lambda batch: logits_of(session, [batch], where=path))
-        return found[0](inputs)
+        calls = exact_spans(len(inputs), batch or max(len(inputs), 1))
+        return logits_of(session(), [inputs[start:stop] for start, stop in calls], where=path)
 
     return predict

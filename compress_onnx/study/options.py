@@ -19,8 +19,9 @@ class CompareOptions:
     is the class it explains; ``latency`` is ``None`` where nothing is timed;
     ``preprocessing`` serves models whose metadata holds none; ``pictures`` bounds how many flipped
     samples per candidate are kept with picture and maps for the report; ``target`` names another CPU
-    on which every file answers too. ``threads`` predict, ``None``
-    is one per usable core; ``cache`` keeps predictions for the next comparison. Neither changes a
+    on which every file answers too. ``batch`` images go into one call of a model whose answers depend on the
+    call, and only there: what the other models answer does not depend on it. ``threads`` predict, ``None``
+    is one per usable core; ``cache`` keeps predictions for the next comparison. Neither of the two changes a
     prediction, so the record says what was asked for, and ``RunRecord.predicted`` what was done.
     """
 
@@ -29,6 +30,7 @@ class CompareOptions:
     saliency_target: str = config.SALIENCY_TARGET.default
     latency: LatencyPlan | None = None
     threads: int | None = None
+    batch: int = config.BATCH.default
     seed: int = config.SEED.default
     pictures: int = config.PICTURES.default
     preprocessing: Preprocessing | None = None
@@ -40,6 +42,7 @@ class CompareOptions:
         config.SALIENCY_TARGET.check(self.saliency_target)
         if self.threads is not None:
             config.THREADS.check(self.threads)
+        config.BATCH.check(self.batch)
         config.SEED.check(self.seed)
         config.PICTURES.check(self.pictures)
         if self.latency is not None:
@@ -53,6 +56,7 @@ class CompareOptions:
             "saliency_samples": self.saliency_samples,
             "saliency_target": self.saliency_target,
             "threads": self.threads,
+            "batch": self.batch,
             "seed": self.seed,
             "pictures": self.pictures,
             "target": self.target,

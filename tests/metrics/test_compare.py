@@ -47,6 +47,16 @@ def test_it_gathers_what_the_single_metrics_say(make_pair: Callable[..., LogitPa
     assert whole.uncertainty == uncertainty_shift(pair)
 
 
+def test_the_seed_draws_what_is_drawn_and_nothing_else(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair()
+    one, two = (compare_outputs(pair, seed=seed) for seed in (1, 2))
+    assert one == compare_outputs(pair, seed=1) != two
+    assert one.class_pattern == class_pattern(pair, np.random.default_rng(1)) != two.class_pattern
+    assert one.uncertainty == uncertainty_shift(pair, 1) != two.uncertainty
+    drawn = {"class_pattern": None, "uncertainty": None}
+    assert dataclasses.replace(one, **drawn) == dataclasses.replace(two, **drawn)
+
+
 def pair_of(labels: Any, baseline: Any, candidate: Any) -> LogitPair:
     outputs = [np.asarray(values, dtype=np.float32) for values in (baseline, candidate)]
     names = tuple(f"class {index}" for index in range(outputs[0].shape[1]))

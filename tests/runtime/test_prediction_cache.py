@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx import config
+from compress_onnx.records import BatchIndependence
 from compress_onnx.runtime import prediction_cache
-from compress_onnx.runtime.prediction_cache import kept_logits, prediction_key
+from compress_onnx.runtime.prediction_cache import kept_check, kept_logits, prediction_key
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
@@ -116,3 +117,19 @@ def test_whatever_changes_the_numbers_changes_the_name(monkeypatch: pytest.Monke
         names.add(key())
     assert len(names) == 7
     assert key() == key()
+
+
+def test_a_check_is_found_again_and_a_broken_one_made_anew() -> None:
+    check = BatchIndependence(independent=True, checked=16, batch=16, changed=0, compared=16, largest_difference=0.0)
+    asked: list[int] = []
+
+    def find() -> BatchIndependence:
+        asked.append(1)
+        return check
+
+    assert kept_check("known", find) == kept_check("known", find) == check
+    assert len(asked) == 1
+    (config.cache_root() / "predictions" / "known.json").write_text('{"independent": true', encoding="utf-8")
+    assert kept_check("known", find) == check
+    assert len(asked) == 2
+    assert kept_check(None, find) == check

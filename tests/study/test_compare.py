@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import CalibrationManifest, choose_calibration
@@ -230,6 +232,63 @@ def test_a_second_comparison_finds_the_predictions(
     assert without_times(fresh) == without_times(again) == without_times(uncached)
     for name in ("samples.parquet", "predictions/base.npz", "predictions/other.npz"):
         assert len({(tmp_path / run / name).read_bytes() for run in ("fresh", "again", "uncached")}) == 1
+
+
+@pytest.fixture
+def pair(make_model: Any, tmp_path: Path) -> tuple[Path, Path]:
+    """Two files: each image for itself, and dynamically quantised."""
+    quantize_dynamic(make_model("float", noise=0.1), tmp_path / "dynamic.onnx", weight_type=QuantType.QUInt8)
+    return make_model("base"), tmp_path / "dynamic.onnx"
+
+
+def bare(path: Path, images: ImageSet, batch: int) -> np.ndarray[Any, Any]:
+    """Return what ONNX Runtime itself answers, so many images at a time."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    calls = images.batches(PREPROCESSING, batch)
+    return np.concatenate([session.run(None, {"images": call})[0] for call in calls])
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_answers_that_depend_on_the_call_are_those_of_single_images(
+    compare: Compare, pair: tuple[Path, Path], make_images: Any, tmp_path: Path, batch: int
+) -> None:
+    """Baseline and candidate alike, fresh and from the cache."""
+    (base, dynamic), images = pair, make_images(n=400)
+    expected = {path: bare(path, images, batch if path == dynamic else 16) for path in (base, dynamic)}
+    for paths in ([base, dynamic], [dynamic, base]):
+        for number in range(2):
+            record = compare(paths, images, f"{paths[0].stem}{number}", batch=batch)
+            for path in paths:
+                logits = load_predictions(tmp_path / f"{paths[0].stem}{number}/predictions/{path.stem}.npz").logits
+                np.testing.assert_array_equal(logits, expected[path])
+            flips = np.sum(expected[base].argmax(axis=1) != expected[dynamic].argmax(axis=1))
+            assert record.comparisons[0].flips.flips == flips
+            (found,) = (run.independence for run in record.predicted if run.name == "dynamic")
+            assert found is not None
+            assert (found.independent, found.predicted_batch, found.compared) == (False, batch, 400)
+            usual = bare(dynamic, images, 16)
+            assert found.changed == np.sum(usual.argmax(axis=1) != expected[dynamic].argmax(axis=1))
+            assert found.largest_difference == np.abs(usual.astype(np.float64) - expected[dynamic]).max() > 0
+
+
+def test_what_was_kept_in_batches_is_not_believed(
+    compare: Compare, pair: tuple[Path, Path], make_images: Any, tmp_path: Path
+) -> None:
+    dynamic, images = pair[1], make_images(n=60)
+    for batch in (16, 1, 16):
+        compare(list(pair), images, f"run{batch}", batch=batch)
+        logits = load_predictions(tmp_path / f"run{batch}" / "predictions" / "dynamic.npz").logits
+        np.testing.assert_array_equal(logits, bare(dynamic, images, batch))
+
+
+def test_every_random_choice_is_the_seeds(compare: Compare, make_model: Any, make_images: Any) -> None:
+    paths = [make_model("base"), make_model("other", noise=0.3)]
+    one, same, other = (compare(paths, make_images(), cache=False, seed=seed) for seed in (1, 1, 2))
+    assert without_times(one) == without_times(same)
+    (first,), (second,) = one.comparisons, other.comparisons
+    assert first.flips == second.flips
+    assert first.uncertainty != second.uncertainty
+    assert first.class_pattern != second.class_pattern
 
 
 def test_numbered_classes_are_as_many_as_the_models(compare: Compare, make_model: Any, make_images: Any) -> None:

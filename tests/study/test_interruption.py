@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -142,15 +142,13 @@ def _wait_for(happened: Callable[[], bool], *processes: subprocess.Popen[str]) -
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("distributed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    command = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    # Port 0 is any that is free; a port looked for beforehand may be another's by then.
+    command = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     folder = tmp_path_factory.mktemp("cluster") / "scheduler"
     with _serving([sys.executable, *command], folder) as process:
-        _wait_for(lambda: "Scheduler at" in (folder / "log").read_text(), process)
-        yield address
+        said = re.compile(r"Scheduler at:\s+(tcp://127\.0\.0\.1:\d+)\s")
+        _wait_for(lambda: said.search((folder / "log").read_text()) is not None, process)
+        yield said.findall((folder / "log").read_text())[0]
 
 
 @contextlib.contextmanager

@@ -11,11 +11,13 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -23,6 +25,9 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.runtime.targets.ssh import CONFIG_VARIABLE
 
 IMAGE = (3, 8, 8)
+_TRIES = 5
+# The environment of whatever a test starts, here and on its board, bears a mark of that test.
+MARK = "COMPRESS_ONNX_TEST"
 SSHD = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
 
 
@@ -59,9 +64,57 @@ def _listening(port: int) -> bool:
     return False
 
 
+def words(process: psutil.Process) -> list[str]:
+    """Return a process's command line, empty where it has ended meanwhile."""
+    with contextlib.suppress(psutil.Error):
+        return list(process.cmdline())
+    return []
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    # Others' processes do not tell, and any may end meanwhile.
+    with contextlib.suppress(psutil.Error, OSError):
+        return dict(process.environ())
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def mark(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Mark what this test starts."""
+    found = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, found)
+    return found
+
+
+Programs = Callable[[], list[psutil.Process]]
+
+
+@pytest.fixture
+def programs(mark: str) -> Programs:
+    """Return what finds this test's processes that have our program on their command line, whoever their parents are by now."""
+    return lambda: [
+        process
+        for process in psutil.process_iter()
+        if "os.read(0," in " ".join(words(process)) and _environment(process).get(MARK) == mark
+    ]
+
+
 @contextlib.contextmanager
 def _serving(folder: Path, extra: str) -> Iterator[Board]:
-    port = _free_port()
+    """Serve on a port that is free; another program may take it before sshd does, then on another."""
+    for _ in range(_TRIES):
+        port = _free_port()
+        with _daemon(folder, port, extra) as daemon:
+            if daemon is not None:
+                yield Board(folder=folder, port=port)
+                return
+    pytest.fail(f"sshd ended {_TRIES} times")
+
+
+@contextlib.contextmanager
+def _daemon(folder: Path, port: int, extra: str) -> Iterator[subprocess.Popen[bytes] | None]:
+    for key in ("host", "user"):
+        (folder / key).unlink(missing_ok=True)
     host_key, user_key = _key(folder / "host"), _key(folder / "user")
     (folder / "authorized_keys").write_text(user_key, encoding="utf-8")
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}", encoding="utf-8")
@@ -80,6 +133,7 @@ def _serving(folder: Path, extra: str) -> Iterator[Board]:
         "UsePAM no",
         "PasswordAuthentication no",
         "PermitRootLogin yes",
+        f"SetEnv {MARK}={os.environ[MARK]}",
         extra,
     ]
     (folder / "server").write_text("\n".join(settings) + "\n", encoding="utf-8")
@@ -89,11 +143,10 @@ def _serving(folder: Path, extra: str) -> Iterator[Board]:
     daemon = subprocess.Popen([str(SSHD), "-D", "-e", "-f", folder / "server"], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
-        while not _listening(port):
-            assert daemon.poll() is None, "sshd ended"
+        while daemon.poll() is None and not _listening(port):
             assert time.monotonic() < deadline, "sshd does not listen"
             time.sleep(0.05)
-        yield Board(folder=folder, port=port)
+        yield daemon if daemon.poll() is None else None
     finally:
         daemon.terminate()
         daemon.wait(10)
@@ -103,7 +156,7 @@ Serve = Callable[[str], contextlib.AbstractContextManager[Board]]
 
 
 @pytest.fixture
-def serve(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Serve:
+def serve(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, mark: str) -> Serve:
     """Start a board whose sshd has further settings: ``with serve("ForceCommand …") as board``."""
     if SSHD is None or shutil.which("ssh-keygen") is None or shutil.which("ssh") is None:
         pytest.skip("no sshd on this machine: apt-get install openssh-server openssh-client")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,24 +24,16 @@ from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import reached, ssh, target_named
 
-
-def programs() -> set[int]:
-    """Return the processes of this user that run Python or ssh with our program on their command line."""
-    found = set()
-    for process in psutil.process_iter(["cmdline"]):
-        if "os.read(0," in " ".join(process.info["cmdline"] or ()):
-            found.add(process.pid)
-    return found
+Programs = Callable[[], list[psutil.Process]]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = programs()
+def _nothing_left_behind(programs: Programs) -> Iterator[None]:
     yield
     deadline = time.monotonic() + 10
-    while programs() - before and time.monotonic() < deadline:
+    while programs() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not programs() - before
+    assert not programs()
 
 
 @pytest.mark.slow
@@ -102,12 +96,13 @@ def test_a_key_the_board_does_not_know_is_refused_without_a_question(board: Any)
     assert f"ssh-copy-id -p {board.port}" in told
 
 
-def test_a_board_where_nobody_listens(serve: Callable[[str], Any]) -> None:
-    with serve("") as board:
-        address = board.address
-    told = refused(address)
+def test_a_board_where_nobody_listens(board: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen: nobody else can meanwhile
+        silent = dataclasses.replace(board, port=taken.getsockname()[1])
+        told = refused(silent.address)
     assert "Connection refused" in told
-    assert f"Try it by hand: ssh -p {board.port}" in told
+    assert f"Try it by hand: ssh -p {silent.port}" in told
 
 
 def test_a_host_that_does_not_exist(board: Any) -> None:
@@ -143,15 +138,16 @@ def test_a_board_that_falls_silent(serve: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_in_the_middle(board: Any, model: Path, ones: NDArray[np.float32]) -> None:
+def test_a_worker_that_is_killed_in_the_middle(
+    board: Any, programs: Programs, model: Path, ones: NDArray[np.float32]
+) -> None:
     there = reached(target_named(board.address))
 
     def batches() -> Iterator[NDArray[np.float32]]:
         yield ones
-        for process in psutil.process_iter(["cmdline"]):
-            words = process.info["cmdline"] or ()
-            if words[:1] == [sys.executable] and "os.read(0," in " ".join(words) and process.pid != os.getpid():
-                process.kill()
+        for program in programs():
+            if program.exe() == os.path.realpath(sys.executable):
+                program.kill()
         yield ones
 
     with pytest.raises(WorkerError, match=r"an answer to 'run', got a process that ended"):
