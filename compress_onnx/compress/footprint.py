@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from compress_onnx.compress import reach
 from compress_onnx.compress.entropy import entropy_bytes, initializer_bytes
 from compress_onnx.files import sha256_of_file
 from compress_onnx.graph import Weight, default_opset, load_model, precision, read_embedded, weights
@@ -62,6 +63,7 @@ def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep
         layers=tuple(map(_layer, found)),
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
+        warnings=reach.warnings(embedded.recipe),
         zstd_bytes=zstd_bytes(path),
         initializer_bytes=initializer_bytes(model),
         entropy_bytes=entropy_bytes(model),

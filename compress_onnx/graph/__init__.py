@@ -1,24 +1,39 @@
 """The ONNX graph: the only reader and writer of ``.onnx`` files, and what stands in them."""
 
+from compress_onnx.graph.census import (
+    Weight,
+    is_quantised,
+    out_of_reach,
+    prunable_initializers,
+    weight_numbers,
+    weights,
+)
 from compress_onnx.graph.files import load_model, model_bytes, model_sha256, save_model
 from compress_onnx.graph.metadata import Embedded, read_embedded, write_embedded
+from compress_onnx.graph.normalize import normalized
+from compress_onnx.graph.precision import float_weights, precision
+from compress_onnx.graph.regions import stored_tensors
 from compress_onnx.graph.signature import Signature, default_opset, signature
-from compress_onnx.graph.weights import Weight, is_quantised, precision, prunable_initializers, weights
 
 __all__ = [
     "Embedded",
     "Signature",
     "Weight",
     "default_opset",
+    "float_weights",
     "is_quantised",
     "load_model",
     "model_bytes",
     "model_sha256",
+    "normalized",
+    "out_of_reach",
     "precision",
     "prunable_initializers",
     "read_embedded",
     "save_model",
     "signature",
+    "stored_tensors",
+    "weight_numbers",
     "weights",
     "write_embedded",
 ]

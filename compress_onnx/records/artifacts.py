@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class Precision(StrEnum):
-    """Weight and activation bits of an artifact."""
+    """Weight and activation bits of an artifact, where all its operators are alike.
+
+    Others have names of their own, as ``W8A16``, ``W4 (weight only)`` or ``W8A8 in 14 of 20``; ``mixed``
+    stands in records of older versions.
+    """
 
     FP32 = "fp32"
     W8A8 = "w8a8"
@@ -55,7 +59,7 @@ class RecipeStep:
 class Footprint:
     """Bytes of an artifact on disk, zipped (deflate, level 6) and by zstd (level 3), and its weights.
 
-    ``weights`` counts the elements of the prunable initializers, ``nonzero_weights`` those that
+    ``weights`` counts the values of all weights, wherever they lie, ``nonzero_weights`` those that
     are not zero after dequantisation. ``initializer_bytes`` holds the stored bytes by ONNX type;
     ``entropy_bytes`` is what a perfect coder that knows each weight tensor's own histogram, and
     nothing of order, would need for the weights. ``resident`` is what loading the file adds to the
@@ -92,12 +96,13 @@ class Artifact:
     """One model file with hash and recipe. ``path`` is relative to the run's folder when inside it.
 
     ``layers`` holds its weight tensors in graph order, empty where they were not recorded.
+    ``precision`` is a :class:`Precision` or a name in its manner.
     """
 
     name: str
     path: str
     sha256: str
-    precision: Precision
+    precision: str
     sparsity: float
     opset: int
     file_bytes: int

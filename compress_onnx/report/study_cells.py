@@ -94,7 +94,10 @@ class Case:
     @property
     def has_int4(self) -> bool:
         """Whether weights are stored in 4 bits."""
-        return self.artifact is not None and self.artifact.precision in {Precision.W4A8, Precision.MIXED}
+        if self.artifact is None:
+            return False
+        # Records of older versions say mixed where some layers have 4 bits.
+        return self.artifact.precision in {Precision.W4A8, Precision.MIXED} or "W4" in self.artifact.precision
 
     @property
     def accuracy_change(self) -> float | None:

@@ -254,6 +254,7 @@ def _with_warnings(parties: Sequence[Contestant], comparisons: Iterable[Comparis
         dataclasses.replace(
             party.artifact,
             warnings=(
+                *party.artifact.warnings,
                 *_fusion_warnings(party.artifact, comparison.fusion),
                 *_input_warnings(party, baseline),
             ),
@@ -271,7 +272,7 @@ def _input_warnings(party: Contestant, baseline: Contestant) -> tuple[str, ...]:
 
 
 def _fusion_warnings(artifact: Artifact, fusion: FusionReceipt | None) -> tuple[str, ...]:
-    if fusion is None or artifact.precision == "fp32" or fusion.int8_fraction == 1.0:
+    if fusion is None or artifact.precision.startswith(("fp", "bf")) or fusion.int8_fraction == 1.0:
         return ()
     count = len(fusion.float_nodes)
     return (f"{count} of {count + fusion.quantised_nodes} weighted nodes run in floating point on this CPU.",)
