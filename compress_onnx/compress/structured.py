@@ -20,7 +20,7 @@ from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.surgery import cut, prepared
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import is_quantised, normalized, prunable_initializers, weights
+from compress_onnx.graph import is_quantised, prunable_initializers, weights, with_plain_tensors
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def channel_plan(model: onnx.ModelProto, options: StructuredOptions, *, where: o
         as :func:`structured_pruned`.
     """
     _check(model, where)
-    ready = prepared(normalized(model))
+    ready = prepared(with_plain_tensors(model))
     return _planned(ready, *_decided(ready, options), where=where)
 
 
@@ -100,7 +100,7 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
         if a pattern of ``exclude`` matches no weight.
     """
     _check(model, where)
-    smaller = prepared(normalized(model))
+    smaller = prepared(with_plain_tensors(model))
     flow, removed = _decided(smaller, options)
     plan = _planned(smaller, flow, removed, where=where)
     _expect_removed(plan, options, where)
@@ -155,7 +155,7 @@ def _elsewhere(model: onnx.ModelProto, names: Iterable[str]) -> dict[str, str]:
     """Return why the convolutions whose channels are not looked at stay as they are."""
     known = {*names}
     return {
-        weight.name: f"in {weight.place}" if weight.place else f"of {weight.ops[0]}"
+        weight.name: f"in {weight.place}" if weight.place else f"{weight.ops[0]} takes it through other nodes"
         for weight in weights(model)
         if weight.name not in known and any("Conv" in op for op in weight.ops)
     }

@@ -10,7 +10,7 @@ from compress_onnx.graph.census import (
 )
 from compress_onnx.graph.files import load_model, model_bytes, model_sha256, save_model
 from compress_onnx.graph.metadata import Embedded, read_embedded, write_embedded
-from compress_onnx.graph.normalize import normalized
+from compress_onnx.graph.normalize import normalized, with_plain_tensors
 from compress_onnx.graph.precision import float_weights, precision
 from compress_onnx.graph.regions import stored_tensors
 from compress_onnx.graph.signature import Signature, default_opset, signature
@@ -35,5 +35,6 @@ __all__ = [
     "stored_tensors",
     "weight_numbers",
     "weights",
+    "with_plain_tensors",
     "write_embedded",
 ]

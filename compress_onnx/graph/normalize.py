@@ -8,13 +8,13 @@ what they are made of.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, numpy_helper
 
 from compress_onnx.graph.inlining import inlined
-from compress_onnx.graph.kinds import CODECS, MOVES, QUANTISERS
+from compress_onnx.graph.kinds import CODECS, MOVES, QUANTISERS, slots
 from compress_onnx.graph.regions import Region, Term, regions
 from compress_onnx.graph.unfusing import unfused
 from compress_onnx.graph.values import Array, UnknownValueError, array, value
@@ -33,14 +33,20 @@ def normalized(model: onnx.ModelProto) -> onnx.ModelProto:
     Functions are inlined, the runtime's fused operators taken apart, sparse tensors made dense, Constant nodes made initializers, constants computed
     and stored, and initializers are no inputs. Quantised weights stay as they are.
     """
+    copy = with_plain_tensors(model)
+    without_constant_identities(copy)
+    with_stored_constants(copy)
+    return copy
+
+
+def with_plain_tensors(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy in plain form but for nodes that combine constants: what :func:`normalized` begins with."""
     copy = onnx.ModelProto()
     copy.CopyFrom(inlined(model))
     with_plain_operators(copy)
     with_dense_tensors(copy)
     with_lifted_constants(copy)
     without_initializer_inputs(copy)
-    without_constant_identities(copy)
-    with_stored_constants(copy)
     return copy
 
 
@@ -107,21 +113,43 @@ def without_constant_identities(model: onnx.ModelProto) -> None:
 
 
 def with_stored_constants(model: onnx.ModelProto) -> None:
-    """Store what nodes make of constants, and drop those nodes and the constants that only they read.
+    """Store what weights, biases and statistics are made of by constant nodes, and drop those nodes and the constants that only they read.
 
     Left are what is quantised, outputs, and what only moves its sources and is larger, or of which
     another node reads the sources too: one tensor stays one tensor.
     """
     readers = Counter(_names_read(model.graph))
-    for region in _plain_regions(model):
+    found = list(_plain_regions(model))
+    wanted = {*_parameters(found)}
+    for region in found:
         given = {output.name for output in region.graph.output}
-        folded = [node for node in region.nodes if _is_foldable(region, node, readers) and not given & {*node.output}]
+        folded = [
+            node
+            for node in region.nodes
+            if not given & {*node.output} and wanted & {region.terms[name] for name in node.output if name}
+            if _is_foldable(region, node, readers)
+        ]
         _keep_nodes(region, {id(node) for node in folded})
         read = {*_names_read(region.graph)}
         for node in folded:
             for name in read.intersection(node.output):
                 region.graph.initializer.append(numpy_helper.from_array(_value_of(region, name), name))
     _drop_unread(model.graph, readers)
+
+
+def _parameters(found: Sequence[Region]) -> Iterator[Term]:
+    """Yield the constants that operators with weights and normalisations take, and those these are made of."""
+    seen: set[Term] = set()
+    for region in found:
+        for node in region.nodes:
+            if slots(node) or node.op_type == "BatchNormalization":
+                pending = [term for name in node.input if name and (term := region.term(name)) is not None]
+                while pending:
+                    term = pending.pop()
+                    if term not in seen:
+                        seen.add(term)
+                        yield term
+                        pending += [one for one in term.inputs if one is not None]
 
 
 def _is_foldable(region: Region, node: NodeProto, readers: Counter[str]) -> bool:

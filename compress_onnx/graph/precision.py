@@ -51,7 +51,7 @@ class Width:
         return f"W{wide}A{self.activation}{' dynamic' if self.dynamic else ''}"
 
 
-def precision(model: onnx.ModelProto) -> str:
+def precision(model: onnx.ModelProto) -> Precision:
     """Return weight and activation bits of a model as one name.
 
     Where all operators with weights are alike, it is theirs: ``fp32``, ``fp16``, ``w8a8`` and
@@ -64,11 +64,10 @@ def precision(model: onnx.ModelProto) -> str:
         return Precision.FP32
     if len(found) == 1:
         (name,) = found
-        pure = {"W8A8": Precision.W8A8, "W4A8": Precision.W4A8, "fp32": Precision.FP32}
-        return pure.get(name, name)
+        return {"W8A8": Precision.W8A8, "W4A8": Precision.W4A8}.get(name) or Precision(name)
     quantised = {name: count for name, count in found.items() if name.startswith("W")}
     shares = sorted((quantised or found).items(), key=lambda one: -one[1])
-    return ", ".join(f"{name} in {count} of {found.total()}" for name, count in shares)
+    return Precision(", ".join(f"{name} in {count} of {found.total()}" for name, count in shares))
 
 
 def widths(model: onnx.ModelProto) -> tuple[Width, ...]:

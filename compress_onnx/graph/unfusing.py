@@ -47,7 +47,7 @@ def _activation(node: NodeProto, kind: str, inner: str) -> Iterator[NodeProto]:
             yield helper.make_node("Constant", [], [name], value_float=bound)
         yield helper.make_node("Clip", [inner, *bounds], [node.output[0]])
         return
-    named = dict(zip(_PARAMETERS[kind], values, strict=False))
+    named: dict[str, Any] = dict(zip(_PARAMETERS[kind], values, strict=False))
     yield helper.make_node(kind, [inner], [node.output[0]], **named)
 
 

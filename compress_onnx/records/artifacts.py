@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Precision(StrEnum):
-    """Weight and activation bits of an artifact, where all its operators are alike.
+# W8A16, W4 (weight only), W8A8 dynamic, fp16; several of them with their shares, as W8A8 in 14 of 20. F8: 8-bit floats.
+_WIDTH = r"(?:WF?\d+(?:AF?\d+(?: dynamic)?| \(weight only\))|fp16|fp32|fp64|bf16)"
+_NAMED = re.compile(rf"{_WIDTH}|{_WIDTH} in \d+ of \d+(?:, {_WIDTH} in \d+ of \d+)*")
 
-    Others have names of their own, as ``W8A16``, ``W4 (weight only)`` or ``W8A8 in 14 of 20``; ``mixed``
-    stands in records of older versions.
+
+class Precision(StrEnum):
+    """Weight and activation bits of an artifact.
+
+    Members are the common ones, where all operators are alike. Others are values all the same, as
+    ``Precision("W8A16")``, ``Precision("W4 (weight only)")`` or ``Precision("W8A8 in 14 of 20")``; ``mixed``
+    stands in records of older versions only.
+
+    >>> Precision("W8A16"), Precision("W8A8 in 14 of 20") == "W8A8 in 14 of 20"
+    (<Precision.W8A16: 'W8A16'>, True)
     """
 
     FP32 = "fp32"
     W8A8 = "w8a8"
     W4A8 = "w4a8"
     MIXED = "mixed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Precision | None:
+        if not isinstance(value, str) or not _NAMED.fullmatch(value):
+            return None
+        made = str.__new__(cls, value)
+        made._name_ = made._value_ = value
+        return made
+
+    @property
+    def is_float(self) -> bool:
+        """Tell whether all operators multiply plain floats."""
+        return self.startswith(("fp", "bf"))
+
+    @property
+    def has_4_bits(self) -> bool:
+        """Tell whether some weights have 4 bits; ``mixed`` of older versions had."""
+        return self in {Precision.W4A8, Precision.MIXED} or "W4" in self
 
 
 @record
@@ -96,13 +124,12 @@ class Artifact:
     """One model file with hash and recipe. ``path`` is relative to the run's folder when inside it.
 
     ``layers`` holds its weight tensors in graph order, empty where they were not recorded.
-    ``precision`` is a :class:`Precision` or a name in its manner.
     """
 
     name: str
     path: str
     sha256: str
-    precision: str
+    precision: Precision
     sparsity: float
     opset: int
     file_bytes: int

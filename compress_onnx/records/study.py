@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compress_onnx.records.artifacts import DatasetInfo
+from compress_onnx.records.artifacts import DatasetInfo, Precision
 from compress_onnx.records.base import Measure, OptionValue, record
 from compress_onnx.records.outputs import ClassPattern
 from compress_onnx.records.saliency import ShiftVerdict
@@ -31,7 +31,7 @@ class CandidateSummary:
     name: str
     recipe: str
     sha256: str
-    precision: str
+    precision: Precision
     sparsity: float
     accuracy: Measure
     accuracy_change: Measure

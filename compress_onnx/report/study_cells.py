@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from enum import StrEnum
 
-from compress_onnx.records import Artifact, Comparison, Precision, RecipeStep, RunRecord
+from compress_onnx.records import Artifact, Comparison, RecipeStep, RunRecord
 
 PRUNE, SEARCH, REPAIR, QUANTIZE = "prune", "search", "repair", "quantize"
 
@@ -94,10 +94,7 @@ class Case:
     @property
     def has_int4(self) -> bool:
         """Whether weights are stored in 4 bits."""
-        if self.artifact is None:
-            return False
-        # Records of older versions say mixed where some layers have 4 bits.
-        return self.artifact.precision in {Precision.W4A8, Precision.MIXED} or "W4" in self.artifact.precision
+        return self.artifact is not None and self.artifact.precision.has_4_bits
 
     @property
     def accuracy_change(self) -> float | None:

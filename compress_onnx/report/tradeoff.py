@@ -18,7 +18,7 @@ class Point:
     y: float
     up: float = 0.0
     down: float = 0.0
-    precision: str = Precision.FP32
+    precision: Precision = Precision.FP32
     is_baseline: bool = False
     detail: str = ""
 

@@ -24,7 +24,7 @@ from compress_onnx.report.tradeoff import Point, pareto, points_of
 
 ROOM = 0.08
 """Share of the height left free above and below the intervals."""
-SYMBOLS: dict[str, str] = {
+SYMBOLS = {
     Precision.FP32: "circle",
     Precision.W8A8: "square",
     Precision.W4A8: "diamond",

@@ -272,7 +272,7 @@ def _input_warnings(party: Contestant, baseline: Contestant) -> tuple[str, ...]:
 
 
 def _fusion_warnings(artifact: Artifact, fusion: FusionReceipt | None) -> tuple[str, ...]:
-    if fusion is None or artifact.precision.startswith(("fp", "bf")) or fusion.int8_fraction == 1.0:
+    if fusion is None or artifact.precision.is_float or fusion.int8_fraction == 1.0:
         return ()
     count = len(fusion.float_nodes)
     return (f"{count} of {count + fusion.quantised_nodes} weighted nodes run in floating point on this CPU.",)

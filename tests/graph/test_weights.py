@@ -53,7 +53,7 @@ def test_int8_weights_count_their_zeros(dequantised: Dequantised) -> None:
     model = dequantised(numpy_helper.from_array(INT8, "w"), None, ())
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (8, 960, np.count_nonzero(INT8))
-    assert precision(model) == Precision.W8A8
+    assert precision(model) == "W8 (weight only)"
     assert prunable_initializers(model) == {}
 
 
@@ -78,7 +78,7 @@ def test_four_bit_weights_count_four_bits(dequantised: Dequantised, kind: int) -
     model = dequantised(packed("w", values, kind), packed("point", points, kind), (5,))
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (4, 960, np.count_nonzero(values - points))
-    assert precision(model) == Precision.W4A8
+    assert precision(model) == "W4 (weight only)"
 
 
 def test_stored_in_four_bits_and_cast_to_eight(dequantised: Dequantised) -> None:
@@ -96,7 +96,7 @@ def test_blockwise_zero_points(dequantised: Dequantised) -> None:
     assert weights(model)[0].nonzero == naive
 
 
-def test_a_graph_of_both_widths_is_mixed(make_model: Callable[..., onnx.ModelProto]) -> None:
+def test_a_graph_of_both_widths_says_their_shares(make_model: Callable[..., onnx.ModelProto]) -> None:
     nodes = [
         helper.make_node("DequantizeLinear", ["w", "scale"], ["real"]),
         helper.make_node("Conv", ["input", "real"], ["c"], pads=[1] * 4),
@@ -104,7 +104,7 @@ def test_a_graph_of_both_widths_is_mixed(make_model: Callable[..., onnx.ModelPro
         helper.make_node("MatMul", ["flat", "m"], ["logits"]),
     ]
     tensors = {"w": INT8[:9].reshape(3, 3, 5, 1)[:, :, :3], "scale": np.ones((), np.float32)}
-    assert precision(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == Precision.MIXED
+    assert precision(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == "W8 (weight only) in 1 of 2"
 
 
 def test_half_precision_weights_behind_a_cast_keep_their_stored_width(
