@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from compress_onnx.graph.inlining import inlined
-from compress_onnx.graph.kinds import BLOCKED_LAYOUT, FLOATS, PACKED, Slot, is_integer, is_quantising, slots
+from compress_onnx.graph.kinds import (
+    BLOCKED_LAYOUT,
+    ELEMENTWISE,
+    FLOATS,
+    MOVES,
+    PACKED,
+    Slot,
+    is_integer,
+    is_quantising,
+    slots,
+)
 from compress_onnx.graph.packed import block_nonzero, block_numbers, bnb4_nonzero, bnb4_numbers, without_filling
 from compress_onnx.graph.regions import Region, Term, regions
 from compress_onnx.graph.roots import Roots, keeps_zeros, rank, roots, size, unmoved
@@ -119,8 +129,17 @@ def kind_of(term: Term) -> int:
     if node is not None and node.op_type == "QuantizeLinear":
         point = term.inputs[2] if len(term.inputs) > 2 else None
         return int(attribute(node, "output_dtype", 0)) or (TensorProto.UINT8 if point is None else kind_of(point))
+    if node is not None and node.op_type not in MOVES | ELEMENTWISE:
+        return _kind_of_value(term)
     data = term.inputs[int(node is not None and node.op_type == "Where")]
     return TensorProto.FLOAT if data is None else kind_of(data)
+
+
+def _kind_of_value(term: Term) -> int:
+    try:
+        return int(helper.np_dtype_to_tensor_dtype(value(term).dtype))
+    except UnknownValueError:
+        return TensorProto.UNDEFINED
 
 
 def weights(model: onnx.ModelProto) -> tuple[Weight, ...]:

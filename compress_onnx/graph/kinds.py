@@ -16,9 +16,7 @@ REORDERS = frozenset(
     {"DepthToSpace", "Dropout", "Flatten", "Identity", "Reshape", "SpaceToDepth", "Squeeze", "Transpose", "Unsqueeze"}
 )
 # Some values, or some of them several times.
-SELECTIONS = frozenset(
-    {"Concat", "Expand", "Gather", "GatherElements", "GatherND", "Pad", "Slice", "Split", "Tile", "Trilu"}
-)
+SELECTIONS = frozenset({"Concat", "Expand", "Gather", "GatherElements", "GatherND", "Slice", "Split", "Tile", "Trilu"})
 MOVES = REORDERS | SELECTIONS
 QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 # The same values in another type; computed scales leave the integers what they are.
@@ -81,7 +79,7 @@ _MICROSOFT_SLOTS: dict[str, tuple[Slot, ...]] = {
     "DynamicQuantizeMatMul": (Slot(weight=1, zero=3, axis=-1),),
     "DynamicQuantizeLSTM": (Slot(weight=1, zero=9, axis=-1), Slot(weight=2, zero=11, axis=-1)),
     "QAttention": (Slot(weight=1, zero=7, axis=-1, point=6),),
-    "MatMulNBits": (Slot(weight=1, zero=3),),
+    "MatMulNBits": (Slot(weight=1),),
     "MatMulBnb4": (Slot(weight=1),),
 }
 PACKED = frozenset({"MatMulNBits", "MatMulBnb4"})

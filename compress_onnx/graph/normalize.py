@@ -21,8 +21,6 @@ from compress_onnx.graph.values import Array, UnknownValueError, array, value
 
 # Since version 4 an initializer need not be an input too.
 _LEAST_IR = 4
-# What a constant may grow by: shapes and scalars that are spread cost nothing.
-_FREE_ELEMENTS = 1024
 # What is computed of less may be large, but not absurd: ConstantOfShape makes any size of eight bytes.
 _MOST_BYTES = 2**26
 
@@ -167,9 +165,7 @@ def _is_worth(term: Term, readers: Counter[str]) -> bool:
         larger = made.nbytes > sum(value(one).nbytes for one in sources)
     except UnknownValueError:
         return False
-    if made.size <= _FREE_ELEMENTS:
-        return True
-    if not _moves(term):
+    if made.ndim < 2 or not _moves(term):
         return not larger or made.nbytes <= _MOST_BYTES
     return not larger and not any(readers[one.name] > 1 for one in _path(term))
 

@@ -56,17 +56,18 @@ def precision(model: onnx.ModelProto) -> Precision:
 
     Where all operators with weights are alike, it is theirs: ``fp32``, ``fp16``, ``w8a8`` and
     ``w4a8`` (values of :class:`~compress_onnx.records.Precision`), ``W8A16``, ``W4 (weight only)``,
-    ``W8A8 dynamic``. Else shares are told, as ``W8A8 in 14 of 20``, where float operators are those
+    ``W8A8 dynamic``. Else shares are told, as ``W8A8 in 14 of 20``, where operators of float weights are those
     not named, unless all are floats.
     """
-    found = Counter(str(width) for width in widths(model))
+    every = widths(model)
+    found = Counter(map(str, every))
     if not found:
         return Precision.FP32
     if len(found) == 1:
         (name,) = found
         return {"W8A8": Precision.W8A8, "W4A8": Precision.W4A8}.get(name) or Precision(name)
-    quantised = {name: count for name, count in found.items() if name.startswith("W")}
-    shares = sorted((quantised or found).items(), key=lambda one: -one[1])
+    named = {width for width in every if width.weight is not None}
+    shares = found.most_common() if not named else [one for one in found.most_common() if one[0] in {*map(str, named)}]
     return Precision(", ".join(f"{name} in {count} of {found.total()}" for name, count in shares))
 
 

@@ -22,8 +22,7 @@ _LIKELY_RANK = 2
 class Roots:
     """The tensors that a parameter is made of: stored ones, or what constants are combined to.
 
-    ``places`` (the parameter's shape) numbers the elements of all ``tensors`` one after the other and
-    holds -1 where a value is none of theirs; it is ``None`` where each element of each tensor is there once.
+    ``places`` (the parameter's shape) numbers the elements of all ``tensors`` one after the other; it is ``None`` where each element of each tensor is there once.
     """
 
     tensors: tuple[Term, ...]
@@ -150,8 +149,6 @@ def _places(term: Term, starts: dict[Term, int]) -> NDArray[np.int64]:
     for place in range(len(inputs) if term.node.op_type == "Concat" else 1):
         data = term.inputs[place]
         inputs[place] = None if data is None else _places(data, starts)
-    if term.node.op_type == "Pad":
-        inputs[2:3] = [np.array(-1, np.int64)]
     if term.node.op_type not in MOVES:
         raise UnknownValueError(term.name)
     return np.asarray(applied(term.node, inputs, opset=term.region.opset)[term.output], np.int64)
