@@ -93,8 +93,13 @@ def _widen(source: Path, target: Path, *, as_json: bool) -> None:
     from compress_onnx.graph import load_model, save_model, weights
 
     model = load_model(source)
-    if not any(weight.bits == 4 for weight in weights(model)):
-        raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantise with --weights int4 instead.")
+    if not any(weight.bits == 4 and "MatMulNBits" not in weight.ops for weight in weights(model)):
+        raise ModelError(
+            "4-bit weights to widen",
+            "none",
+            where=source,
+            remedy="Quantise with --weights int4 instead.",
+        )
     wide = widened(model, where=source)
     save_model(descended(wide, model, "widen", {}), target)
     made(target, as_json=as_json)

@@ -24,13 +24,14 @@ def expect_in_reach(model: onnx.ModelProto, *, where: object) -> dict[str, Optio
     ModelError
         if that is more than 1 % of the weights.
     """
-    reasons = out_of_reach(model)
-    found = told(weights(model), reasons)
+    reasons, every = out_of_reach(model), weights(model)
+    found = told(every, reasons)
     share = found.get(SHARE, 0.0)
-    if isinstance(share, float) and share > MOST_OUT_OF_REACH:
+    unknown = any(weight.name in reasons and not weight.elements for weight in every)
+    if unknown or (isinstance(share, float) and share > MOST_OUT_OF_REACH):
         raise ModelError(
             f"a model of whose weights at most {MOST_OUT_OF_REACH:.0%} are out of reach",
-            f"{share:.1%}: {_listed([f'{name}, {why}' for name, why in reasons.items()])}",
+            f"{'an unknown share' if unknown else f'{share:.1%}'}: {_listed([f'{name}, {why}' for name, why in reasons.items()])}",
             where=where,
             remedy="Export it again as plain ONNX, with its weights as initializers, and prune that.",
         )

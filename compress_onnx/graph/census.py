@@ -186,7 +186,10 @@ def _own(tensor: Term) -> NDArray[np.bool_]:
 
 def _count_places(use: Use, made_of: Roots, tallies: dict[Term, Tally]) -> None:
     start = 0
-    mask = nonzero(use, use.term)
+    try:
+        mask = nonzero(use, use.term)
+    except UnknownValueError:
+        mask = np.ones(() if made_of.places is None else made_of.places.shape, np.bool_)
     if made_of.places is None or mask.shape != made_of.places.shape:
         return
     for tensor in made_of.tensors:
@@ -209,6 +212,14 @@ def nonzero(use: Use, term: Term) -> NDArray[np.bool_]:
     UnknownValueError
         if the values depend on what is computed when the model runs.
     """
+    try:
+        return _nonzero(use, term)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # Numbers that do not fit their operator's attributes: the runtime will not load them either.
+        raise UnknownValueError(use.term.name) from error
+
+
+def _nonzero(use: Use, term: Term) -> NDArray[np.bool_]:
     node = use.node
     if node.op_type == "MatMulNBits":
         return block_nonzero(node, value(use.term), _input(use, 3), _input(use, 2))

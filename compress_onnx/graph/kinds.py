@@ -21,6 +21,8 @@ MOVES = REORDERS | SELECTIONS
 QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 # The same values in another type; computed scales leave the integers what they are.
 CODECS = QUANTISERS | {"Cast", "CastLike"}
+# These hold what their first input holds, whatever the others are computed to.
+STEADY = REORDERS | CODECS | {"Expand", "Slice", "Split", "Tile", "Trilu"}
 # One value makes one value; of several inputs the largest is the one that is changed.
 ELEMENTWISE = frozenset(
     {

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
-from compress_onnx.graph.kinds import CODECS, MOVES, STANDARD, is_repeatable
+from compress_onnx.graph.kinds import ELEMENTWISE, STANDARD, STEADY, is_repeatable
 
 Stored = TensorProto | SparseTensorProto
 # Deeper chains of constants are no weights that a tool writes.
@@ -163,14 +163,26 @@ def _term(region: Region, node: NodeProto, place: int) -> Term | None:
 def _made(region: Region, node: NodeProto, place: int) -> Term | None:
     inputs = tuple(region.term(name) if name else None for name in node.input)
     computed = any(name and term is None for name, term in zip(node.input, inputs, strict=True))
-    if inputs[0] is None or (computed and node.op_type not in MOVES | CODECS):
+    if inputs[0] is None or (computed and node.op_type not in STEADY):
         return None
+    if node.op_type == "Identity":
+        return inputs[0]
     given = [term for term in inputs if term is not None]
+    if node.op_type not in STEADY | ELEMENTWISE and not all(term.known for term in given):
+        return None
     depth = 1 + max(term.depth for term in given)
-    known = not computed and depth <= _DEEPEST and all(term.known for term in given)
+    if depth > _DEEPEST:
+        return _passed(region, node.output[place], (_beginning(inputs[0]),))
+    known = not computed and all(term.known for term in given)
     return Term(
         name=node.output[place], region=region, node=node, output=place, inputs=inputs, known=known, depth=depth
     )
+
+
+def _beginning(term: Term) -> Term:
+    while term.inputs and term.inputs[0] is not None:
+        term = term.inputs[0]
+    return term
 
 
 def _held(node: NodeProto) -> Stored | None:

@@ -89,7 +89,7 @@ def _changed(term: Term) -> Term | None:
         full = [one for one in given if size(one) == max(sizes)]
         broadened = size(term) != max(sizes)
     except UnknownValueError:
-        return None
+        return next((one for one in given if not one.known), None)
     same = sizes.count(max(sizes))
     return full[0] if len(full) == 1 and same == 1 and not broadened else None
 
