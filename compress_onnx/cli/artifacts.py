@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compress_onnx.cli.terminal import put
+from compress_onnx.cli.terminal import put, say
 
 
 def made(path: Path, *, as_json: bool) -> None:
@@ -13,6 +13,8 @@ def made(path: Path, *, as_json: bool) -> None:
     from compress_onnx.store import as_json as record_json
 
     artifact = describe(path, name=path.stem, shown_path=str(path))
+    for warning in artifact.warnings:
+        say(warning)
     if as_json:
         put(record_json(artifact))
         return

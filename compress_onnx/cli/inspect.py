@@ -93,7 +93,8 @@ def inspect(
 def _row(weight: Weight) -> tuple[str, ...]:
     zeros = 1 - weight.nonzero / weight.elements if weight.elements else 0.0
     shape = "x".join(map(str, weight.shape))
-    return weight.name, ", ".join(sorted(set(weight.ops))), shape, str(weight.bits), f"{zeros:.1%}"
+    name = f"{weight.name}\n(in {weight.place})" if weight.place else weight.name
+    return name, ", ".join(sorted(set(weight.ops))), shape, str(weight.bits), f"{zeros:.1%}"
 
 
 def _show_receipt(receipt: FusionReceipt) -> None:

@@ -94,7 +94,7 @@ def _widen(source: Path, target: Path, *, as_json: bool) -> None:
 
     read = read_model(source)
     model = read.model
-    if not any(weight.bits == 4 for weight in weights(model)):
+    if not any(weight.bits == 4 and "MatMulNBits" not in weight.ops for weight in weights(model)):
         raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantise with --weights int4 instead.")
     wide = widened(model, where=source)
     save_model(made_from(descended(wide, model, "widen", {}), read.sha256), target)

@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from compress_onnx.graph import weights
+from compress_onnx.graph import stored_tensors, weight_numbers
 
 # Types that ONNX packs two or more to a byte.
 _PACKED_BITS = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
@@ -38,15 +38,13 @@ def entropy_bits(values: NDArray[np.generic]) -> float:
 
 def entropy_bytes(model: onnx.ModelProto) -> int:
     """Return the entropy of all weight tensors together, each by its own histogram, in whole bytes."""
-    stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    found = (entropy_bits(numpy_helper.to_array(stored[weight.name])) for weight in weights(model))
-    return math.ceil(sum(found) / 8)
+    return math.ceil(sum(map(entropy_bits, weight_numbers(model))) / 8)
 
 
 def initializer_bytes(model: onnx.ModelProto) -> dict[str, int]:
-    """Return the bytes that the initializers' values take in the file, by ONNX type, largest first."""
+    """Return the bytes that stored tensors' values take in the file, wherever they lie, by ONNX type, largest first."""
     found: Counter[str] = Counter()
-    for tensor in model.graph.initializer:
+    for tensor in stored_tensors(model):
         name = onnx.TensorProto.DataType.Name(tensor.data_type)
         found[name.lower()] += _stored_bytes(tensor, name)
     return dict(found.most_common())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from compress_onnx.compress import reach
 from compress_onnx.compress.entropy import entropy_bytes, initializer_bytes
 from compress_onnx.graph import ModelFile, Weight, default_opset, precision, read_embedded, read_model, weights
 from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
@@ -68,6 +69,7 @@ def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[Reci
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
         zstd_bytes=sum(map(zstd_bytes, read.files)),
+        warnings=reach.warnings(embedded.recipe),
         initializer_bytes=initializer_bytes(model),
         entropy_bytes=entropy_bytes(model),
         files=len(read.files),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.quantize import QuantizeOptions, approximated, prepare, recorded, store
+from compress_onnx.compress.reach import left_float
 from compress_onnx.compress.repair import repaired
 from compress_onnx.records import OptionValue
 
@@ -46,4 +47,4 @@ def repaired_int4(
         "repair_flips_after": outcome.flips_after,
         "repair_n": outcome.n,
     }
-    return descended(quantised, model, "quantize", recorded(options) | gained)
+    return descended(quantised, model, "quantize", recorded(options) | gained | left_float(quantised, where=where))

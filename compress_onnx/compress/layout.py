@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from compress_onnx.graph import prunable_initializers
 
 # What ONNX Runtime's folding puts before a weight's name, once per folded neighbour.
+_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _FOLDED = re.compile(r"^(?:Conv[A-Za-z]+Fusion_W_)+")
 
 
@@ -69,6 +70,8 @@ def layouts(model: onnx.ModelProto) -> dict[str, Layout]:
     found: dict[str, Layout] = {}
     for node in model.graph.node:
         name = node.input[1] if len(node.input) > 1 else ""
+        if node.op_type not in _LAYERS:
+            continue
         if name in tensors and name not in found and not (node.op_type == "MatMul" and len(tensors[name].dims) > 2):
             found[name] = _layout(node, tuple(tensors[name].dims))
     return {name: found[name] for name in tensors if name in found}

@@ -30,7 +30,7 @@ def pruned_globally(tensors: Sequence[NDArray[np.floating]], sparsity: float) ->
     """
     if not tensors:
         return []
-    magnitudes = np.concatenate([np.abs(tensor).ravel() for tensor in tensors])
+    magnitudes = np.concatenate([_magnitudes(tensor) for tensor in tensors])
     keep = _keep_mask(magnitudes, zero_count(magnitudes.size, sparsity))
     pieces = np.split(keep, np.cumsum([tensor.size for tensor in tensors])[:-1])
     return [_zeroed(tensor, piece) for tensor, piece in zip(tensors, pieces, strict=True)]
@@ -43,6 +43,11 @@ def pruned_layerwise(tensors: Sequence[NDArray[np.floating]], sparsity: float) -
     [[[3.0, 0.0]], [[0.2, 0.0]]]
     """
     return [pruned_globally([tensor], sparsity)[0] for tensor in tensors]
+
+
+def _magnitudes(tensor: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return abs(w) in a type that sorts: narrow floats become float32, which holds them exactly."""
+    return np.asarray(np.abs(tensor.astype(np.float64 if tensor.dtype == np.float64 else np.float32))).ravel()
 
 
 def _zeroed(tensor: NDArray[np.floating], keep: NDArray[np.bool_]) -> NDArray[np.floating]:

@@ -18,6 +18,7 @@ from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layout import plain_name, weight_values, with_weights
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.quantize import Prepared, QuantizeOptions, approximated, prepare, recorded, store
+from compress_onnx.compress.reach import left_float
 from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import DataError
 from compress_onnx.graph import model_bytes, signature
@@ -89,7 +90,8 @@ def mixed_model(
         if drop <= max_drop:
             break
     chosen = dataclasses.replace(options, keep_int8=(*options.keep_int8, *map(plain_name, kept)))
-    return descended(found, model, "quantize", recorded(chosen) | _facts(order[:count], drop, max_drop, labels))
+    facts = _facts(order[:count], drop, max_drop, labels) | left_float(found, where="")
+    return descended(found, model, "quantize", recorded(chosen) | facts)
 
 
 def _facts(stayed: tuple[Sensitivity, ...], drop: float, max_drop: float, labels: Labels | None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,13 +14,13 @@ from onnx import numpy_helper
 from compress_onnx import config
 from compress_onnx.compress.exclusion import excluded
 from compress_onnx.compress.fold import folded
+from compress_onnx.compress.layout import plain_name
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise
+from compress_onnx.compress.reach import expect_in_reach
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import is_quantised, prunable_initializers
-
-_FUSED = re.compile(r"^(Conv\w+?Fusion_W_)+")
+from compress_onnx.graph import is_quantised, normalized, prunable_initializers
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +44,29 @@ class PruneOptions:
 def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object = "") -> onnx.ModelProto:
     """Return a copy of the model with ⌊s·n⌋ of its prunable weights set to zero.
 
-    Prunable are the float initializers of rank 2 or more in the weight slot of Conv, ConvTranspose,
-    Gemm and MatMul; shared ones count once; biases are untouched. n counts what is not excluded.
-    On the basis ``folded`` the result is the folded model.
+    Prunable are the float weights of the census, wherever they lie; shared ones count once; biases
+    are untouched. n counts what is not excluded. The result is in plain form (see
+    :func:`~compress_onnx.graph.normalize.normalized`), folded on the basis ``folded``. Where up to 1 % of the
+    weights cannot be reached the recipe names them.
 
     Errors
     ------
     ModelError
-        if the model has no prunable weights, is quantised already, or holds NaN or infinity.
+        if the model has no prunable weights, is quantised already, holds NaN or infinity, or more
+        than 1 % of its weights are out of reach.
     OptionError
         if a pattern of ``exclude`` matches no weight, or all patterns together match every weight.
     """
-    _checked(model, where)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(folded(model) if options.basis == "folded" else model)
-    targets = _included(_checked(copy, where), options.exclude)
+    _expect_float(model, where)
+    ready = normalized(model)
+    missed = expect_in_reach(ready, where=where)
+    copy = normalized(folded(ready)) if options.basis == "folded" else ready
+    targets = _included(_targets(copy, where), options.exclude)
     values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
     thin = pruned_globally if options.scope == "global" else pruned_layerwise
     for tensor, pruned in zip(targets, thin(values, options.sparsity), strict=True):
         tensor.CopyFrom(numpy_helper.from_array(pruned, tensor.name))
-    return descended(copy, model, "prune", _recorded(options))
+    return descended(copy, model, "prune", _recorded(options) | missed)
 
 
 def _recorded(options: PruneOptions) -> dict[str, Any]:
@@ -78,23 +80,30 @@ def _recorded(options: PruneOptions) -> dict[str, Any]:
 
 def _included(targets: dict[str, onnx.TensorProto], patterns: tuple[str, ...]) -> list[onnx.TensorProto]:
     """Return the weights that no pattern excludes."""
-    # ONNX Runtime's folding renames conv.weight to ConvBnFusion_W_conv.weight; patterns mean the file's own names.
-    known = {_FUSED.sub("", name): tensor for name, tensor in targets.items()}
-    kept_out = excluded(known, patterns)
-    if len(kept_out) == len(known):
+    # Folding makes ConvBnFusion_W_conv.weight of conv.weight, beside it where another layer shares that; patterns
+    # mean the file's own names.
+    known = {name: plain_name(name) for name in targets}
+    kept_out = excluded(dict.fromkeys(known.values()), patterns)
+    found = [targets[name] for name, plain in known.items() if plain not in kept_out]
+    if not found:
         raise OptionError("at least one weight left to prune", "none", where="--exclude", remedy="Exclude fewer.")
-    return [tensor for name, tensor in known.items() if name not in kept_out]
+    return found
 
 
-def _checked(model: onnx.ModelProto, where: object) -> dict[str, onnx.TensorProto]:
+def _expect_float(model: onnx.ModelProto, where: object) -> None:
     if is_quantised(model):
         raise ModelError(
             "a float model to prune", "a quantised one", where=where, remedy="Prune first, then quantise the result."
         )
+
+
+def _targets(model: onnx.ModelProto, where: object) -> dict[str, onnx.TensorProto]:
     targets = prunable_initializers(model)
     if not targets:
         raise ModelError(
-            "prunable weights (float initializers of Conv, ConvTranspose, Gemm or MatMul)", "none", where=where
+            "prunable weights (float constants of Conv, ConvTranspose, Gemm, MatMul and their like)",
+            "none",
+            where=where,
         )
     expect_finite_weights(targets, where=where)
     return targets

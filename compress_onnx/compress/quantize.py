@@ -27,10 +27,11 @@ from compress_onnx.compress.int4 import fake_quantised, overrides
 from compress_onnx.compress.layout import layouts, plain_name
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.range_cache import kept_ranges, range_key
+from compress_onnx.compress.reach import left_float
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import default_opset, is_quantised, prunable_initializers, save_model, signature
+from compress_onnx.graph import default_opset, is_quantised, normalized, prunable_initializers, save_model, signature
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
@@ -137,7 +138,7 @@ def quantize_model(
     prepared = prepare(model, batches, options, where=where)
     rounded, scales = approximated(prepared, options, where=where)
     quantised = store(rounded, prepared.found, options, scales=scales)
-    return descended(quantised, model, "quantize", recorded(options))
+    return descended(quantised, model, "quantize", recorded(options) | left_float(quantised, where=where))
 
 
 def prepare(
@@ -154,9 +155,12 @@ def prepare(
     ModelError, DataError
         as of :func:`quantize_model`.
     """
-    _check(model, options, where)
+    if is_quantised(model):
+        raise ModelError("a float model to quantise", "a quantised one", where=where, remedy="Name its FP32 parent.")
+    ready = normalized(model)
+    _check(ready, options, where)
     expected = signature(model, where=where)
-    plain = folded(model)
+    plain = folded(ready)
     moments = InputMoments(plain) if options.needs_moments else None
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source = Path(name) / "folded.onnx"
@@ -222,8 +226,6 @@ def recorded(options: QuantizeOptions) -> dict[str, Any]:
 
 
 def _check(model: onnx.ModelProto, options: QuantizeOptions, where: object) -> None:
-    if is_quantised(model):
-        raise ModelError("a float model to quantise", "a quantised one", where=where, remedy="Name its FP32 parent.")
     if not prunable_initializers(model):
         raise ModelError("weights to quantise (Conv, ConvTranspose, Gemm, MatMul)", "none", where=where)
     least = _LEAST_OPSET if options.weights == "int8" else _LEAST_OPSET_INT4

@@ -18,7 +18,7 @@ from compress_onnx.compress.image_pool import ImagePool
 from compress_onnx.compress.input_moments import InputMoments
 from compress_onnx.compress.sites import LayerSite
 from compress_onnx.compress.tensor_runner import free_batch, runner
-from compress_onnx.graph import signature
+from compress_onnx.graph import normalized, signature
 
 Batches = Callable[[], Iterable[NDArray[np.float32]]]
 
@@ -29,10 +29,14 @@ WIDEST = 10_240
 
 
 class Reference:
-    """A baseline ``model`` on the images of ``pool``: whatever several repairs need is measured once."""
+    """A baseline on the images of ``pool``: whatever several repairs need is measured once.
 
-    def __init__(self, model: onnx.ModelProto, pool: ImagePool) -> None:
-        self.model = model
+    ``model`` is the plain form of the model ``given``, as that of its compressed copies.
+    """
+
+    def __init__(self, given: onnx.ModelProto, pool: ImagePool) -> None:
+        self.given = given
+        self.model = normalized(given)
         self.pool = pool
         self._layers: dict[tuple[str, ...], dict[str, Moments]] = {}
 

@@ -30,6 +30,7 @@ from compress_onnx.compress.reference import Batches, Reference, judged_outputs,
 from compress_onnx.compress.sites import LayerSite, Site, channels, repair_sites, stored
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
+from compress_onnx.graph import normalized
 from compress_onnx.metrics.divergence import kullback_leibler_of
 from compress_onnx.metrics.probabilities import log_probabilities, output_kinds, predicted
 
@@ -113,6 +114,7 @@ def repaired_towards(
     ModelError
         if a layer of the candidate is missing in the baseline, or a model does not run on batches.
     """
+    candidate = normalized(candidate)
     moved = reconstructed(reference.model, candidate, reference.inputs) if reconstructs else None
     made = fit(reference, candidate if moved is None else moved, progress=_part(progress, 0.0, 0.75))
     return _judged(reference, candidate, made, progress=_part(progress, 0.75, 1.0))

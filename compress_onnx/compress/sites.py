@@ -11,9 +11,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from compress_onnx.compress.channel_rules import names_used
 from compress_onnx.graph import prunable_initializers
 
 _CHANNELS_FIRST = frozenset({"Conv", "ConvTranspose"})
+_LAYERS = _CHANNELS_FIRST | {"Gemm", "MatMul"}
 _MEAN, _VARIANCE = 3, 4
 _FLOAT = onnx.TensorProto.FLOAT
 
@@ -70,7 +72,7 @@ def repair_sites(model: onnx.ModelProto) -> tuple[Site, ...]:
     Left out, as one set of numbers could not serve them: weights or statistics that several nodes
     share, weights that are not float32, and biases that are computed or differ by sample.
     """
-    uses = Counter(name for node in model.graph.node for name in node.input)
+    uses = Counter(name for node in model.graph.node for name in names_used(node))
     uses.update(value.name for value in model.graph.output)
     norms = {id(node): NormSite(node=node) for node in model.graph.node if _is_norm(node, stored(model), uses)}
     # Where the BatchNorm behind a layer is its only reader, the BatchNorm alone puts the channels right.
@@ -94,7 +96,7 @@ def _is_norm(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto], uses
 
 
 def _layer(node: onnx.NodeProto, free: Iterable[str], tensors: Mapping[str, onnx.TensorProto]) -> LayerSite | None:
-    if len(node.input) < 2 or node.input[1] not in free:
+    if node.op_type not in _LAYERS or len(node.input) < 2 or node.input[1] not in free:
         return None
     weight = tensors[node.input[1]]
     if node.op_type == "MatMul" and len(weight.dims) != 2:

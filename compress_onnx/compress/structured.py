@@ -20,7 +20,7 @@ from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.surgery import cut, prepared
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import is_quantised, prunable_initializers
+from compress_onnx.graph import is_quantised, prunable_initializers, weights, with_plain_tensors
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def channel_plan(model: onnx.ModelProto, options: StructuredOptions, *, where: o
         as :func:`structured_pruned`.
     """
     _check(model, where)
-    ready = prepared(model)
+    ready = prepared(with_plain_tensors(model))
     return _planned(ready, *_decided(ready, options), where=where)
 
 
@@ -100,7 +100,7 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
         if a pattern of ``exclude`` matches no weight.
     """
     _check(model, where)
-    smaller = prepared(model)
+    smaller = prepared(with_plain_tensors(model))
     flow, removed = _decided(smaller, options)
     plan = _planned(smaller, flow, removed, where=where)
     _expect_removed(plan, options, where)
@@ -145,9 +145,20 @@ def _planned(model: onnx.ModelProto, flow: Flow, removed: frozenset[int], *, whe
     if len(left_whole) == len(names):
         why = "; ".join(f"{name}: {reason}" for name, reason in left_whole.items()) or "no convolution"
         raise ModelError("a convolution whose channels can be removed", f"none ({why})", where=where)
+    left_whole |= _elsewhere(model, names)
     before = {name: stored[name].dims[flow.filters.get(name, 0)] for name in names}
     kept = {name: _kept(flow, name, before[name], removed) for name in names}
     return ChannelPlan(before=before, kept=kept, left_whole=left_whole)
+
+
+def _elsewhere(model: onnx.ModelProto, names: Iterable[str]) -> dict[str, str]:
+    """Return why the convolutions whose channels are not looked at stay as they are."""
+    known = {*names}
+    return {
+        weight.name: f"in {weight.place}" if weight.place else f"{weight.ops[0]} takes it through other nodes"
+        for weight in weights(model)
+        if weight.name not in known and any("Conv" in op for op in weight.ops)
+    }
 
 
 def _kept(flow: Flow, name: str, count: int, removed: frozenset[int]) -> tuple[int, ...]:

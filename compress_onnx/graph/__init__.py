@@ -1,5 +1,13 @@
 """The ONNX graph: the only reader and writer of ``.onnx`` files, and what stands in them."""
 
+from compress_onnx.graph.census import (
+    Weight,
+    is_quantised,
+    out_of_reach,
+    prunable_initializers,
+    weight_numbers,
+    weights,
+)
 from compress_onnx.graph.files import ModelFile, load_model, model_bytes, model_sha256, read_model, save_model
 from compress_onnx.graph.identity import (
     WholeModel,
@@ -10,8 +18,10 @@ from compress_onnx.graph.identity import (
     whole_model,
 )
 from compress_onnx.graph.metadata import Embedded, read_embedded, write_embedded
+from compress_onnx.graph.normalize import normalized, with_plain_tensors
+from compress_onnx.graph.precision import float_weights, precision
+from compress_onnx.graph.regions import stored_tensors
 from compress_onnx.graph.signature import Signature, default_opset, signature
-from compress_onnx.graph.weights import Weight, is_quantised, precision, prunable_initializers, weights
 
 __all__ = [
     "Embedded",
@@ -22,19 +32,25 @@ __all__ = [
     "default_opset",
     "expect_identity",
     "expect_unchanged",
+    "float_weights",
     "is_one_file",
     "is_quantised",
     "load_model",
     "model_bytes",
     "model_identity",
     "model_sha256",
+    "normalized",
+    "out_of_reach",
     "precision",
     "prunable_initializers",
     "read_embedded",
     "read_model",
     "save_model",
     "signature",
+    "stored_tensors",
+    "weight_numbers",
     "weights",
     "whole_model",
+    "with_plain_tensors",
     "write_embedded",
 ]

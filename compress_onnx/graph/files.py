@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of, write_bytes
 from compress_onnx.graph.identity import MAX_BYTES, whole_model
+from compress_onnx.graph.regions import stored_tensors
 
 _MAX_BYTES = MAX_BYTES
 
@@ -61,12 +62,13 @@ def read_model(path: Path) -> ModelFile:
 
 
 def _expect_whole_tensors(model: onnx.ModelProto) -> None:
-    """Decode every initializer once: the checker looks neither at types it does not know nor at sizes."""
-    for tensor in model.graph.initializer:
+    """Decode every stored tensor once, wherever it lies: the checker looks neither at types it does not know nor at sizes."""
+    for tensor in stored_tensors(model):
         try:
             numpy_helper.to_array(tensor)
         except (KeyError, TypeError, ValueError) as error:
-            message = f"initializer {tensor.name!r} of type {tensor.data_type} that does not decode: {error}"
+            kind = "initializer" if tensor.name else "constant"
+            message = f"{kind} {tensor.name!r} of type {tensor.data_type} that does not decode: {error}"
             raise ValueError(message) from error
 
 

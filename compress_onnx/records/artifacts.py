@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# W8A16, W4 (weight only), W8A8 dynamic, fp16; several of them with their shares, as W8A8 in 14 of 20. F8: 8-bit floats.
+_WIDTH = r"(?:WF?\d+(?:AF?\d+(?: dynamic)?| \(weight only\))|fp16|fp32|fp64|bf16)"
+_NAMED = re.compile(rf"{_WIDTH}|{_WIDTH} in \d+ of \d+(?:, {_WIDTH} in \d+ of \d+)*")
+
+
 class Precision(StrEnum):
-    """Weight and activation bits of an artifact."""
+    """Weight and activation bits of an artifact.
+
+    Members are the common ones, where all operators are alike. Others are values all the same, as
+    ``Precision("W8A16")``, ``Precision("W4 (weight only)")`` or ``Precision("W8A8 in 14 of 20")``; ``mixed``
+    stands in records of older versions only.
+
+    >>> Precision("W8A16"), Precision("W8A8 in 14 of 20") == "W8A8 in 14 of 20"
+    (<Precision.W8A16: 'W8A16'>, True)
+    """
 
     FP32 = "fp32"
     W8A8 = "w8a8"
     W4A8 = "w4a8"
     MIXED = "mixed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Precision | None:
+        if not isinstance(value, str) or not _NAMED.fullmatch(value):
+            return None
+        made = str.__new__(cls, value)
+        made._name_ = made._value_ = value
+        return made
+
+    @property
+    def is_float(self) -> bool:
+        """Tell whether all operators multiply plain floats."""
+        return self.startswith(("fp", "bf"))
+
+    @property
+    def has_4_bits(self) -> bool:
+        """Tell whether some weights have 4 bits; ``mixed`` of older versions had."""
+        return self in {Precision.W4A8, Precision.MIXED} or "W4" in self
 
 
 @record
@@ -55,7 +87,7 @@ class RecipeStep:
 class Footprint:
     """Bytes of an artifact on disk, zipped (deflate, level 6) and by zstd (level 3), and its weights.
 
-    ``weights`` counts the elements of the prunable initializers, ``nonzero_weights`` those that
+    ``weights`` counts the values of all weights, wherever they lie, ``nonzero_weights`` those that
     are not zero after dequantisation. ``initializer_bytes`` holds the stored bytes by ONNX type;
     ``entropy_bytes`` is what a perfect coder that knows each weight tensor's own histogram, and
     nothing of order, would need for the weights. ``resident`` is what loading the file adds to the

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from enum import StrEnum
 
-from compress_onnx.records import Artifact, Comparison, Precision, RecipeStep, RunRecord
+from compress_onnx.records import Artifact, Comparison, RecipeStep, RunRecord
 
 PRUNE, SEARCH, REPAIR, QUANTIZE = "prune", "search", "repair", "quantize"
 
@@ -94,7 +94,7 @@ class Case:
     @property
     def has_int4(self) -> bool:
         """Whether weights are stored in 4 bits."""
-        return self.artifact is not None and self.artifact.precision in {Precision.W4A8, Precision.MIXED}
+        return self.artifact is not None and self.artifact.precision.has_4_bits
 
     @property
     def accuracy_change(self) -> float | None:

@@ -87,7 +87,7 @@ def _marker(point: Point, text_position: str) -> go.Scatter:
         text=[label(point.name)],
         textposition=text_position,
         cliponaxis=False,
-        marker={"size": 13, "color": colour, "symbol": SYMBOLS[point.precision]},
+        marker={"size": 13, "color": colour, "symbol": SYMBOLS.get(point.precision, SYMBOLS[Precision.MIXED])},
         error_y={**error, "color": colour},
         customdata=[[label(point.name), point.detail]],
         hovertemplate="%{customdata[0]}<br>%{y:.2f} %<br>%{customdata[1]}<extra></extra>",

@@ -270,7 +270,13 @@ def _with_warnings(
     fusions = [(), *(_fusion_warnings(p.artifact, c.fusion) for p, c in zip(parties[1:], comparisons, strict=True))]
     return tuple(
         dataclasses.replace(
-            party.artifact, warnings=(*fusion, *_input_warnings(party, parties[0]), *batch_warnings(run.independence))
+            party.artifact,
+            warnings=(
+                *party.artifact.warnings,
+                *fusion,
+                *_input_warnings(party, parties[0]),
+                *batch_warnings(run.independence),
+            ),
         )
         for party, fusion, run in zip(parties, fusions, runs, strict=True)
     )
@@ -284,7 +290,7 @@ def _input_warnings(party: Contestant, baseline: Contestant) -> tuple[str, ...]:
 
 
 def _fusion_warnings(artifact: Artifact, fusion: FusionReceipt | None) -> tuple[str, ...]:
-    if fusion is None or artifact.precision == "fp32" or fusion.int8_fraction == 1.0:
+    if fusion is None or artifact.precision.is_float or fusion.int8_fraction == 1.0:
         return ()
     count = len(fusion.float_nodes)
     return (f"{count} of {count + fusion.quantised_nodes} weighted nodes run in floating point on this CPU.",)

@@ -76,7 +76,7 @@ def pruned_and_repaired(
     """Return the reference's model pruned and repaired on the calibration images, which are the reference's."""
     if isinstance(options, PruneOptions) and options.basis == "folded":
         raise OptionError("--basis unfolded with repair", "folded", remedy="Give --repair none, or the other basis.")
-    pruned = _pruned(reference.model, options)
+    pruned = _pruned(reference.given, options)
     return repair_model(reference, pruned, calibration=images.choice.info.sha256, progress=progress)
 
 
@@ -93,7 +93,7 @@ class Search:
         """Return the reference's model at one sparsity."""
         options = dataclasses.replace(self.options, sparsity=sparsity)
         return (
-            pruned_and_repaired(reference, options, images) if self.repairs else prune_model(reference.model, options)
+            pruned_and_repaired(reference, options, images) if self.repairs else prune_model(reference.given, options)
         )
 
 

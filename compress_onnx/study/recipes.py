@@ -73,7 +73,7 @@ class RepairImages:
 
     def of(self, model: onnx.ModelProto) -> AbstractContextManager[Reference]:
         """Return ``model`` on these images: the reference where it is that model."""
-        if self.reference is not None and self.reference.model is model:
+        if self.reference is not None and self.reference.given is model:
             return contextlib.nullcontext(self.reference)
         return referenced(model, self.batches)
 

@@ -138,7 +138,7 @@ def test_biases_are_in_the_unit_that_the_kernels_assume(convnet: onnx.ModelProto
 def test_named_weights_stay_at_eight_bits(convnet: onnx.ModelProto, images: Images) -> None:
     result = quantised(convnet, images, keep_int8=("w2",))
     assert [weight.bits for weight in weights(result)] == [4, 8, 4]
-    assert precision(result) == Precision.MIXED
+    assert precision(result) == "W4A8 in 2 of 3, W8A8 in 1 of 3"
     assert read_embedded(result).recipe[-1].options["keep_int8"] == ["w2"]
     eight = quantize_model(convnet, [images], QuantizeOptions(cpu=VNNI))
     np.testing.assert_array_equal(dequantised(result)[1], dequantised(eight)[1])

@@ -53,7 +53,7 @@ def test_int8_weights_count_their_zeros(dequantised: Dequantised) -> None:
     model = dequantised(numpy_helper.from_array(INT8, "w"), None, ())
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (8, 960, np.count_nonzero(INT8))
-    assert precision(model) == Precision.W8A8
+    assert precision(model) == "W8 (weight only)"
     assert prunable_initializers(model) == {}
 
 
@@ -78,7 +78,7 @@ def test_four_bit_weights_count_four_bits(dequantised: Dequantised, kind: int) -
     model = dequantised(packed("w", values, kind), packed("point", points, kind), (5,))
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (4, 960, np.count_nonzero(values - points))
-    assert precision(model) == Precision.W4A8
+    assert precision(model) == "W4 (weight only)"
 
 
 def test_stored_in_four_bits_and_cast_to_eight(dequantised: Dequantised) -> None:
@@ -96,7 +96,7 @@ def test_blockwise_zero_points(dequantised: Dequantised) -> None:
     assert weights(model)[0].nonzero == naive
 
 
-def test_a_graph_of_both_widths_is_mixed(make_model: Callable[..., onnx.ModelProto]) -> None:
+def test_a_graph_of_both_widths_says_their_shares(make_model: Callable[..., onnx.ModelProto]) -> None:
     nodes = [
         helper.make_node("DequantizeLinear", ["w", "scale"], ["real"]),
         helper.make_node("Conv", ["input", "real"], ["c"], pads=[1] * 4),
@@ -104,7 +104,7 @@ def test_a_graph_of_both_widths_is_mixed(make_model: Callable[..., onnx.ModelPro
         helper.make_node("MatMul", ["flat", "m"], ["logits"]),
     ]
     tensors = {"w": INT8[:9].reshape(3, 3, 5, 1)[:, :, :3], "scale": np.ones((), np.float32)}
-    assert precision(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == Precision.MIXED
+    assert precision(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == "W8 (weight only) in 1 of 2"
 
 
 def test_half_precision_weights_behind_a_cast_keep_their_stored_width(
@@ -137,3 +137,66 @@ def test_rank_one_and_activations_are_no_weights(make_model: Callable[..., onnx.
 def test_every_integer_operator_marks_a_quantised_graph(op: str) -> None:
     graph = helper.make_graph([helper.make_node(op, ["x"], ["y"])], "g", [], [])
     assert is_quantised(helper.make_model(graph))
+
+
+def test_slices_that_overlap_count_their_tensor_once(make_model: Callable[..., onnx.ModelProto]) -> None:
+    matrix = RNG.normal(0, 1, (192, 8)).astype(np.float32)
+    matrix[:, 2:4] = 0
+    nodes = [
+        helper.make_node("Slice", ["m", "zero", "five", "one"], ["left"]),
+        helper.make_node("Slice", ["m", "two", "seven", "one"], ["right"]),
+        helper.make_node("Flatten", ["input"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "left"], ["a"]),
+        helper.make_node("MatMul", ["flat", "right"], ["b"]),
+        helper.make_node("Add", ["a", "b"], ["logits"]),
+    ]
+    numbers = {"zero": 0, "one": 1, "two": 2, "five": 5, "seven": 7}
+    tensors = {"m": matrix} | {name: np.array([number]) for name, number in numbers.items()}
+    (weight,) = weights(make_model(nodes, tensors))
+    assert (weight.name, weight.ops) == ("m", ("MatMul", "MatMul"))
+    assert (weight.elements, weight.nonzero) == (192 * 7, 192 * 5)
+
+
+def test_equal_names_in_two_branches_are_told_apart(make_model: Callable[..., onnx.ModelProto]) -> None:
+    def branch(name: str) -> onnx.GraphProto:
+        held = numpy_helper.from_array(np.ones((192, 5), np.float32), "w")
+        out = helper.make_tensor_value_info(f"{name}_out", TensorProto.FLOAT, None)
+        return helper.make_graph([helper.make_node("MatMul", ["flat", "w"], [out.name])], name, [], [out], [held])
+
+    nodes = [
+        helper.make_node("Flatten", ["input"], ["flat"]),
+        helper.make_node("If", ["yes"], ["logits"], "choice", then_branch=branch("a"), else_branch=branch("b")),
+    ]
+    model = make_model(nodes, {"yes": np.array(True)})  # noqa: FBT003  # a tensor
+    places = ["else_branch of If 'choice'", "then_branch of If 'choice'"]
+    assert [weight.place for weight in weights(model)] == places
+    assert list(prunable_initializers(model)) == [f"{place}: w" for place in places]
+
+
+def test_a_constant_expression_is_no_operator_with_weights(make_model: Callable[..., onnx.ModelProto]) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["u", "v"], ["m"]),
+        helper.make_node("Flatten", ["input"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "m"], ["logits"]),
+    ]
+    tensors = {"u": np.ones((192, 2), np.float32), "v": np.ones((2, 5), np.float32)}
+    assert [(weight.name, weight.elements) for weight in weights(make_model(nodes, tensors))] == [("m", 960)]
+
+
+def test_a_chain_too_long_to_follow_is_still_a_weight(make_model: Callable[..., onnx.ModelProto]) -> None:
+    links = [helper.make_node("Identity", [f"m{n}"], [f"m{n + 1}"]) for n in range(2000)]
+    ends = [helper.make_node("Flatten", ["input"], ["flat"]), helper.make_node("MatMul", ["flat", "m2000"], ["logits"])]
+    (weight,) = weights(make_model([*links, *ends], {"m0": INT8.astype(np.float32)}))
+    assert (weight.name, weight.nonzero) == ("m0", np.count_nonzero(INT8))
+
+
+@pytest.mark.parametrize("name", ["W8A16", "W4 (weight only)", "W8A8 dynamic", "W8A8 in 14 of 20", "fp16", "WF8AF8"])
+def test_precisions_of_any_form_are_values(name: str) -> None:
+    assert Precision(name) == name
+    assert [*Precision] == ["fp32", "w8a8", "w4a8", "mixed"]
+
+
+@pytest.mark.parametrize("name", ["fp8", "W8A8 in", "w8a16", "W8A8 in 3 of 4,", ""])
+def test_other_words_are_no_precision(name: str) -> None:
+    with pytest.raises(ValueError, match="valid Precision"):
+        Precision(name)

@@ -1,0 +1,125 @@
+"""Kinds of operators: those that move constants, those that change them, and those that hold weights."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from onnx import NodeProto, TensorProto
+
+STANDARD = frozenset({"", "ai.onnx"})
+MICROSOFT = frozenset({"com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"})
+BLOCKED_LAYOUT = "com.microsoft.nchwc"
+FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
+
+# Every value once, in another order or shape.
+REORDERS = frozenset(
+    {"DepthToSpace", "Dropout", "Flatten", "Identity", "Reshape", "SpaceToDepth", "Squeeze", "Transpose", "Unsqueeze"}
+)
+# Some values, or some of them several times.
+SELECTIONS = frozenset({"Concat", "Expand", "Gather", "GatherElements", "GatherND", "Slice", "Split", "Tile", "Trilu"})
+MOVES = REORDERS | SELECTIONS
+QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+# The same values in another type; computed scales leave the integers what they are.
+CODECS = QUANTISERS | {"Cast", "CastLike"}
+# These hold what their first input holds, whatever the others are computed to.
+STEADY = REORDERS | CODECS | {"Expand", "Slice", "Split", "Tile", "Trilu"}
+# One value makes one value; of several inputs the largest is the one that is changed.
+ELEMENTWISE = frozenset(
+    {
+        *("Abs", "Add", "Ceil", "Clip", "Div", "Exp", "Floor", "HardSigmoid", "LeakyRelu", "Log", "Max", "Min", "Mul"),
+        *("Neg", "Pow", "Relu", "Round", "Sigmoid", "Sign", "Softplus", "Sqrt", "Sub", "Tanh", "Where"),
+    }
+)
+_RANDOM = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Where an operator takes a weight: the input, and for integers that of its zero points.
+
+    ``axis`` is what a vector of zero points runs along; ``activation`` is the input that meets the
+    weight and ``point`` that of its zero points.
+    """
+
+    weight: int
+    activation: int = 0
+    zero: int | None = None
+    axis: int = 0
+    point: int | None = None
+
+
+_BOTH = (Slot(weight=1), Slot(weight=0, activation=1))
+_RECURRENT = (Slot(weight=1), Slot(weight=2))
+_STANDARD_SLOTS: dict[str, tuple[Slot, ...]] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "DeformConv"), (Slot(weight=1),)),
+    **dict.fromkeys(("Gemm", "MatMul"), _BOTH),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), _RECURRENT),
+    "ConvInteger": (Slot(weight=1, zero=3, point=2),),
+    "MatMulInteger": (Slot(weight=1, zero=3, axis=-1, point=2), Slot(weight=0, activation=1, zero=2, axis=-2, point=3)),
+    "QLinearConv": (Slot(weight=3, zero=5, point=2),),
+    "QLinearMatMul": (
+        Slot(weight=3, zero=5, axis=-1, point=2),
+        Slot(weight=0, activation=3, zero=2, axis=-2, point=5),
+    ),
+}
+_MICROSOFT_SLOTS: dict[str, tuple[Slot, ...]] = {
+    **dict.fromkeys(("FusedConv", "NhwcConv", "NhwcFusedConv", "GemmFastGelu", "Attention"), (Slot(weight=1),)),
+    **dict.fromkeys(("PackedAttention", "WordConvEmbedding"), (Slot(weight=1),)),
+    **dict.fromkeys(("FusedGemm", "FusedMatMul", "FusedMatMulActivation", "TransposeMatMul", "GemmFloat8"), _BOTH),
+    "LongformerAttention": (Slot(weight=1), Slot(weight=4)),
+    "DecoderAttention": (Slot(weight=3), Slot(weight=4, activation=1)),
+    "MoE": (Slot(weight=2), Slot(weight=4), Slot(weight=6)),
+    "QLinearConv": (Slot(weight=3, zero=5, point=2),),
+    "NhwcQLinearConv": (Slot(weight=3, zero=5, point=2),),
+    "QGemm": (Slot(weight=3, zero=5, axis=-1, point=2),),
+    "MatMulIntegerToFloat": (
+        Slot(weight=1, zero=5, axis=-1, point=4),
+        Slot(weight=0, activation=1, zero=4, axis=-2, point=5),
+    ),
+    "DynamicQuantizeMatMul": (Slot(weight=1, zero=3, axis=-1),),
+    "DynamicQuantizeLSTM": (Slot(weight=1, zero=9, axis=-1), Slot(weight=2, zero=11, axis=-1)),
+    "QAttention": (Slot(weight=1, zero=7, axis=-1, point=6),),
+    "MatMulNBits": (Slot(weight=1),),
+    "MatMulBnb4": (Slot(weight=1),),
+}
+PACKED = frozenset({"MatMulNBits", "MatMulBnb4"})
+# These quantise their float input themselves, by what it holds.
+SELF_QUANTISING = frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeMatMul"})
+_QUANTISED_NAMES = frozenset(
+    {
+        *("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QAttention", "QMoE", "MatMulFpQ4"),
+        *("DynamicQuantizeLSTM", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "QEmbedLayerNormalization"),
+        *("GatherBlockQuantized", "NhwcQLinearConv", "MatMulBlockQuantizedFloat"),
+    }
+)
+
+
+def slots(node: NodeProto) -> tuple[Slot, ...]:
+    """Return where a node takes weights, empty where its operator has none."""
+    if node.domain in STANDARD and node.op_type == "Einsum":
+        return tuple(Slot(weight=place, activation=int(place == 0)) for place in range(len(node.input)))
+    if node.domain in MICROSOFT and node.op_type in _MICROSOFT_SLOTS:
+        return _MICROSOFT_SLOTS[node.op_type]
+    return _STANDARD_SLOTS.get(node.op_type, ()) if node.domain in STANDARD | MICROSOFT else ()
+
+
+def is_integer(slot: Slot) -> bool:
+    """Tell whether an operator takes this weight as integers with zero points."""
+    return slot.zero is not None
+
+
+def is_quantising(node: NodeProto) -> bool:
+    """Tell whether a node makes or uses quantised values."""
+    if node.domain not in STANDARD | MICROSOFT:
+        return False
+    kind = node.op_type
+    return kind in QUANTISERS | PACKED | _QUANTISED_NAMES or kind.startswith(("QLinear", "QOrdered"))
+
+
+def is_repeatable(node: NodeProto) -> bool:
+    """Tell whether a node gives the same outputs for the same inputs, and which of its kinds is known."""
+    if node.domain in STANDARD:
+        return node.op_type not in _RANDOM
+    return node.domain in MICROSOFT and node.op_type in QUANTISERS
