@@ -27,6 +27,7 @@ from compress_onnx.saliency.attribution import (  # noqa: E402
 )
 from compress_onnx.saliency.attribution.gradients import NOISE, NOISY_COPIES  # noqa: E402
 from compress_onnx.saliency.batching import BATCH, filled, slices  # noqa: E402
+from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 METHODS = {
@@ -369,3 +370,21 @@ def test_a_batch_is_filled_up_to_the_size_a_file_was_fixed_to() -> None:
     module.meta = {"fixed_batch": 4}
     assert filled(np.array([1, 2]), module).tolist() == [1, 2, 2, 2]
     assert list(slices(6, module)) == [slice(0, 4), slice(4, 6)]
+
+
+def test_the_tasks_seed_is_that_of_a_method_that_draws(small: Any) -> None:
+    images, targets = small.images[:3], targets_of(3)
+    twin = build_twin(small.model)
+    one, same, other = (
+        SaliencyTask(
+            batches=in_batches(images),
+            targets=targets,
+            target="baseline",
+            method="smoothgrad",
+            noise_amplitude=np.zeros(3, np.float32),
+            seed=seed,
+        ).explain(twin, images, slice(0, 3))
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()

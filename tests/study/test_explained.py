@@ -8,8 +8,9 @@ import pytest
 from onnx import TensorProto, helper, save_model
 
 from compress_onnx.errors import OptionError, UnknownNameError
+from compress_onnx.graph import signature
 from compress_onnx.records import Predictions
-from compress_onnx.study.explained import deployed_file, explained_targets
+from compress_onnx.study.explained import deployed_file, explained_model, explained_targets
 from compress_onnx.study.options import CompareOptions
 
 
@@ -53,3 +54,19 @@ def test_a_deployed_file_answers_and_is_opened_when_first_asked(tmp_path: Path) 
     images = np.arange(6, dtype=np.float32).reshape(3, 1, 1, 2)
     for _ in range(2):
         np.testing.assert_array_equal(predict(images), images.reshape(3, 2))
+
+
+def test_a_model_whose_answers_depend_on_the_call_is_explained_in_such_calls(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["input"], ["f"]), helper.make_node("Softmax", ["f"], ["logits"], axis=0)],
+        "g",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 1, 1, 2])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 2])],
+    )
+    path = tmp_path / "mixed.onnx"
+    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+    inputs = np.arange(6, dtype=np.float32).reshape(3, 1, 1, 2)
+    np.testing.assert_array_equal(deployed_file(path, threads=1, batch=1)(inputs), np.ones((3, 2)))
+    assert deployed_file(path, threads=1)(inputs).max() < 1
+    assert signature(explained_model(path, batch=1)).fixed_batch == 1
+    assert signature(explained_model(path, batch=None)).fixed_batch is None
