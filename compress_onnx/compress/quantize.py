@@ -27,7 +27,7 @@ from compress_onnx.compress.int4 import fake_quantised, overrides
 from compress_onnx.compress.layout import layouts, plain_name
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.range_cache import kept_ranges, range_key
-from compress_onnx.compress.reach import left_float
+from compress_onnx.compress.reach import expect_plain_order, left_float
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
@@ -158,6 +158,7 @@ def prepare(
     if is_quantised(model):
         raise ModelError("a float model to quantise", "a quantised one", where=where, remedy="Name its FP32 parent.")
     ready = normalized(model)
+    expect_plain_order(ready, where=where)
     _check(ready, options, where)
     expected = signature(model, where=where)
     plain = folded(ready)

@@ -8,6 +8,7 @@ import onnx
 
 from compress_onnx.errors import ModelError
 from compress_onnx.graph import Weight, float_weights, out_of_reach, weights
+from compress_onnx.graph.kinds import BLOCKED_LAYOUT
 from compress_onnx.records import OptionValue, RecipeStep
 
 # More than this cannot be passed over: a sparsity asked for would not be that of the network.
@@ -36,6 +37,18 @@ def expect_in_reach(model: onnx.ModelProto, *, where: object) -> dict[str, Optio
             remedy="Export it again as plain ONNX, with its weights as initializers, and prune that.",
         )
     return found
+
+
+def expect_plain_order(model: onnx.ModelProto, *, where: object) -> None:
+    """Raise :class:`ModelError` where the runtime has put weights in the order of one CPU's kernels."""
+    blocked = [node for node in model.graph.node if node.domain == BLOCKED_LAYOUT]
+    if blocked:
+        raise ModelError(
+            "plain ONNX",
+            f"{len(blocked)} nodes in the layout of one CPU, as {blocked[0].op_type} {blocked[0].name!r}",
+            where=where,
+            remedy="Name the file that this one was optimised from, or save it at the runtime's level 'extended'.",
+        )
 
 
 def left_float(model: onnx.ModelProto, *, where: object) -> dict[str, OptionValue]:

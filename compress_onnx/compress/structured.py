@@ -17,6 +17,7 @@ from compress_onnx.compress.channel_flow import Flow
 from compress_onnx.compress.channel_rules import followed
 from compress_onnx.compress.exclusion import excluded
 from compress_onnx.compress.lineage import descended
+from compress_onnx.compress.reach import told
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.surgery import cut, prepared
 from compress_onnx.errors import ModelError
@@ -106,7 +107,9 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
     _expect_removed(plan, options, where)
     cut(smaller, flow, removed)
     onnx.checker.check_model(smaller)
-    return descended(smaller, model, "prune-structured", _recorded(options, plan))
+    elsewhere = {name: why for name, why in plan.left_whole.items() if name not in plan.before}
+    missed = told(weights(model), elsewhere)
+    return descended(smaller, model, "prune-structured", _recorded(options, plan) | missed)
 
 
 def _check(model: onnx.ModelProto, where: object) -> None:

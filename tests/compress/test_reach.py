@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 from compress_onnx.compress.footprint import describe
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
-from compress_onnx.compress.structured import StructuredOptions, channel_plan
+from compress_onnx.compress.structured import StructuredOptions, channel_plan, structured_pruned
 from compress_onnx.errors import ModelError
 from compress_onnx.graph import prunable_initializers, read_embedded, save_model, weights
 
@@ -132,6 +132,9 @@ def test_channels_in_branches_are_left_whole_by_name(make_model: MakeModel) -> N
     assert plan.after["w"] == 4
     places = {"else_branch of If 'choice': inner", "then_branch of If 'choice': inner"}
     assert {name for name, reason in plan.left_whole.items() if reason.startswith("in ")} == places
+    pruned = structured_pruned(branching(make_model), StructuredOptions(fraction=0.5, multiple=1))
+    (step,) = read_embedded(pruned).recipe
+    assert step.options["not_reached_share"] == pytest.approx(2 * 324 / (216 + 432 + 2 * 324 + 30))
 
 
 def test_quantisation_that_reaches_nothing_is_refused(make_model: MakeModel) -> None:

@@ -181,12 +181,14 @@ def test_an_optimised_graph_is_pruned_and_quantised_like_its_source(half: Path, 
     )
 
 
-def test_one_cpus_own_order_is_refused_by_prune(half: Path) -> None:
+def test_one_cpus_own_order_is_refused(half: Path) -> None:
     model = _optimised(half, "ALL")
     if not out_of_reach(model):
         pytest.skip("this CPU has no order of its own")
     with pytest.raises(ModelError, match=r"at most 1% are out of reach, got 93.1%: .*one CPU's kernels.*plain ONNX"):
         prune_model(model, PruneOptions())
+    with pytest.raises(ModelError, match=r"plain ONNX, got .* layout of one CPU.*a\.onnx.*optimised from"):
+        quantize_model(model, [IMAGES], QuantizeOptions(cpu="x86-64-avx2"), where="a.onnx")
 
 
 def test_a_half_precision_body_is_pruned_as_it_is(half: Path) -> None:
