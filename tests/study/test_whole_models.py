@@ -296,15 +296,23 @@ def test_at_least_fifty_pairs_are_made_and_most_of_them_flip(pictures: NDArray[n
 
 
 def test_an_old_answer_under_the_hash_of_the_graph_is_not_believed(
-    shelf: Shelf, images: ImageSet, pictures: NDArray[np.uint8], tmp_path: Path
+    shelf: Shelf, images: ImageSet, pictures: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Caches were filled by the hash of the ``.onnx`` alone; of such a file it names nothing any more."""
     path = shelf.put(_pruned, "a", lambda _: "w.data")
-    key = answers.prediction_key(sha256_of_file(path), images.info.sha256, answers._form(FORM))
-    stale = config.cache_root() / "predictions" / f"{key}.npz"
-    stale.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(stale, logits=np.eye(6, dtype=np.float32)[np.zeros(len(pictures), int)])
+    stale = np.eye(6, dtype=np.float32)[np.zeros(len(pictures), int)]
+    real, poisoned = answers.prediction_key, []
+
+    def poison(artifact: str, *words: str) -> str:
+        file = config.cache_root() / "predictions" / f"{real(sha256_of_file(path), *words)}.npz"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, logits=stale)
+        poisoned.append(file)
+        return str(real(artifact, *words))
+
+    monkeypatch.setattr(answers, "prediction_key", poison)
     _compared(path, path, images, tmp_path / "run")
+    assert poisoned
     found = load_predictions(tmp_path / "run" / "predictions" / "base.npz")
     np.testing.assert_array_equal(found.logits.argmax(axis=1), _bare(path, pictures))
 
