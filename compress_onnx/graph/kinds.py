@@ -26,8 +26,26 @@ STEADY = REORDERS | CODECS | {"Expand", "Slice", "Split", "Tile", "Trilu"}
 # One value makes one value; of several inputs the largest is the one that is changed.
 ELEMENTWISE = frozenset(
     {
-        *("Abs", "Add", "Ceil", "Clip", "Div", "Exp", "Floor", "HardSigmoid", "LeakyRelu", "Log", "Max", "Min", "Mul"),
-        *("Neg", "Pow", "Relu", "Round", "Sigmoid", "Sign", "Softplus", "Sqrt", "Sub", "Tanh", "Where"),
+        *(
+            "Abs",
+            "Acos",
+            "Acosh",
+            "Add",
+            "Asin",
+            "Asinh",
+            "Atan",
+            "Atanh",
+            "Ceil",
+            "Celu",
+            "Clip",
+            "Cos",
+            "Cosh",
+            "Div",
+        ),
+        *("Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LayerNormalization", "LeakyRelu", "Log"),
+        *("LogSoftmax", "LpNormalization", "Max", "Mean", "Min", "Mish", "Mod", "Mul", "Neg", "PRelu", "Pow"),
+        *("Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Sinh", "Softmax", "Softplus", "Softsign"),
+        *("Sqrt", "Sub", "Sum", "Tan", "Tanh", "ThresholdedRelu", "Where"),
     }
 )
 _RANDOM = frozenset(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.graph import load_model, read_embedded, weights
+from compress_onnx.graph import load_model, read_embedded, save_model, weights
 
 
 def logits(path: Path) -> Any:
@@ -105,3 +106,39 @@ def test_four_bits_need_half_the_space_of_eight(cli: Any, shelf: Any, tmp_path: 
         assert cli("quantize", shelf.base, *words).code == 0
         sizes[kind] = sum(weight.elements * weight.bits for weight in weights(load_model(tmp_path / kind)))
     assert 2 * sizes["int4"] == sizes["int8"]
+
+
+def test_what_was_not_reached_is_said_recorded_and_reported(cli: Any, shelf: Any, tmp_path: Path) -> None:
+    model = load_model(shelf.base)
+    head = model.graph.node[3]
+    head.CopyFrom(helper.make_node("Einsum", ["f", "w2"], ["logits"], "fc", equation="ij,kj->ik"))
+    source, path, folder = tmp_path / "einsum.onnx", tmp_path / "q.onnx", tmp_path / "run"
+    save_model(model, source)
+    words = ("--data", shelf.train, "--calibration-size", "16", "--cpu", "x86-64-vnni", "-o", path)
+    answer = cli("quantize", source, *words)
+    assert answer.code == 0
+    said = "quantize did not reach 87.7% of the weights: w2: of Einsum, which stays in floating point."
+    assert said in answer.err
+    assert "W8A8 in 1 of 2" in answer.out
+    compared = cli("compare", source, path, "--data", shelf.data, "--no-latency", "--out", folder, "--json")
+    assert said in compared.json["artifacts"][1]["warnings"]
+    assert "did not reach 87.7" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_too_little_in_reach_is_refused_and_nothing_written(cli: Any, shelf: Any, tmp_path: Path) -> None:
+    model = load_model(shelf.base)
+    model.graph.node[3].input[1] = "risen"
+    model.graph.node.insert(0, helper.make_node("Cosh", ["folded"], ["risen"]))
+    model.graph.node.insert(0, helper.make_node("Reshape", ["w2", "shape"], ["folded"]))
+    model.graph.node.insert(0, helper.make_node("Cast", ["bounds"], ["shape"], to=TensorProto.INT64))
+    model.graph.node.insert(0, helper.make_node("Add", ["none", "sizes"], ["bounds"]))
+    model.graph.node.insert(0, helper.make_node("Mul", ["first", "zero"], ["none"]))
+    model.graph.node.insert(0, helper.make_node("ReduceMax", ["images"], ["first"], keepdims=0))
+    numbers = {"zero": np.zeros((), np.float32), "sizes": np.array([3, 256], np.float32)}
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in numbers.items())
+    source, path = tmp_path / "late.onnx", tmp_path / "p.onnx"
+    save_model(model, source)
+    answer = cli("prune", source, "--sparsity", "0.5", "-o", path)
+    assert (answer.code, path.exists()) == (2, False)
+    assert "of whose weights at most 1% are out of reach" in answer.err
+    assert str(source) in answer.err
