@@ -12,6 +12,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, inliner
+from threadpoolctl import ThreadpoolController
 
 from compress_onnx.errors import ModelError
 from compress_onnx.ort.kernels import SLOTS, IntegerNode, element_types, integer_nodes
@@ -171,11 +172,17 @@ class EmulatedModel:
         self._saturating, self._watch = saturating, watch
         self._input = _fed(source.model.graph)
         self._output = source.model.graph.output[0].name
+        # On small matrices NumPy's threads wait for each other longer than they work.
+        self._threads, self._pools = threads, ThreadpoolController()
         kinds = element_types(source.model)
         self._stages = [(stage, _opened(stage, kinds, threads)) for stage in staged(source.model, self._nodes.keys())]
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the first output for a batch of model inputs."""
+        with self._pools.limit(limits=self._threads, user_api="blas"):
+            return self._run(images)
+
+    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         values: dict[str, NDArray[Any]] = {self._input: images}
         for stage, session in self._stages:
             for proto in stage.computed:
