@@ -17,6 +17,7 @@ from compress_onnx.compress.exclusion import excluded
 from compress_onnx.compress.fold import folded
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise
+from compress_onnx.compress.sound_pruning import expect_only_zeros
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.graph import is_quantised, prunable_initializers
@@ -57,13 +58,15 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
         if a pattern of ``exclude`` matches no weight, or all patterns together match every weight.
     """
     _checked(model, where)
+    base = folded(model) if options.basis == "folded" else model
     copy = onnx.ModelProto()
-    copy.CopyFrom(folded(model) if options.basis == "folded" else model)
+    copy.CopyFrom(base)
     targets = _included(_checked(copy, where), options.exclude)
     values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
     thin = pruned_globally if options.scope == "global" else pruned_layerwise
     for tensor, pruned in zip(targets, thin(values, options.sparsity), strict=True):
         tensor.CopyFrom(numpy_helper.from_array(pruned, tensor.name))
+    expect_only_zeros(base, copy)
     return descended(copy, model, "prune", _recorded(options))
 
 

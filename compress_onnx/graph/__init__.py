@@ -3,9 +3,10 @@
 from compress_onnx.graph.files import load_model, model_bytes, model_sha256, save_model
 from compress_onnx.graph.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.graph.signature import Signature, default_opset, signature
-from compress_onnx.graph.weights import Weight, is_quantised, precision, prunable_initializers, weights
+from compress_onnx.graph.weights import WEIGHTED_OPS, Weight, is_quantised, precision, prunable_initializers, weights
 
 __all__ = [
+    "WEIGHTED_OPS",
     "Embedded",
     "Signature",
     "Weight",

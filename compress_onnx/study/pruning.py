@@ -14,10 +14,11 @@ from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.reference import Batches, Reference, referenced
 from compress_onnx.compress.repair_step import repair_model
+from compress_onnx.compress.sound_pruning import expect_sound_pruning, made_images
 from compress_onnx.compress.structured import StructuredOptions, structured_pruned
 from compress_onnx.config import Progress, silent
 from compress_onnx.data.splits import save_manifest
-from compress_onnx.errors import DataError, OptionError
+from compress_onnx.errors import DataError, OptionError, naming
 from compress_onnx.graph import load_model, model_bytes, save_model
 from compress_onnx.metrics.paired import PairedCounts, paired_counts
 from compress_onnx.runtime.predict import logits_of
@@ -46,12 +47,15 @@ def prune_file(
     """
     model = load_model(source)
     if data is None:
-        pruned = _pruned(model, options, where=source)
+        with naming(source):
+            pruned = _pruned(model, options, where=source)
+            expect_sound_pruning(model, pruned, made_images(model))
         save_model(pruned, target)
         return pruned
     images = prepared_data(model, data, where=source)
-    with referenced(model, _feed(images)) as reference:
+    with naming(source), referenced(model, _feed(images)) as reference:
         pruned = pruned_and_repaired(reference, options, images, progress=progress)
+        expect_sound_pruning(model, pruned, reference.pool.first)
     _save(pruned, target, images)
     return pruned
 
@@ -109,8 +113,9 @@ def search_file(
     """
     model = load_model(source)
     images = prepared_data(model, data, where=source)
-    with referenced(model, _feed(images)) as reference:
+    with naming(source), referenced(model, _feed(images)) as reference:
         pruned, found = searched_model(reference, job, images=images, where=source, progress=progress)
+        expect_sound_pruning(model, pruned, reference.pool.first)
     _save(pruned, target, images)
     return found
 
