@@ -1,8 +1,9 @@
 """How far each layer of a quantised model is from the float one, fed the float model's own inputs.
 
-Every layer is looked at alone, so that no error adds up, beside what its widths explain: the same
-layer with inputs rounded to 8 bits of the calibrated range and weights to the width that is stored,
-each channel by its maximum.
+Every layer is looked at alone, so that no error adds up, beside what its widths explain: rounding
+that is even over a step, of inputs to 8 bits of the calibrated range and of weights to the width that
+is stored, each channel by its maximum. A weight's error of variance s²/12 meets the inputs' energy, an
+input's the weights' (Widrow and Kollár 2008, chapter 5).
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from compress_onnx.compress.failures import runtime_failures
-from compress_onnx.compress.layout import layouts, with_weights
-from compress_onnx.compress.scales import max_scales, rounded
+from compress_onnx.compress.layout import Layout, layouts, weight_values
+from compress_onnx.compress.scales import max_scales
 from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.graph import WEIGHTED_OPS, signature
 
@@ -55,38 +56,54 @@ class _Pair:
     bits: int
 
 
+def taps(reference: onnx.ModelProto, images: NDArray[np.float32]) -> dict[str, Floats]:
+    """Return the inputs and outputs of every layer with a stored weight, and the model's output, by tensor."""
+    own = {tensor.name for tensor in reference.graph.initializer}
+    layers = [node for node in reference.graph.node if node.op_type in WEIGHTED_OPS and node.input[1] in own]
+    names = [name for node in layers for name in (node.input[0], node.output[0])]
+    expected = signature(reference)
+    wanted = [name for name in dict.fromkeys([*names, expected.output_name]) if name != expected.input_name]
+    probe = onnx.ModelProto()
+    probe.CopyFrom(reference)
+    del probe.graph.output[:]
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+    return {expected.input_name: images, **_run(probe, {expected.input_name: images})}
+
+
 def layer_errors(
-    reference: onnx.ModelProto, quantised: onnx.ModelProto, images: NDArray[np.float32], ranges: Ranges
+    reference: onnx.ModelProto, quantised: onnx.ModelProto, seen: Mapping[str, Floats], ranges: Ranges
 ) -> Iterator[LayerError]:
     """Yield the error of every layer that both models have under one node name, in graph order.
 
-    ``images`` (N, C, H, W) float32, as many as the model takes at once; ``ranges`` are the calibrated
-    ones by tensor, where an input has none its own extremes serve.
+    ``seen`` are the float model's :func:`taps`, ``ranges`` the calibrated ones by tensor; where an
+    input has none its own extremes serve.
     """
     pairs = list(_pairs(reference, quantised))
-    seen = _tapped(
-        reference, [name for pair in pairs for name in (pair.reference.input[0], pair.reference.output[0])], images
-    )
     inputs = {f"{number}/input": seen[pair.reference.input[0]] for number, pair in enumerate(pairs)}
     stored = _run(_stored_layers(quantised, pairs), inputs)
-    eight = {
-        f"{number}/input": _eight_bits(inputs[f"{number}/input"], ranges.get(pair.reference.input[0]))
-        for number, pair in enumerate(pairs)
-    }
-    ideal = _run(_ideal_layers(reference, pairs), eight)
+    weights, known = weight_values(reference), layouts(reference)
     for number, pair in enumerate(pairs):
         before, wanted = inputs[f"{number}/input"], seen[pair.reference.output[0]]
-        axis = 1 if "Conv" in pair.reference.op_type else wanted.ndim - 1
+        limits = ranges.get(pair.reference.input[0])
         coded = stored.get(f"{number}/coded", before)
+        coding = _mean_square(_eight_bits(before, limits) - before) + _step(before, limits) ** 2 / 12
+        name = pair.reference.input[1]
+        # A target without 8-bit products has 7 bits: what that explains is explained everywhere.
+        rounding = Rounding(bits=4 if pair.bits == 4 else 7, inputs=coding)
+        found = _by_channel(stored[f"{number}/output"] - wanted, _channels(pair.reference, wanted))
         yield LayerError(
             node=pair.reference,
             bits=pair.bits,
-            found=_by_channel(stored[f"{number}/output"] - wanted, axis),
-            explained=_by_channel(ideal[f"{number}/output"] - wanted, axis),
-            step=float(np.ptp(wanted)) / 255,
+            found=found,
+            explained=explained(weights[name], known.get(name), before, rounding, len(found)),
+            step=float(np.max(wanted) - np.min(wanted)) / 255,
             input_found=_mean_square(coded - before),
-            input_explained=_mean_square(eight[f"{number}/input"] - before),
+            input_explained=coding,
         )
+
+
+def _channels(node: onnx.NodeProto, output: Floats) -> int:
+    return 1 if "Conv" in node.op_type else output.ndim - 1
 
 
 def _mean_square(errors: Floats) -> float:
@@ -98,11 +115,57 @@ def _by_channel(errors: Floats, axis: int) -> Floats:
     return np.asarray((rows**2).mean(axis=1))
 
 
-def _eight_bits(values: Floats, limits: tuple[float, float] | None) -> NDArray[np.float32]:
-    low, high = limits or (float(values.min()), float(values.max()))
-    low, high = min(low, 0.0), max(high, 0.0)
-    step = (high - low) / 255 or 1.0
-    return np.asarray(np.rint(np.clip(values, low, high) / step) * step, dtype=np.float32)
+def _limits(values: Floats, known: tuple[float, float] | None) -> tuple[float, float]:
+    low, high = known or (float(values.min()), float(values.max()))
+    return min(low, 0.0), max(high, 0.0)
+
+
+def _step(values: Floats, known: tuple[float, float] | None) -> float:
+    low, high = _limits(values, known)
+    return (high - low) / 255
+
+
+def _eight_bits(values: Floats, known: tuple[float, float] | None) -> NDArray[np.float32]:
+    step = _step(values, known) or 1.0
+    return np.asarray(np.rint(np.clip(values, *_limits(values, known)) / step) * step, dtype=np.float32)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rounding:
+    """Bits of the weights, and the mean square of what 8 bits do to the ``inputs``."""
+
+    bits: int
+    inputs: float
+
+
+def explained(
+    weight: Floats, layout: Layout | None, inputs: Floats, rounding: Rounding, channels: int
+) -> NDArray[np.float64]:
+    """Return the mean square error (C,) of a layer's output that rounding weights and inputs explains.
+
+    A layer without scales per channel (no ``layout``) has one for all.
+    """
+    rows = weight.reshape(1, -1) if layout is None else layout.rows(weight)
+    groups = 1 if layout is None else layout.groups
+    width = _width(weight, layout)
+    steps = max_scales(rows, rounding.bits).astype(np.float64)
+    norms = np.einsum("rd,rd->r", rows, rows, dtype=np.float64) * (width / rows.shape[1])
+    # A transposed convolution has a row for each channel of a group.
+    by_row = np.tile([steps**2 / 12, norms * rounding.inputs], channels // len(rows))
+    return np.asarray(np.repeat(_energy(inputs, groups), channels // groups) * width * by_row[0] + by_row[1])
+
+
+def _width(weight: Floats, layout: Layout | None) -> int:
+    """Return how many weights an output sums over."""
+    if layout is None:
+        return int(weight.shape[-2])
+    return layout.width if layout.whole else layout.width // layout.groups
+
+
+def _energy(inputs: Floats, groups: int) -> NDArray[np.float64]:
+    """Return the mean square of the inputs (N, C, ...) of each group."""
+    rows = inputs.reshape(len(inputs), groups, -1) if groups > 1 else inputs.reshape(1, 1, -1)
+    return np.asarray(np.einsum("ngd,ngd->g", rows, rows, dtype=np.float64) / (rows.shape[0] * rows.shape[2]))
 
 
 def _pairs(reference: onnx.ModelProto, quantised: onnx.ModelProto) -> Iterator[_Pair]:
@@ -163,28 +226,15 @@ def _stored_layers(model: onnx.ModelProto, pairs: list[_Pair]) -> onnx.ModelProt
             layers += [first, last]
             before = f"{number}/coded"
         layers.append(_renamed(pair.quantised, before, number))
-    return _beside(model, [*nodes.values(), *layers], pairs)
-
-
-def _ideal_layers(model: onnx.ModelProto, pairs: list[_Pair]) -> onnx.ModelProto:
-    """Return a model of the float layers side by side, each weight at the nearest values of its width."""
-    known = layouts(model)
-    stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    values = {}
-    for pair in pairs:
-        name = pair.reference.input[1]
-        if name in known:
-            rows = known[name].rows(numpy_helper.to_array(stored[name]))
-            # A target without 8-bit products has 7 bits: what that explains is explained everywhere.
-            bits = 4 if pair.bits == 4 else 7
-            values[name] = known[name].tensor(rounded(rows, max_scales(rows, bits), bits))
-    nodes = [_renamed(pair.reference, f"{number}/input", number) for number, pair in enumerate(pairs)]
-    return _beside(with_weights(model, values), nodes, pairs)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    return _beside(model, [*nodes.values(), *layers], tensors)
 
 
 def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
+    """Return the node without its name: two layers may share what codes their input."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
+    copy.name = ""
     return copy
 
 
@@ -194,15 +244,17 @@ def _renamed(node: onnx.NodeProto, before: str, number: int) -> onnx.NodeProto:
     return copy
 
 
-def _beside(model: onnx.ModelProto, nodes: list[onnx.NodeProto], pairs: list[_Pair]) -> onnx.ModelProto:
-    read = {name for node in nodes for name in node.input}
-    made = {name for node in nodes for name in node.output}
+def _beside(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], tensors: Mapping[str, onnx.TensorProto]
+) -> onnx.ModelProto:
+    read = dict.fromkeys(name for node in nodes for name in node.input)
+    made = dict.fromkeys(name for node in nodes for name in node.output)
     graph = helper.make_graph(
         nodes,
         "layers",
-        [helper.make_tensor_value_info(f"{number}/input", TensorProto.FLOAT, None) for number in range(len(pairs))],
-        [onnx.ValueInfoProto(name=name) for name in sorted(made) if name.endswith(("/output", "/coded"))],
-        [tensor for tensor in model.graph.initializer if tensor.name in read],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in read if name.endswith("/input")],
+        [onnx.ValueInfoProto(name=name) for name in made if name.endswith(("/output", "/coded"))],
+        [tensors[name] for name in read if name in tensors],
     )
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
 
@@ -217,18 +269,3 @@ def _run(model: onnx.ModelProto, inputs: Mapping[str, Floats]) -> dict[str, Floa
         )
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
-
-
-def _tapped(model: onnx.ModelProto, names: list[str], images: NDArray[np.float32]) -> dict[str, Floats]:
-    """Return what the named tensors are on the images."""
-    fed = signature(model).input_name
-    wanted = [name for name in dict.fromkeys(names) if name != fed]
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
-    with runtime_failures("a model that runs on the calibration images", where="check of the result"):
-        session = ort.InferenceSession(
-            probe.SerializeToString(), quiet_options(), providers=["CPUExecutionProvider"], enable_fallback=0
-        )
-        return {fed: images, **dict(zip(wanted, session.run(wanted, {fed: images}), strict=True))}

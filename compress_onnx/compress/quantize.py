@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from compress_onnx.compress.float_form import float_form, plain_operators
 from compress_onnx.compress.input_moments import InputMoments
 from compress_onnx.compress.int4 import fake_quantised
 from compress_onnx.compress.integer_form import IntegerTypes, integer_form
+from compress_onnx.compress.layer_error import taps
 from compress_onnx.compress.layout import layouts, plain_name
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.range_cache import kept_ranges, range_key
@@ -36,7 +37,7 @@ from compress_onnx.compress.verify import (
 )
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import default_opset, is_quantised, prunable_initializers, save_model, signature
+from compress_onnx.graph import Signature, default_opset, is_quantised, prunable_initializers, save_model, signature
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
@@ -121,7 +122,8 @@ class QuantizeOptions:
 class Prepared:
     """A folded model, its activations' ranges and the second moments of its layers' inputs.
 
-    ``sample`` are the calibration inputs on which results are checked; ``delicate`` names weights that are
+    ``sample`` are the calibration inputs on which results are checked, ``seen`` the layers' inputs and
+    outputs on them; ``delicate`` names weights that are
     rounded with their inputs in mind at any width.
     """
 
@@ -129,6 +131,7 @@ class Prepared:
     found: TensorsData
     moments: dict[str, NDArray[np.float32]]
     sample: NDArray[np.float32]
+    seen: Mapping[str, NDArray[np.floating]]
     delicate: frozenset[str] = frozenset()
 
 
@@ -182,9 +185,10 @@ def prepare(
     _check(bare, options, where)
     expected = signature(bare, where=where)
     inputs = fitting(batches, expected, where=where)
-    first = list(itertools.islice(inputs, -(-_LOOKED_AT // (expected.fixed_batch or CHUNK))))
-    count = expected.fixed_batch or checked_images(expected)
-    made = _sound_form(model, float_form(bare), first, count)
+    first = list(itertools.islice(inputs, 1))
+    sample = _sample(first, expected)
+    looked_at = _kept_in(first, inputs, -(-_LOOKED_AT // (expected.fixed_batch or CHUNK)))
+    made, seen = _sound_form(model, float_form(bare), looked_at, sample)
     plain = made.model
     inputs = itertools.chain(first, inputs)
     moments = InputMoments(plain, only=None if options.needs_moments else made.delicate)
@@ -200,21 +204,51 @@ def prepare(
         if watched is not inputs:
             # Ranges that were kept leave the images unread.
             collections.deque(watched, maxlen=0)
-    return Prepared(model=plain, found=found, moments=moments.found(), sample=first[0][:count], delicate=made.delicate)
+    return Prepared(model=plain, found=found, moments=moments.found(), sample=sample, seen=seen, delicate=made.delicate)
+
+
+def _sample(first: list[NDArray[np.float32]], expected: Signature) -> NDArray[np.float32]:
+    """Return a few of the images (N, C, H, W), apart from each other: neighbours are often of one class."""
+    if not first or expected.fixed_batch:
+        return first[0] if first else np.zeros((0, 0, 0, 0), np.float32)
+    count = checked_images(expected)
+    return first[0][:: max(1, len(first[0]) // count)][:count]
+
+
+def _few(sample: NDArray[np.float32], model: onnx.ModelProto) -> NDArray[np.float32]:
+    """Return the images that tell a wrong output from a right one, which two do."""
+    return sample if signature(model).fixed_batch else sample[:2]
+
+
+def _kept_in(
+    first: list[NDArray[np.float32]], rest: Iterator[NDArray[np.float32]], count: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield up to ``count`` chunks and keep those of ``rest`` in ``first``: calibration sees them too."""
+    yield from list(first)
+    for chunk in itertools.islice(rest, max(0, count - len(first))):
+        first.append(chunk)
+        yield chunk
 
 
 def _sound_form(
-    model: onnx.ModelProto, plain: onnx.ModelProto, batches: list[NDArray[np.float32]], count: int
-) -> Strengthened:
-    """Return the folded form of a model, its faint channels strengthened where the outputs bear it."""
-    if not batches or not np.isfinite(batches[0]).all():
-        return Strengthened(model=plain)
-    sample = batches[0][:count]
-    expect_same_function(model, plain, sample, step="folding")
+    model: onnx.ModelProto,
+    plain: onnx.ModelProto,
+    batches: Iterator[NDArray[np.float32]],
+    sample: NDArray[np.float32],
+) -> tuple[Strengthened, Mapping[str, NDArray[np.floating]]]:
+    """Return the folded form of a model, its faint channels strengthened where the outputs bear it, and its taps."""
+    if not len(sample) or not np.isfinite(sample).all():
+        return Strengthened(model=plain), {}
+    output, seen = signature(plain).output_name, taps(plain, sample)
+    few = _few(sample, plain)
+    expect_same_function(model, seen[output][: len(few)], few, step="folding")
     stronger = strengthened(plain, batches)
+    if stronger.model is plain:
+        return stronger, seen
     # Weights that bring back what float32 has rounded away amplify the rounding: then nothing is to be won.
-    borne = difference(plain, stronger.model, sample) <= _BORNE
-    return stronger if borne else Strengthened(model=plain)
+    moved = taps(stronger.model, sample)
+    borne = difference(seen[output], moved[output]) <= _BORNE
+    return (stronger, moved) if borne else (Strengthened(model=plain), seen)
 
 
 def expect_sound(
@@ -232,9 +266,10 @@ def expect_sound(
         that names the node and what in it is at fault.
     """
     ranges = {name: (float(entry.lowest), float(entry.highest)) for name, entry in prepared.found.items()}
-    expect_explained(reference or prepared.model, quantised, prepared.sample, ranges)
+    seen = prepared.seen if reference is None else taps(reference, prepared.sample)
+    expect_explained(reference or prepared.model, quantised, seen, ranges)
     # Seven-bit weights saturate nowhere; with eight the fused kernels of this CPU may.
-    expect_runs(quantised, prepared.sample, fused=options.reduce_range)
+    expect_runs(quantised, _few(prepared.sample, quantised), fused=options.reduce_range)
 
 
 def approximated(
