@@ -5,6 +5,9 @@ A bug is something else: any other exception ends with exit code 70 and a traceb
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class CompressOnnxError(Exception):
     """Something the user can fix, said in one sentence.
@@ -16,6 +19,7 @@ class CompressOnnxError(Exception):
     """
 
     def __init__(self, expected: str, got: str, *, where: object = "", remedy: str = "") -> None:
+        self.expected, self.got, self.where, self.remedy = expected, got, str(where), remedy
         place = f" ({where})" if str(where) else ""
         advice = f" {remedy}" if remedy else ""
         super().__init__(f"Expected {expected}, got {got}{place}.{advice}")
@@ -23,6 +27,10 @@ class CompressOnnxError(Exception):
 
 class ModelError(CompressOnnxError):
     """The ONNX file is missing, broken, or not an image classifier this tool can judge."""
+
+
+class SelfCheckError(ModelError):
+    """A file that a step of this tool made does not compute what it should; it is not handed over."""
 
 
 class UnsupportedOperatorError(ModelError):
@@ -83,3 +91,15 @@ class PluginError(CompressOnnxError):
 
 class WorkerError(CompressOnnxError):
     """The process that runs a model for this one could not start, died, fell silent, or answered nonsense."""
+
+
+@contextlib.contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Let a :class:`ModelError` of the block, which may know a step alone, name the user's file too."""
+    try:
+        yield
+    except ModelError as error:
+        if str(file) in error.where:
+            raise
+        place = f"{file}, {error.where}" if error.where else file
+        raise type(error)(error.expected, error.got, where=place, remedy=error.remedy) from error

@@ -6,12 +6,17 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime as ort
+from onnx import numpy_helper
 
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.sessions import quiet_options
-from compress_onnx.graph import load_model, save_model
+from compress_onnx.graph import save_model
+
+# Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
+_LEAST_IR = 4
 
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -27,9 +32,37 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source, target = Path(name) / "source.onnx", Path(name) / "folded.onnx"
-        save_model(model, source)
+        save_model(without_listed_constants(model), source)
         _optimise(source, target)
-        return _with_used_domains(load_model(target))
+        # What the runtime wrote is no file of the user's: it is checked where it is handed over.
+        return _with_used_domains(onnx.load(target, format="protobuf"))
+
+
+def without_listed_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with no initializer among its inputs and none stored sparsely; itself if there are none."""
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    if not graph.sparse_initializer and not any(value.name in constants for value in graph.input):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.ir_version = max(copy.ir_version, _LEAST_IR)
+    fed = [value for value in graph.input if value.name not in constants]
+    del copy.graph.input[:], copy.graph.sparse_initializer[:]
+    copy.graph.input.extend(fed)
+    copy.graph.initializer.extend(_dense(tensor) for tensor in graph.sparse_initializer)
+    return copy
+
+
+def _dense(tensor: onnx.SparseTensorProto) -> onnx.TensorProto:
+    """Return a sparse tensor in full; its indices count elements (N,) or give coordinates (N, rank)."""
+    values, places = numpy_helper.to_array(tensor.values), numpy_helper.to_array(tensor.indices)
+    full = np.zeros(tuple(tensor.dims), dtype=values.dtype)
+    if places.ndim == 1:
+        full.reshape(-1)[places] = values
+    else:
+        full[tuple(places.T)] = values
+    return numpy_helper.from_array(full, tensor.values.name)
 
 
 def _optimise(source: Path, target: Path) -> None:

@@ -29,11 +29,13 @@ class InputMoments:
 
     Measured are Conv of any rank (x is a patch of one group's channels), Gemm and MatMul of one
     matrix; a weight that several nodes share sums over them. Layers of more than ``widest`` inputs
-    per output are left out.
+    per output are left out, and those whose weights are not ``only`` asked for.
     """
 
-    def __init__(self, model: onnx.ModelProto, *, widest: int | None = None) -> None:
-        probed, self._probes = _instrumented(model, widest)
+    def __init__(
+        self, model: onnx.ModelProto, *, widest: int | None = None, only: frozenset[str] | None = None
+    ) -> None:
+        probed, self._probes = _instrumented(model, widest, only)
         expected = signature(model)
         self._input, self._chunk = expected.input_name, expected.fixed_batch or _CHUNK
         self._session = _opened(probed) if self._probes else None
@@ -97,7 +99,9 @@ def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
         return ort.InferenceSession(model_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
-def _instrumented(model: onnx.ModelProto, widest: int | None) -> tuple[onnx.ModelProto, list[tuple[str, str, int]]]:
+def _instrumented(
+    model: onnx.ModelProto, widest: int | None, only: frozenset[str] | None
+) -> tuple[onnx.ModelProto, list[tuple[str, str, int]]]:
     """Return the model with more outputs, and of each its name, its weight and its groups (0: rows)."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -106,6 +110,8 @@ def _instrumented(model: onnx.ModelProto, widest: int | None) -> tuple[onnx.Mode
     for number, node in enumerate(model.graph.node):
         layout = known.get(node.input[1]) if len(node.input) > 1 else None
         if layout is None or not _measurable(node, layout) or (widest and layout.width > widest):
+            continue
+        if only is not None and node.input[1] not in only:
             continue
         output = f"{node.output[0]}{_PATCHES}{number}"
         probes.append((output, node.input[1], layout.groups if node.op_type == "Conv" else 0))

@@ -8,10 +8,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compress_onnx.compress.layout import layouts, weight_values, with_weights
 from compress_onnx.compress.lineage import descended
-from compress_onnx.compress.quantize import QuantizeOptions, approximated, prepare, recorded, store
+from compress_onnx.compress.quantize import QuantizeOptions, approximated, expect_sound, prepare, recorded, store
 from compress_onnx.compress.reach import left_float
-from compress_onnx.compress.repair import repaired
+from compress_onnx.compress.repair import RepairOutcome, repaired
 from compress_onnx.records import OptionValue
 
 
@@ -39,6 +40,7 @@ def repaired_int4(
     outcome = repaired(prepared.model, rounded, calibration)
     moved = {name: found * outcome.ratios.get(name, np.float32(1)) for name, found in scales.items()}
     quantised = store(outcome.model, prepared.found, options, scales=moved)
+    expect_sound(quantised, prepared, options, reference=_unrounded(outcome, prepared.model))
     gained: dict[str, OptionValue] = {
         "repair_strength": outcome.strength,
         "repair_kl_before": outcome.kl_before,
@@ -48,3 +50,14 @@ def repaired_int4(
         "repair_n": outcome.n,
     }
     return descended(quantised, model, "quantize", recorded(options) | gained | left_float(quantised, where=where))
+
+
+def _unrounded(outcome: RepairOutcome, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the repaired model with the weights that the float ``model`` has, each row times its factor."""
+    values, known = weight_values(model), layouts(model)
+    scaled = {
+        name: layout.tensor(layout.rows(values[name]) * outcome.ratios[name][:, None])
+        for name, layout in known.items()
+        if name in outcome.ratios and len(outcome.ratios[name]) == layout.shape[layout.axis]
+    }
+    return with_weights(outcome.model, {name: scaled.get(name, values[name]) for name in known})

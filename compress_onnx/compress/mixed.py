@@ -17,7 +17,15 @@ from compress_onnx.compress.calibrate import fitting
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layout import plain_name, weight_values, with_weights
 from compress_onnx.compress.lineage import descended
-from compress_onnx.compress.quantize import Prepared, QuantizeOptions, approximated, prepare, recorded, store
+from compress_onnx.compress.quantize import (
+    Prepared,
+    QuantizeOptions,
+    approximated,
+    expect_sound,
+    prepare,
+    recorded,
+    store,
+)
 from compress_onnx.compress.reach import left_float
 from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import DataError
@@ -89,6 +97,7 @@ def mixed_model(
         drop = loss.of(found)
         if drop <= max_drop:
             break
+    expect_sound(found, prepared, options)
     chosen = dataclasses.replace(options, keep_int8=(*options.keep_int8, *map(plain_name, kept)))
     facts = _facts(order[:count], drop, max_drop, labels) | left_float(found, where="")
     return descended(found, model, "quantize", recorded(chosen) | facts)

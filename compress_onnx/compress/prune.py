@@ -18,6 +18,7 @@ from compress_onnx.compress.layout import plain_name
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise
 from compress_onnx.compress.reach import expect_in_reach
+from compress_onnx.compress.sound_pruning import expect_only_zeros
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.graph import is_quantised, normalized, prunable_initializers
@@ -60,12 +61,15 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
     _expect_float(model, where)
     ready = normalized(model)
     missed = expect_in_reach(ready, where=where)
-    copy = normalized(folded(ready)) if options.basis == "folded" else ready
+    base = normalized(folded(ready)) if options.basis == "folded" else ready
+    copy = onnx.ModelProto()
+    copy.CopyFrom(base)
     targets = _included(_targets(copy, where), options.exclude)
     values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
     thin = pruned_globally if options.scope == "global" else pruned_layerwise
     for tensor, pruned in zip(targets, thin(values, options.sparsity), strict=True):
         tensor.CopyFrom(numpy_helper.from_array(pruned, tensor.name))
+    expect_only_zeros(base, copy)
     return descended(copy, model, "prune", _recorded(options) | missed)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
-import logging
+import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,30 +13,50 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import QDQQuantizer, QuantType
+from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorsData
-from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
-from onnxruntime.quantization.registry import QDQRegistry
 
 from compress_onnx import config
-from compress_onnx.compress.calibrate import fitting, ranges
-from compress_onnx.compress.fold import folded
+from compress_onnx.compress.calibrate import CHUNK, fitting, ranges
+from compress_onnx.compress.faint_channels import Strengthened, strengthened
+from compress_onnx.compress.float_form import float_form, plain_operators
 from compress_onnx.compress.input_moments import InputMoments
-from compress_onnx.compress.int4 import fake_quantised, overrides
+from compress_onnx.compress.int4 import fake_quantised
+from compress_onnx.compress.integer_form import IntegerTypes, integer_form
+from compress_onnx.compress.layer_error import taps
 from compress_onnx.compress.layout import layouts, plain_name
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.range_cache import kept_ranges, range_key
 from compress_onnx.compress.reach import expect_plain_order, left_float
 from compress_onnx.compress.soundness import expect_finite_weights
+from compress_onnx.compress.verify import (
+    checked_images,
+    difference,
+    expect_explained,
+    expect_runs,
+    expect_same_function,
+)
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import default_opset, is_quantised, normalized, prunable_initializers, save_model, signature
+from compress_onnx.graph import (
+    Signature,
+    default_opset,
+    is_quantised,
+    normalized,
+    prunable_initializers,
+    save_model,
+    signature,
+)
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
 _LEAST_OPSET = 13
 # INT4 exists since opset 21.
 _LEAST_OPSET_INT4 = 21
+# Calibration images that tell what is constant in a channel.
+_LOOKED_AT = 128
+# Share of the largest output that strengthening faint channels may move.
+_BORNE = 0.02
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +95,13 @@ class QuantizeOptions:
         return QuantType.QInt8 if self.cpu == "aarch64" else QuantType.QUInt8
 
     @property
+    def integer_types(self) -> IntegerTypes:
+        """What the quantiser is told of the target."""
+        return IntegerTypes(
+            activation=self.activation_type, symmetric=self.cpu == "aarch64", reduce_range=self.reduce_range
+        )
+
+    @property
     def reduce_range(self) -> bool:
         """Seven-bit weights where U8S8 products saturate int16: x86-64 without VNNI."""
         return self.cpu == "x86-64-avx2"
@@ -103,11 +129,19 @@ class QuantizeOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prepared:
-    """A folded model, its activations' ranges and the second moments of its layers' inputs."""
+    """A folded model, its activations' ranges and the second moments of its layers' inputs.
+
+    ``sample`` are the calibration inputs on which results are checked, ``seen`` the layers' inputs and
+    outputs on them; ``delicate`` names weights that are
+    rounded with their inputs in mind at any width.
+    """
 
     model: onnx.ModelProto
     found: TensorsData
     moments: dict[str, NDArray[np.float32]]
+    sample: NDArray[np.float32]
+    seen: Mapping[str, NDArray[np.floating]]
+    delicate: frozenset[str] = frozenset()
 
 
 def quantize_model(
@@ -138,6 +172,7 @@ def quantize_model(
     prepared = prepare(model, batches, options, where=where)
     rounded, scales = approximated(prepared, options, where=where)
     quantised = store(rounded, prepared.found, options, scales=scales)
+    expect_sound(quantised, prepared, options)
     return descended(quantised, model, "quantize", recorded(options) | left_float(quantised, where=where))
 
 
@@ -159,24 +194,95 @@ def prepare(
         raise ModelError("a float model to quantise", "a quantised one", where=where, remedy="Name its FP32 parent.")
     ready = normalized(model)
     expect_plain_order(ready, where=where)
-    _check(ready, options, where)
-    expected = signature(model, where=where)
-    plain = folded(ready)
-    moments = InputMoments(plain) if options.needs_moments else None
+    bare = plain_operators(ready, where=where)
+    _check(bare, options, where)
+    expected = signature(bare, where=where)
+    inputs = fitting(batches, expected, where=where)
+    first = list(itertools.islice(inputs, 1))
+    sample = _sample(first, expected)
+    looked_at = _kept_in(first, inputs, -(-_LOOKED_AT // (expected.fixed_batch or CHUNK)))
+    made, seen = _sound_form(model, float_form(bare), looked_at, sample)
+    plain = made.model
+    inputs = itertools.chain(first, inputs)
+    moments = InputMoments(plain, only=None if options.needs_moments else made.delicate)
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source = Path(name) / "folded.onnx"
         save_model(plain, source)
-        inputs = fitting(batches, expected, where=where)
-        watched = moments.watching(inputs) if moments else inputs
+        watched = moments.watching(inputs) if options.needs_moments or made.delicate else inputs
         found = kept_ranges(
             options.cache_key and range_key(source, options.cache_key, method=options.method),
             lambda: ranges(source, expected.input_name, watched, method=options.method, scratch=Path(name)),
             method=options.method,
         )
-        if moments:
+        if watched is not inputs:
             # Ranges that were kept leave the images unread.
             collections.deque(watched, maxlen=0)
-    return Prepared(model=plain, found=found, moments=moments.found() if moments else {})
+    return Prepared(model=plain, found=found, moments=moments.found(), sample=sample, seen=seen, delicate=made.delicate)
+
+
+def _sample(first: list[NDArray[np.float32]], expected: Signature) -> NDArray[np.float32]:
+    """Return a few of the images (N, C, H, W), apart from each other: neighbours are often of one class."""
+    if not first or expected.fixed_batch:
+        return first[0] if first else np.zeros((0, 0, 0, 0), np.float32)
+    count = checked_images(expected)
+    return first[0][:: max(1, len(first[0]) // count)][:count]
+
+
+def _few(sample: NDArray[np.float32], model: onnx.ModelProto) -> NDArray[np.float32]:
+    """Return the images that tell a wrong output from a right one, which two do."""
+    return sample if signature(model).fixed_batch else sample[:2]
+
+
+def _kept_in(
+    first: list[NDArray[np.float32]], rest: Iterator[NDArray[np.float32]], count: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield up to ``count`` chunks and keep those of ``rest`` in ``first``: calibration sees them too."""
+    yield from list(first)
+    for chunk in itertools.islice(rest, max(0, count - len(first))):
+        first.append(chunk)
+        yield chunk
+
+
+def _sound_form(
+    model: onnx.ModelProto,
+    plain: onnx.ModelProto,
+    batches: Iterator[NDArray[np.float32]],
+    sample: NDArray[np.float32],
+) -> tuple[Strengthened, Mapping[str, NDArray[np.floating]]]:
+    """Return the folded form of a model, its faint channels strengthened where the outputs bear it, and its taps."""
+    if not len(sample) or not np.isfinite(sample).all():
+        return Strengthened(model=plain), {}
+    output, seen = signature(plain).output_name, taps(plain, sample)
+    few = _few(sample, plain)
+    expect_same_function(model, seen[output][: len(few)], few, step="folding")
+    stronger = strengthened(plain, batches)
+    if stronger.model is plain:
+        return stronger, seen
+    # Weights that bring back what float32 has rounded away amplify the rounding: then nothing is to be won.
+    moved = taps(stronger.model, sample)
+    borne = difference(seen[output], moved[output]) <= _BORNE
+    return (stronger, moved) if borne else (Strengthened(model=plain), seen)
+
+
+def expect_sound(
+    quantised: onnx.ModelProto,
+    prepared: Prepared,
+    options: QuantizeOptions,
+    *,
+    reference: onnx.ModelProto | None = None,
+) -> None:
+    """Raise unless a quantised model does what its widths let expect; ``reference`` is the float one if not the prepared.
+
+    Errors
+    ------
+    SelfCheckError
+        that names the node and what in it is at fault.
+    """
+    ranges = {name: (float(entry.lowest), float(entry.highest)) for name, entry in prepared.found.items()}
+    seen = prepared.seen if reference is None else taps(reference, prepared.sample)
+    expect_explained(reference or prepared.model, quantised, seen, ranges)
+    # Seven-bit weights saturate nowhere; with eight the fused kernels of this CPU may.
+    expect_runs(quantised, _few(prepared.sample, quantised), fused=options.reduce_range)
 
 
 def approximated(
@@ -193,6 +299,9 @@ def approximated(
     bits = {name: 4 for name in names if options.weights != "int8" and name not in kept}
     if options.weights == "int8" and (options.chosen_scales, options.chosen_rounding) != ("max", "nearest"):
         bits = dict.fromkeys(names, options.wide_bits)
+    if options.weights == "int8" and not bits:
+        delicate = dict.fromkeys(prepared.delicate, options.wide_bits)
+        return fake_quantised(prepared.model, delicate, "mse", rounding="gptq", moments=prepared.moments)
     return fake_quantised(
         prepared.model,
         bits,
@@ -253,40 +362,7 @@ def store(
     of a 4-bit model that are named have 4 bits, widened.
     """
     bits = dict.fromkeys(scales, 8 if options.weights == "int8" else 4)
-    with _quiet(), tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
-        source = Path(name) / "folded.onnx"
-        save_model(model, source)
-        quantizer = QDQQuantizer(
-            load_model_with_shape_infer(source),
-            per_channel=True,
-            reduce_range=options.reduce_range,
-            weight_qType=QuantType.QInt8,
-            activation_qType=options.activation_type,
-            tensors_range=found,
-            nodes_to_quantize=[],
-            nodes_to_exclude=[],
-            op_types_to_quantize=sorted(QDQRegistry),
-            extra_options={
-                "WeightSymmetric": True,
-                "ActivationSymmetric": options.cpu == "aarch64",
-                "TensorQuantOverrides": overrides(model, bits, scales),
-            },
-        )
-        quantizer.quantize_model()
-        quantizer.model.topological_sort()
-    return widened(quantizer.model.model)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the quantiser's advice on the root logger; what matters is in the fusion receipt."""
-    logger = logging.getLogger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    return widened(integer_form(model, found, options.integer_types, scales=scales, bits=bits))
 
 
 def compress(

@@ -34,6 +34,24 @@ def max_scales(rows: NDArray[np.floating], bits: int) -> NDArray[np.float32]:
     return np.where(alive, found, found[alive].mean() if alive.any() else 1.0).astype(np.float32)
 
 
+def dead_rows(rows: NDArray[np.floating], largest: int) -> NDArray[np.float32] | None:
+    """Return the scale (R,) of each row (R, D) at which its largest magnitude is ``largest``, if some rows are zeros.
+
+    ``None`` where no row is: below the smallest normal float32 a row counts as zeros, and gets the
+    mean scale of the others, or 1 where there is none.
+
+    >>> dead_rows(np.array([[8.0, 2.0], [0.0, 0.0]]), 4).tolist()
+    [2.0, 2.0]
+    >>> dead_rows(np.array([[8.0, 2.0]]), 4) is None
+    True
+    """
+    found = np.abs(rows).max(axis=1, initial=0).astype(np.float64) / largest
+    alive = found >= np.finfo(np.float32).tiny
+    if alive.all():
+        return None
+    return np.where(alive, found, found[alive].mean() if alive.any() else 1.0).astype(np.float32)
+
+
 def least_error_scales(
     rows: NDArray[np.floating], bits: int, moments: NDArray[np.floating] | None = None
 ) -> NDArray[np.float32]:

@@ -16,11 +16,14 @@ from compress_onnx.compress.channel_choice import Filters, Quota, chosen, filter
 from compress_onnx.compress.channel_flow import Flow
 from compress_onnx.compress.channel_rules import followed
 from compress_onnx.compress.exclusion import excluded
+from compress_onnx.compress.layout import with_weights
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.reach import told
+from compress_onnx.compress.sound_pruning import made_images
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.surgery import cut, prepared
-from compress_onnx.errors import ModelError
+from compress_onnx.compress.verify import REPORT, expect_same_function, outputs
+from compress_onnx.errors import ModelError, SelfCheckError
 from compress_onnx.graph import is_quantised, prunable_initializers, weights, with_plain_tensors
 
 
@@ -102,14 +105,45 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
     """
     _check(model, where)
     smaller = prepared(with_plain_tensors(model))
+    whole = onnx.ModelProto()
+    whole.CopyFrom(smaller)
     flow, removed = _decided(smaller, options)
     plan = _planned(smaller, flow, removed, where=where)
     _expect_removed(plan, options, where)
     cut(smaller, flow, removed)
-    onnx.checker.check_model(smaller)
+    _expect_valid(smaller)
+    _expect_same_answers(whole, smaller, flow, removed)
     elsewhere = {name: why for name, why in plan.left_whole.items() if name not in plan.before}
     missed = told(weights(model), elsewhere)
     return descended(smaller, model, "prune-structured", _recorded(options, plan) | missed)
+
+
+def _expect_valid(model: onnx.ModelProto) -> None:
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise SelfCheckError(
+            "a valid graph without the channels",
+            " ".join(str(error).split())[:200],
+            where="structured pruning",
+            remedy=REPORT,
+        ) from error
+
+
+def _expect_same_answers(whole: onnx.ModelProto, smaller: onnx.ModelProto, flow: Flow, removed: frozenset[int]) -> None:
+    """Raise unless the smaller model answers as the whole one does whose weights read nothing of what was removed."""
+    gone = np.array(sorted(removed), dtype=np.int64)
+    values = {tensor.name: tensor for tensor in prunable_initializers(whole).values()}
+    deaf: dict[str, NDArray[np.floating]] = {}
+    for (name, axis), labels in flow.axes.items():
+        if name in values and flow.filters.get(name) != axis:
+            weight = deaf.get(name, numpy_helper.to_array(values[name]).copy())
+            places = np.flatnonzero(np.isin(flow.channels.classes(labels), gone))
+            np.moveaxis(weight, axis, 0)[places] = 0
+            deaf[name] = weight
+    images = made_images(whole)
+    given = outputs(smaller, images, optimised=False)
+    expect_same_function(with_weights(whole, deaf), given, images, step="structured pruning")
 
 
 def _check(model: onnx.ModelProto, where: object) -> None:

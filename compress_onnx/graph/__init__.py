@@ -17,6 +17,7 @@ from compress_onnx.graph.identity import (
     model_identity,
     whole_model,
 )
+from compress_onnx.graph.kinds import WEIGHTED_OPS
 from compress_onnx.graph.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.graph.normalize import normalized, with_plain_tensors
 from compress_onnx.graph.precision import float_weights, precision
@@ -24,6 +25,7 @@ from compress_onnx.graph.regions import stored_tensors
 from compress_onnx.graph.signature import Signature, default_opset, signature
 
 __all__ = [
+    "WEIGHTED_OPS",
     "Embedded",
     "ModelFile",
     "Signature",

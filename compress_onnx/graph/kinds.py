@@ -102,6 +102,8 @@ _MICROSOFT_SLOTS: dict[str, tuple[Slot, ...]] = {
     "MatMulNBits": (Slot(weight=1),),
     "MatMulBnb4": (Slot(weight=1),),
 }
+# ONNX's own layers, which the quantiser knows.
+WEIGHTED_OPS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 PACKED = frozenset({"MatMulNBits", "MatMulBnb4"})
 # These quantise their float input themselves, by what it holds.
 SELF_QUANTISING = frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeMatMul"})

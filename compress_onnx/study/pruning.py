@@ -14,10 +14,11 @@ from compress_onnx.compress.lineage import descended, made_from
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.reference import Batches, Reference, referenced
 from compress_onnx.compress.repair_step import repair_model
+from compress_onnx.compress.sound_pruning import expect_sound_pruning, made_images
 from compress_onnx.compress.structured import StructuredOptions, structured_pruned
 from compress_onnx.config import Progress, silent
 from compress_onnx.data.splits import save_manifest
-from compress_onnx.errors import DataError, OptionError
+from compress_onnx.errors import DataError, OptionError, naming
 from compress_onnx.graph import model_bytes, read_model, save_model
 from compress_onnx.metrics.paired import PairedCounts, paired_counts
 from compress_onnx.ort.session import open_session
@@ -46,12 +47,17 @@ def prune_file(
     """
     read = read_model(source)
     if data is None:
-        pruned = made_from(_pruned(read.model, options, where=source), read.sha256)
+        with naming(source):
+            pruned = _pruned(read.model, options, where=source)
+            expect_sound_pruning(read.model, pruned, made_images(read.model))
+        pruned = made_from(pruned, read.sha256)
         save_model(pruned, target)
         return pruned
     images = prepared_data(read.model, data, where=source)
-    with referenced(read.model, _feed(images)) as reference:
-        pruned = made_from(pruned_and_repaired(reference, options, images, progress=progress), read.sha256)
+    with naming(source), referenced(read.model, _feed(images)) as reference:
+        pruned = pruned_and_repaired(reference, options, images, progress=progress)
+        expect_sound_pruning(read.model, pruned, reference.pool.first)
+    pruned = made_from(pruned, read.sha256)
     _save(pruned, target, images)
     return pruned
 
@@ -109,8 +115,9 @@ def search_file(
     """
     read = read_model(source)
     images = prepared_data(read.model, data, where=source)
-    with referenced(read.model, _feed(images)) as reference:
+    with naming(source), referenced(read.model, _feed(images)) as reference:
         pruned, found = searched_model(reference, job, images=images, where=source, progress=progress)
+        expect_sound_pruning(read.model, pruned, reference.pool.first)
     _save(made_from(pruned, read.sha256), target, images)
     return found
 

@@ -19,7 +19,7 @@ from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.config import Progress, silent
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import save_manifest
-from compress_onnx.errors import ModelError
+from compress_onnx.errors import ModelError, naming
 from compress_onnx.files import sha256_of
 from compress_onnx.graph import read_embedded, read_model, save_model, signature
 from compress_onnx.records import Preprocessing
@@ -72,12 +72,13 @@ def quantise_file(
     choice, known = images.choice, images.preprocessing
     named = dataclasses.replace(options, calibration=choice.info.sha256, cache_key=cache_key(choice, known))
     feed = functools.partial(calibration_batches, choice, known, progress)
-    if options.weights == "mixed":
-        quantised = mixed_model(model, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
-    elif options.weights == "int4" and data.repairs:
-        quantised = repaired_int4(model, feed, named, where=source)
-    else:
-        quantised = quantize_model(model, feed(), named, where=source)
+    with naming(source):
+        if options.weights == "mixed":
+            quantised = mixed_model(model, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
+        elif options.weights == "int4" and data.repairs:
+            quantised = repaired_int4(model, feed, named, where=source)
+        else:
+            quantised = quantize_model(model, feed(), named, where=source)
     save_model(made_from(quantised, read.sha256), target)
     if not is_filed(choice.manifest):
         save_manifest(beside(target), choice.manifest)
