@@ -89,10 +89,16 @@ def _faint_layers(model: onnx.ModelProto) -> Iterator[_Layer]:
             continue
         read = _read(graph, readers, channels)
         loud = read > _LOUD * np.quantile(read, 0.25)
-        filters = _norms(_array(graph.stored[node.input[1]]), 0)
         # A layer without such filters is quantised as ever, whoever reads it.
-        if (loud & (filters < _FAINT * filters.max(initial=0))).any():
+        if (loud & _left_with_bias(graph, node)).any():
             yield _Layer(node=node, loud=loud, readers=readers)
+
+
+def _left_with_bias(graph: Graph, node: onnx.NodeProto) -> NDArray[np.bool_]:
+    """Tell which channels (C,) are hardly more than their bias."""
+    filters = _norms(_array(graph.stored[node.input[1]]), 0)
+    biases = np.abs(_array(graph.stored[node.input[_BIAS]])) if len(node.input) > _BIAS else np.zeros(len(filters))
+    return np.asarray((filters < _FAINT * filters.max(initial=0)) & (biases > filters))
 
 
 def _is_plain(node: onnx.NodeProto, graph: Graph) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compress.layout import layouts, weight_values, with_weights
+from compress_onnx.compress.layout import Layout, layouts, weight_values, with_weights
 from compress_onnx.compress.lineage import descended
 from compress_onnx.compress.quantize import QuantizeOptions, approximated, expect_sound, prepare, recorded, store
 from compress_onnx.compress.reach import left_float
 from compress_onnx.compress.repair import RepairOutcome, repaired
+from compress_onnx.compress.scales import least_error_scales
 from compress_onnx.records import OptionValue
+
+_BITS = 4
 
 
 def repaired_int4(
@@ -38,7 +41,7 @@ def repaired_int4(
     prepared = prepare(model, calibration(), options, where=where)
     rounded, scales = approximated(prepared, options, where=where)
     outcome = repaired(prepared.model, rounded, calibration)
-    moved = {name: found * outcome.ratios.get(name, np.float32(1)) for name, found in scales.items()}
+    moved = _moved(outcome, scales)
     quantised = store(outcome.model, prepared.found, options, scales=moved)
     expect_sound(quantised, prepared, options, reference=_unrounded(outcome, prepared.model))
     gained: dict[str, OptionValue] = {
@@ -52,12 +55,29 @@ def repaired_int4(
     return descended(quantised, model, "quantize", recorded(options) | gained | left_float(quantised, where=where))
 
 
+def _moved(outcome: RepairOutcome, scales: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Return the scales with which the repaired weights have the integers that they had."""
+    values, known = weight_values(outcome.model), layouts(outcome.model)
+    return {
+        # A grouped ConvTranspose has rows that go through all groups, whose factors differ: it is rounded anew.
+        name: found * outcome.ratios.get(name, np.float32(1))
+        if _is_by_row(outcome, name, known[name])
+        else least_error_scales(known[name].rows(values[name]), _BITS)
+        for name, found in scales.items()
+    }
+
+
+def _is_by_row(outcome: RepairOutcome, name: str, layout: Layout) -> bool:
+    return name not in outcome.ratios or len(outcome.ratios[name]) == layout.shape[layout.axis]
+
+
 def _unrounded(outcome: RepairOutcome, model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the repaired model with the weights that the float ``model`` has, each row times its factor."""
     values, known = weight_values(model), layouts(model)
+    factors = {name: outcome.ratios.get(name, np.ones(1, np.float32)) for name in known}
     scaled = {
-        name: layout.tensor(layout.rows(values[name]) * outcome.ratios[name][:, None])
+        name: layout.tensor(layout.rows(values[name]) * factors[name][:, None])
         for name, layout in known.items()
-        if name in outcome.ratios and len(outcome.ratios[name]) == layout.shape[layout.axis]
+        if _is_by_row(outcome, name, layout)
     }
-    return with_weights(outcome.model, {name: scaled.get(name, values[name]) for name in known})
+    return with_weights(outcome.model, scaled)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import onnx
@@ -23,6 +24,7 @@ from compress_onnx.compress.scales import max_scales
 from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.graph import WEIGHTED_OPS, signature
 
+_BIAS = 2
 _CONSTANT_MAKERS = frozenset({"DequantizeLinear", "Cast"})
 _FOUR_BITS = frozenset({TensorProto.INT4, TensorProto.UINT4})
 Floats = NDArray[np.floating]
@@ -47,20 +49,24 @@ class LayerError:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Pair:
-    """One layer in the float model and in the quantised one, with what makes its constants there."""
+    """One layer in the float model and in the quantised one, with what makes its constants there.
+
+    ``bias`` names the float model's bias where it is computed.
+    """
 
     reference: onnx.NodeProto
     quantised: onnx.NodeProto
     makers: tuple[onnx.NodeProto, ...]
     activation: tuple[onnx.NodeProto, ...]
     bits: int
+    bias: str
 
 
 def taps(reference: onnx.ModelProto, images: NDArray[np.float32]) -> dict[str, Floats]:
     """Return the inputs and outputs of every layer with a stored weight, and the model's output, by tensor."""
     own = {tensor.name for tensor in reference.graph.initializer}
     layers = [node for node in reference.graph.node if node.op_type in WEIGHTED_OPS and node.input[1] in own]
-    names = [name for node in layers for name in (node.input[0], node.output[0])]
+    names = [name for node in layers for name in (*_given(node, own), node.output[0])]
     expected = signature(reference)
     wanted = [name for name in dict.fromkeys([*names, expected.output_name]) if name != expected.input_name]
     probe = onnx.ModelProto()
@@ -68,6 +74,11 @@ def taps(reference: onnx.ModelProto, images: NDArray[np.float32]) -> dict[str, F
     del probe.graph.output[:]
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     return {expected.input_name: images, **_run(probe, {expected.input_name: images})}
+
+
+def _given(node: onnx.NodeProto, stored: AbstractSet[str]) -> list[str]:
+    """Return a layer's inputs that are computed: the first, and now and then the bias."""
+    return [name for name in node.input if name and name not in stored]
 
 
 def layer_errors(
@@ -82,7 +93,8 @@ def layer_errors(
     if not pairs:
         return
     inputs = {f"{number}/input": seen[pair.reference.input[0]] for number, pair in enumerate(pairs)}
-    stored = _run(_stored_layers(quantised, pairs), inputs)
+    biases = {f"{number}/bias/input": seen[pair.bias] for number, pair in enumerate(pairs) if pair.bias}
+    stored = _run(_stored_layers(quantised, pairs), inputs | biases)
     weights, known = weight_values(reference), layouts(reference)
     for number, pair in enumerate(pairs):
         before, wanted = inputs[f"{number}/input"], seen[pair.reference.output[0]]
@@ -189,6 +201,7 @@ def _pairs(reference: onnx.ModelProto, quantised: onnx.ModelProto) -> Iterator[_
             makers=tuple(maker for made in constants for maker in made),
             activation=_coding(other.input[0], makers),
             bits=4 if stored[source].data_type in _FOUR_BITS else 8,
+            bias=next(iter(_given(node, own)[1:]), ""),
         )
 
 
@@ -228,6 +241,8 @@ def _stored_layers(model: onnx.ModelProto, pairs: list[_Pair]) -> onnx.ModelProt
             layers += [first, last]
             before = f"{number}/coded"
         layers.append(_renamed(pair.quantised, before, number))
+        if pair.bias:
+            layers[-1].input[_BIAS] = f"{number}/bias/input"
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     return _beside(model, [*nodes.values(), *layers], tensors)
 

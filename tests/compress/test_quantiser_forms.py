@@ -21,7 +21,7 @@ from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 Images = NDArray[np.float32]
 CLASSES, SIDE, WIDTH = 6, 16, 16
 # Seven-bit weights saturate on no CPU, so that fused and plain answers can be compared anywhere.
-AVX2 = "x86-64-avx2"
+AVX2, VNNI = "x86-64-avx2", "x86-64-vnni"
 
 
 def answers(model: onnx.ModelProto, inputs: Images, *, optimised: bool = True) -> Images:
@@ -301,9 +301,11 @@ def one_weight_two_ways(data: Data) -> onnx.ModelProto:
     square = net.draw("square", WIDTH, WIDTH)
     one = net.op("Gemm", ["features", square, net.bias("one.bias", WIDTH)], "one", transB=1)
     two = net.op("Gemm", [net.relu(one), square, net.bias("two.bias", WIDTH)], "two")
-    net.nodes[-4].output[0] = "pooled"
-    net.nodes[-3].input[0] = "pooled"
-    net.head(net.op("Relu", [two], "features"))
+    for node in net.nodes:
+        for names in (node.input, node.output):
+            names[:] = ["pooled" if name == "features" else name for name in names]
+    net.nodes[-4].name = "pooled_node"
+    net.head(net.op("Concat", ["pooled", two], "features", axis=1), width=2 * WIDTH)
     return net.fitted()
 
 
@@ -320,22 +322,25 @@ def negative_zeros(data: Data) -> onnx.ModelProto:
     return plainly(data, edit).fitted()
 
 
-def retyped(data: Data, kind: int) -> onnx.ModelProto:
-    """Return the plain net with a body of another float type behind a Cast."""
+def retyped(data: Data, kind: int, *, first: int = 0) -> onnx.ModelProto:
+    """Return the plain net with another float type behind a Cast, from its ``first`` node on."""
     model = plain(data)
+    nodes = list(model.graph.node)[first:]
+    read = {name for node in nodes for name in node.input}
     types: dict[int, Any] = {TensorProto.FLOAT16: np.float16, TensorProto.DOUBLE: np.float64}
-    for tensor in model.graph.initializer:
+    for tensor in (tensor for tensor in model.graph.initializer if tensor.name in read):
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(types[kind]), tensor.name))
-    first, last = model.graph.node[0], model.graph.node[-1]
-    first.input[0], last.output[0] = "cast_input", "cast_logits"
-    model.graph.node.insert(0, helper.make_node("Cast", ["input"], ["cast_input"], "cast_in", to=kind))
+    place = len(model.graph.node) - len(nodes)
+    before = nodes[0].input[0]
+    model.graph.node[place].input[0], model.graph.node[-1].output[0] = "cast_input", "cast_logits"
+    model.graph.node.insert(place, helper.make_node("Cast", [before], ["cast_input"], "cast_in", to=kind))
     model.graph.node.append(helper.make_node("Cast", ["cast_logits"], ["logits"], "cast_out", to=TensorProto.FLOAT))
     return model
 
 
 FORMS |= {
     "float16_body": lambda data: retyped(data, TensorProto.FLOAT16),
-    "double_body": lambda data: retyped(data, TensorProto.DOUBLE),
+    "double_head": lambda data: retyped(data, TensorProto.DOUBLE, first=-1),
 }
 
 
@@ -423,8 +428,8 @@ def flips(model: onnx.ModelProto, compressed: onnx.ModelProto, images: Images, *
     return int((wanted.argmax(1) != given.argmax(1)).sum())
 
 
-def quantised(model: onnx.ModelProto, data: Data, weights: str) -> onnx.ModelProto:
-    options = QuantizeOptions(cpu=AVX2, weights=weights)
+def quantised(model: onnx.ModelProto, data: Data, weights: str, cpu: str = AVX2) -> onnx.ModelProto:
+    options = QuantizeOptions(cpu=cpu, weights=weights)
     if weights == "int4":
         return repaired_int4(model, lambda: [data.train[:128]], options)
     return quantize_model(model, [data.train[:128]], options)
@@ -432,11 +437,11 @@ def quantised(model: onnx.ModelProto, data: Data, weights: str) -> onnx.ModelPro
 
 def _expect_few_flips(name: str, weights: str, data: Data) -> None:
     model = FORMS[name](data)
-    result = quantised(model, data, weights)
-    usual = flips(plain(data), quantised(plain(data), data, weights), data.test)
-    for optimised in (True, False):
-        # Of 400; equal networks on other images differ by as much as chance lets them.
-        assert flips(model, result, data.test, optimised=optimised) <= 1.2 * usual + 16
+    result = quantised(model, data, weights, VNNI)
+    # Of 400: a bias or a factor that was lost flips 200 and more, layers of 4 and 8 bits up to 131 and 71.
+    assert flips(model, result, data.test, optimised=False) <= {"int8": 80, "int4": 140}[weights]
+    everywhere = quantised(model, data, weights)
+    assert flips(everywhere, everywhere, data.test, optimised=False) <= 4
 
 
 @pytest.mark.parametrize("name", _FAST)
@@ -458,6 +463,18 @@ def test_channels_scaled_after_the_training_keep_their_biases(share: float, fact
     model = dead(data, share, factor, late=True)
     for weights in ("int8", "int4"):
         assert flips(model, quantised(model, data, weights), data.test) <= 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+@pytest.mark.parametrize(("share", "factor"), _DEAD)
+def test_faint_channels_flip_no_more_than_none(share: float, factor: float, weights: str, data: Data) -> None:
+    found, usual = [
+        flips(model, quantised(model, data, weights, VNNI), data.test, optimised=False)
+        for model in (dead(data, share, factor), plain(data))
+    ]
+    # Two networks' flips differ by twice their root once in twenty times.
+    assert found <= 1.2 * usual + 2 * np.sqrt(usual)
 
 
 def test_there_are_forms_enough() -> None:
