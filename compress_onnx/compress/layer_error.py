@@ -92,12 +92,18 @@ def layer_errors(
     pairs = list(_pairs(reference, quantised))
     if not pairs:
         return
-    inputs = {f"{number}/input": seen[pair.reference.input[0]] for number, pair in enumerate(pairs)}
+    inputs = {
+        f"{number}/input": np.clip(
+            seen[pair.reference.input[0]], *_limits(seen[pair.reference.input[0]], ranges.get(pair.reference.input[0]))
+        )
+        for number, pair in enumerate(pairs)
+    }
     biases = {f"{number}/bias/input": seen[pair.bias] for number, pair in enumerate(pairs) if pair.bias}
     stored = _run(_stored_layers(quantised, pairs), inputs | biases)
+    floats = _wanted(reference, pairs, seen, inputs | biases)
     weights, known = weight_values(reference), layouts(reference)
     for number, pair in enumerate(pairs):
-        before, wanted = inputs[f"{number}/input"], seen[pair.reference.output[0]]
+        before, wanted = inputs[f"{number}/input"], floats[f"{number}/output"]
         limits = ranges.get(pair.reference.input[0])
         coded = stored.get(f"{number}/coded", before)
         coding = _mean_square(_eight_bits(before, limits) - before) + _step(before, limits) ** 2 / 12
@@ -114,6 +120,16 @@ def layer_errors(
             input_found=_mean_square(coded - before),
             input_explained=coding,
         )
+
+
+def _wanted(
+    model: onnx.ModelProto, pairs: list[_Pair], seen: Mapping[str, Floats], inputs: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    """Return the float layers' outputs for the inputs: those seen, unless inputs were beyond the calibrated ranges."""
+    if all(np.array_equal(inputs[f"{n}/input"], seen[pair.reference.input[0]]) for n, pair in enumerate(pairs)):
+        return {f"{number}/output": seen[pair.reference.output[0]] for number, pair in enumerate(pairs)}
+    plain = [dataclasses.replace(pair, quantised=pair.reference, makers=(), activation=()) for pair in pairs]
+    return _run(_stored_layers(model, plain), inputs)
 
 
 def _channels(node: onnx.NodeProto, output: Floats) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 
 from compress_onnx import config
-from compress_onnx.compress.calibrate import CHUNK, fitting, ranges
-from compress_onnx.compress.faint_channels import Strengthened, strengthened
+from compress_onnx.compress.calibrate import fitting, ranges
+from compress_onnx.compress.first_images import FirstImages
 from compress_onnx.compress.float_form import float_form, plain_operators
 from compress_onnx.compress.input_moments import InputMoments
 from compress_onnx.compress.int4 import fake_quantised
@@ -26,37 +25,21 @@ from compress_onnx.compress.integer_form import IntegerTypes, integer_form
 from compress_onnx.compress.layer_error import taps
 from compress_onnx.compress.layout import layouts, plain_name
 from compress_onnx.compress.lineage import descended
-from compress_onnx.compress.range_cache import kept_ranges, range_key
+from compress_onnx.compress.range_cache import kept_ranges, range_key, read_ranges
 from compress_onnx.compress.reach import expect_plain_order, left_float
+from compress_onnx.compress.sound_form import SoundForm, sound_form
+from compress_onnx.compress.sound_pruning import made_images
 from compress_onnx.compress.soundness import expect_finite_weights
-from compress_onnx.compress.verify import (
-    checked_images,
-    difference,
-    expect_explained,
-    expect_runs,
-    expect_same_function,
-)
+from compress_onnx.compress.verify import expect_explained, expect_runs, few
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import (
-    Signature,
-    default_opset,
-    is_quantised,
-    normalized,
-    prunable_initializers,
-    save_model,
-    signature,
-)
+from compress_onnx.graph import default_opset, is_quantised, normalized, prunable_initializers, save_model, signature
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
 _LEAST_OPSET = 13
 # INT4 exists since opset 21.
 _LEAST_OPSET_INT4 = 21
-# Calibration images that tell what is constant in a channel.
-_LOOKED_AT = 128
-# Share of the largest output that strengthening faint channels may move.
-_BORNE = 0.02
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,19 +112,20 @@ class QuantizeOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prepared:
-    """A folded model, its activations' ranges and the second moments of its layers' inputs.
+    """A model's folded form, its activations' ranges and the second moments of its layers' inputs.
 
-    ``sample`` are the calibration inputs on which results are checked, ``seen`` the layers' inputs and
-    outputs on them; ``delicate`` names weights that are
-    rounded with their inputs in mind at any width.
+    ``sample`` are the inputs on which results are checked.
     """
 
-    model: onnx.ModelProto
+    form: SoundForm
     found: TensorsData
     moments: dict[str, NDArray[np.float32]]
     sample: NDArray[np.float32]
-    seen: Mapping[str, NDArray[np.floating]]
-    delicate: frozenset[str] = frozenset()
+
+    @property
+    def model(self) -> onnx.ModelProto:
+        """The folded model."""
+        return self.form.model
 
 
 def quantize_model(
@@ -197,71 +181,33 @@ def prepare(
     bare = plain_operators(ready, where=where)
     _check(bare, options, where)
     expected = signature(bare, where=where)
-    inputs = fitting(batches, expected, where=where)
-    first = list(itertools.islice(inputs, 1))
-    sample = _sample(first, expected)
-    looked_at = _kept_in(first, inputs, -(-_LOOKED_AT // (expected.fixed_batch or CHUNK)))
-    made, seen = _sound_form(model, float_form(bare), looked_at, sample)
-    plain = made.model
-    inputs = itertools.chain(first, inputs)
-    moments = InputMoments(plain, only=None if options.needs_moments else made.delicate)
+    plain = float_form(bare)
+    images = FirstImages(fitting(batches, expected, where=where), expected)
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source = Path(name) / "folded.onnx"
         save_model(plain, source)
-        watched = moments.watching(inputs) if options.needs_moments or made.delicate else inputs
+        # Where the ranges are known and nothing else is asked of the images, they stay unread.
+        unread = not options.needs_moments and read_ranges(_key(source, options), options.method) is not None
+        sample = made_images(model) if unread else images.sample()
+        form = sound_form(model, plain, images.looked_at(), sample)
+        if form.model is not plain:
+            save_model(form.model, source)
+        moments = InputMoments(form.model, only=None if options.needs_moments else form.delicate)
+        needed = options.needs_moments or form.delicate
+        watched = moments.watching(images.all()) if needed else images.all()
         found = kept_ranges(
-            options.cache_key and range_key(source, options.cache_key, method=options.method),
+            _key(source, options),
             lambda: ranges(source, expected.input_name, watched, method=options.method, scratch=Path(name)),
             method=options.method,
         )
-        if watched is not inputs:
+        if needed:
             # Ranges that were kept leave the images unread.
             collections.deque(watched, maxlen=0)
-    return Prepared(model=plain, found=found, moments=moments.found(), sample=sample, seen=seen, delicate=made.delicate)
+    return Prepared(form=form, found=found, moments=moments.found(), sample=sample)
 
 
-def _sample(first: list[NDArray[np.float32]], expected: Signature) -> NDArray[np.float32]:
-    """Return a few of the images (N, C, H, W), apart from each other: neighbours are often of one class."""
-    if not first or expected.fixed_batch:
-        return first[0] if first else np.zeros((0, 0, 0, 0), np.float32)
-    count = checked_images(expected)
-    return first[0][:: max(1, len(first[0]) // count)][:count]
-
-
-def _few(sample: NDArray[np.float32], model: onnx.ModelProto) -> NDArray[np.float32]:
-    """Return the images that tell a wrong output from a right one, which two do."""
-    return sample if signature(model).fixed_batch else sample[:2]
-
-
-def _kept_in(
-    first: list[NDArray[np.float32]], rest: Iterator[NDArray[np.float32]], count: int
-) -> Iterator[NDArray[np.float32]]:
-    """Yield up to ``count`` chunks and keep those of ``rest`` in ``first``: calibration sees them too."""
-    yield from list(first)
-    for chunk in itertools.islice(rest, max(0, count - len(first))):
-        first.append(chunk)
-        yield chunk
-
-
-def _sound_form(
-    model: onnx.ModelProto,
-    plain: onnx.ModelProto,
-    batches: Iterator[NDArray[np.float32]],
-    sample: NDArray[np.float32],
-) -> tuple[Strengthened, Mapping[str, NDArray[np.floating]]]:
-    """Return the folded form of a model, its faint channels strengthened where the outputs bear it, and its taps."""
-    if not len(sample) or not np.isfinite(sample).all():
-        return Strengthened(model=plain), {}
-    output, seen = signature(plain).output_name, taps(plain, sample)
-    few = _few(sample, plain)
-    expect_same_function(model, seen[output][: len(few)], few, step="folding")
-    stronger = strengthened(plain, batches)
-    if stronger.model is plain:
-        return stronger, seen
-    # Weights that bring back what float32 has rounded away amplify the rounding: then nothing is to be won.
-    moved = taps(stronger.model, sample)
-    borne = difference(seen[output], moved[output]) <= _BORNE
-    return (stronger, moved) if borne else (Strengthened(model=plain), seen)
+def _key(source: Path, options: QuantizeOptions) -> str | None:
+    return options.cache_key and range_key(source, options.cache_key, method=options.method)
 
 
 def expect_sound(
@@ -279,10 +225,10 @@ def expect_sound(
         that names the node and what in it is at fault.
     """
     ranges = {name: (float(entry.lowest), float(entry.highest)) for name, entry in prepared.found.items()}
-    seen = prepared.seen if reference is None else taps(reference, prepared.sample)
+    seen = prepared.form.seen if reference is None else taps(reference, prepared.sample)
     expect_explained(reference or prepared.model, quantised, seen, ranges)
     # Seven-bit weights saturate nowhere; with eight the fused kernels of this CPU may.
-    expect_runs(quantised, _few(prepared.sample, quantised), fused=options.reduce_range)
+    expect_runs(quantised, few(prepared.sample, quantised), fused=options.reduce_range)
 
 
 def approximated(
@@ -300,7 +246,7 @@ def approximated(
     if options.weights == "int8" and (options.chosen_scales, options.chosen_rounding) != ("max", "nearest"):
         bits = dict.fromkeys(names, options.wide_bits)
     if options.weights == "int8" and not bits:
-        delicate = dict.fromkeys(prepared.delicate, options.wide_bits)
+        delicate = dict.fromkeys(prepared.form.delicate, options.wide_bits)
         return fake_quantised(prepared.model, delicate, "mse", rounding="gptq", moments=prepared.moments)
     return fake_quantised(
         prepared.model,

@@ -45,11 +45,20 @@ def kept_ranges(key: str | None, find: Callable[[], TensorsData], *, method: str
     if key is None:
         return find()
     return kept(
-        config.cache_root() / "ranges" / f"{key}.json",
+        _place(key),
         find,
         read=lambda path: _read(path, method),
         write=lambda path, found: write_text(path, _text(found, method)),
     )
+
+
+def read_ranges(key: str | None, method: str) -> TensorsData | None:
+    """Return the ranges kept under ``key``, ``None`` where there are none of this method."""
+    return None if key is None else _read(_place(key), method)
+
+
+def _place(key: str) -> Path:
+    return config.cache_root() / "ranges" / f"{key}.json"
 
 
 def _text(found: TensorsData, method: str) -> str:
