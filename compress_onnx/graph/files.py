@@ -11,13 +11,18 @@ from onnx import numpy_helper
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of, write_bytes
 from compress_onnx.graph.identity import MAX_BYTES, whole_model
+from compress_onnx.graph.order import put_in_order
 from compress_onnx.graph.regions import stored_tensors
 
 _MAX_BYTES = MAX_BYTES
+# What onnx.checker says of nodes that stand before what they read.
+_OUT_OF_ORDER = "topologically sorted"
 
 
 def load_model(path: Path) -> onnx.ModelProto:
     """Read an ONNX file, values of its data files included, and check it with ``onnx.checker``.
+
+    Nodes that stand before what they read, as in the files of some converters, are put in order.
 
     Errors
     ------
@@ -50,7 +55,7 @@ def read_model(path: Path) -> ModelFile:
         raise ModelError("an ONNX file", "an empty file", where=path, remedy="Export it again.")
     model = whole.parsed()
     try:
-        onnx.checker.check_model(model)
+        _check(model)
         _expect_whole_tensors(model)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ModelError(
@@ -59,6 +64,17 @@ def read_model(path: Path) -> ModelFile:
     if not model.graph.node:
         raise ModelError("a valid ONNX file", "no graph in it", where=path, remedy="Export it again.")
     return ModelFile(model=model, sha256=whole.sha256, files=whole.files)
+
+
+def _check(model: onnx.ModelProto) -> None:
+    """Check a model, in another order of nodes where that is all that is wrong: ONNX Runtime runs it in any."""
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        if _OUT_OF_ORDER not in str(error):
+            raise
+        put_in_order(model)
+        onnx.checker.check_model(model)
 
 
 def _expect_whole_tensors(model: onnx.ModelProto) -> None:

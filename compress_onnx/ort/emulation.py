@@ -15,10 +15,11 @@ from onnx import NodeProto, TensorProto, helper, inliner
 from threadpoolctl import ThreadpoolController
 
 from compress_onnx.errors import ModelError
-from compress_onnx.ort.kernels import SLOTS, IntegerNode, element_types, integer_nodes
+from compress_onnx.ort.kernels import SLOTS, IntegerNode, integer_nodes
 from compress_onnx.ort.requantisation import result_of
 from compress_onnx.ort.session import fused_model, open_session, runtime_failures
 from compress_onnx.ort.stages import Stage, key_of, staged
+from compress_onnx.ort.types import declare_types, element_types, types_of
 
 # Integer operators that compute element by element, or on one type each, alike on every CPU.
 _ELEMENTWISE = frozenset(
@@ -39,17 +40,6 @@ _ELEMENTWISE = frozenset(
     }
 )
 _INTEGER = re.compile(r"^(Q[A-Z]|Quantize|Dequantize|DynamicQuantize)|Integer|NBits")
-# How ONNX Runtime spells the types of tensors.
-_KINDS = {
-    "tensor(bool)": TensorProto.BOOL,
-    "tensor(double)": TensorProto.DOUBLE,
-    "tensor(float)": TensorProto.FLOAT,
-    "tensor(float16)": TensorProto.FLOAT16,
-    "tensor(int32)": TensorProto.INT32,
-    "tensor(int64)": TensorProto.INT64,
-    "tensor(int8)": TensorProto.INT8,
-    "tensor(uint8)": TensorProto.UINT8,
-}
 # MatMulNBits quantises its activations to int8 at this level of accuracy.
 _INT8_LEVEL = 4
 Watch = Callable[[IntegerNode, NDArray[np.uint8], int], None]
@@ -86,6 +76,8 @@ def fused(model: onnx.ModelProto, *, where: object = "") -> FusedModel:
     except ModelError:
         # The same complaint, about the names that the file has.
         made = split_dynamic(fused_model(model, where=where))
+    if any(node.op_type in SLOTS for node in made.graph.node):
+        declare_types(made)
     known = {node.name: origins[_mark(node.name)] for node in made.graph.node if _mark(node.name) in origins}
     found = tuple(integer_nodes(made, known))
     return FusedModel(model=made, nodes=found, unmeasured=tuple(_unmeasured(made, found, known)))
@@ -139,7 +131,8 @@ def _unmeasured(
         for node in model.graph.node
         if _is_unmeasured(node, kinds) and key_of(node) not in measured
     ]
-    return found + [(node.op_type, node.name) for node in _inner_nodes(model.graph) if _adds_integers(node)]
+    inner = (node for node in _inner_nodes(model.graph) if _adds_integers(node))
+    return found + [(node.op_type, node.name or node.output[0]) for node in inner]
 
 
 def _adds_integers(node: NodeProto) -> bool:
@@ -217,7 +210,7 @@ def _opened(stage: Stage, kinds: dict[str, int], threads: int) -> ort.InferenceS
     if not stage.nodes:
         return None
     session = open_session(stage.model(kinds).SerializeToString(), threads=threads)
-    kinds |= {value.name: _KINDS[value.type] for value in session.get_outputs() if value.type in _KINDS}
+    kinds |= types_of(session)
     return session
 
 

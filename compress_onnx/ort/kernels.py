@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
 from compress_onnx.ort.arithmetic import Levels, image_columns, lost, matrix_columns, pairs_at_risk, sums
+from compress_onnx.ort.types import element_types
 from compress_onnx.ort.window import Window, window_of
 
 
@@ -221,30 +222,3 @@ def _ordered(op: str, values: NDArray[Any], attributes: Mapping[str, Any]) -> Le
     groups = int(attributes.get("group", 1))
     split = values.reshape(groups, len(values) // groups, *values.shape[1:])
     return np.moveaxis(split, (1, 2), (-1, -2)).reshape(groups, -1, len(values) // groups)
-
-
-def element_types(model: onnx.ModelProto) -> dict[str, int]:
-    """Return the element types of a graph's tensors, as far as its nodes and declarations say."""
-    graph = model.graph
-    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    kinds |= {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info)}
-    for node in graph.node:
-        zero = {"QLinearConv": 7, "QLinearMatMul": 7, "QGemm": 8, "QuantizeLinear": 2}.get(node.op_type)
-        if node.op_type == "DynamicQuantizeLinear":
-            kinds[node.output[0]] = onnx.TensorProto.UINT8
-        if zero is not None and len(node.input) > zero and node.input[zero] in kinds:
-            kinds[node.output[0]] = kinds[node.input[zero]]
-        if node.op_type in {"ConvInteger", "MatMulInteger"}:
-            kinds[node.output[0]] = onnx.TensorProto.INT32
-        if node.op_type == "MatMulIntegerToFloat":
-            kinds[node.output[0]] = onnx.TensorProto.FLOAT
-        _note_activation(node, kinds)
-    return kinds
-
-
-def _note_activation(node: NodeProto, kinds: dict[str, int]) -> None:
-    """Take over the type that an integer operator's zero point gives its activation."""
-    slots = SLOTS.get(node.op_type)
-    zero = slots.activation_zero if slots else 0
-    if slots and len(node.input) > zero and node.input[zero] in kinds:
-        kinds[node.input[slots.activation]] = kinds[node.input[zero]]

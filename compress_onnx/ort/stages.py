@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 import onnx
 from onnx import NodeProto, helper
 
+from compress_onnx.errors import ModelError
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stage:
@@ -26,9 +28,22 @@ class Stage:
         part.graph.name = self.source.graph.name
         part.graph.node.extend(self.nodes)
         part.graph.initializer.extend(tensor for tensor in self.source.graph.initializer if tensor.name in read)
-        part.graph.input.extend(helper.make_tensor_value_info(name, kinds[name], None) for name in self.inputs)
+        part.graph.input.extend(_declared(name, kinds) for name in self.inputs)
+        # Weights that a caller may replace are no constants to the runtime: it fuses nothing that reads them.
+        stored = {tensor.name for tensor in part.graph.initializer}
+        part.graph.input.extend(value for value in self.source.graph.input if value.name in stored)
         part.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self.outputs)
         return part
+
+
+def _declared(name: str, kinds: Mapping[str, int]) -> onnx.ValueInfoProto:
+    if name not in kinds:
+        raise ModelError(
+            "tensors that NumPy holds around integer operators",
+            f"{name!r}, of another type",
+            remedy="It cannot be simulated: ask such a CPU itself, --target ssh://user@board, or qemu:haswell.",
+        )
+    return helper.make_tensor_value_info(name, kinds[name], None)
 
 
 Key = tuple[str, ...]

@@ -84,7 +84,10 @@ class _Group:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Seen:
-    """How groups of images were answered: together and each alone, (M, C); how many answers other mates moved."""
+    """How groups of images were answered: together and each alone, (M, C); how many answers other mates moved.
+
+    A file of one fixed batch is not asked for images alone: ``alone`` are then answers at the next place of a call.
+    """
 
     together: Logits
     alone: Logits
@@ -99,7 +102,7 @@ def batch_check(
 
     An image of a call is asked again at its place in a call of equal size whose other images are
     exaggerated: the same kernels run on the same numbers, so any other bit of its answer came from
-    the others. Alone, its answer may differ by rounding, not by its class. Signs in the graph are enough
+    the others. Alone, or elsewhere in a call of fixed size, its answer may differ by rounding, not by its class. Signs in the graph are enough
     where they are certain. ``batch`` images shall go into a call where answers depend on it.
 
     Errors
@@ -184,7 +187,9 @@ def _seen(model: Loaded, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
     with ThreadPoolExecutor(model.workers) as pool:
         others = pool.map(lambda group, kept: _beside_others(model, group, kept), owners, halves)
         together = list(pool.map(lambda call: model.logits(_aligned(call)), calls))
-        alone = list(pool.map(model.logits, [row[None] for call in calls for row in call])) if singly else together
+        alone = list(pool.map(model.logits, [row[None] for call in calls for row in call])) if singly else []
+        # In a file of one batch no image can be asked alone, but each in its neighbour's place.
+        alone = alone or [np.roll(told, -1, axis=0) for told in pool.map(lambda call: _moved_on(model, call), calls)]
         moved = sum(
             _unequal(other[kept], together[place // 2][kept])
             for place, (kept, other) in enumerate(zip(halves, others, strict=True))
@@ -207,6 +212,11 @@ def _beside_others(model: Loaded, group: _Group, kept: NDArray[np.bool_]) -> Log
     except ModelError:
         # A graph may have no answer to such pictures, as where pixels look up a table.
         return model.raw(_aligned(group.beside(kept, np.float32(1))))
+
+
+def _moved_on(model: Loaded, images: Inputs) -> Logits:
+    """Return the answers to a call in which each image stands in the next one's place, the last in the first's."""
+    return model.logits(_aligned(np.roll(images, 1, axis=0)))
 
 
 def _aligned(images: Inputs) -> Inputs:

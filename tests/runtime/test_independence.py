@@ -223,6 +223,38 @@ def test_a_fixed_batch_of_images_that_change_each_other_is_refused(edited: Calla
         checked(edited(edit), made_samples(20))
 
 
+def by_place(*biases: float) -> Edit:
+    """Answers depend on an image's place in its call, whatever the other images are."""
+    return behind(
+        ("Shape", ["scores"], "shape", {"start": 0, "end": 1}),
+        ("Squeeze", ["shape"], "number", {}),
+        ("Range", ["none", "number", "one"], "places", {}),
+        ("Gather", ["table", "places"], "bias", {"axis": 0}),
+        ("Add", ["scores", "bias"], "logits", {}),
+        none=np.array(0),
+        one=np.array(1),
+        table=np.array(biases, np.float32)[:, None] * np.arange(5, dtype=np.float32),
+    )
+
+
+@pytest.mark.parametrize("biases", [(0, 3), (0, 0, 0, 3), (3, 0, 0, 0, 0, 0, 0, 0)])
+def test_a_fixed_batch_whose_answers_depend_on_the_place_is_refused(
+    edited: Callable[[Edit], Path], biases: tuple[float, ...]
+) -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        by_place(*biases)(model)
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = len(biases)
+
+    with pytest.raises(ModelError, match=f"takes {len(biases)} images a call and no other number"):
+        checked(edited(edit), made_samples(20))
+
+
+def test_answers_that_depend_on_the_place_are_those_of_the_first_one(edited: Callable[[Edit], Path]) -> None:
+    path, samples = edited(by_place(*[0.0] * 15, *[3.0] * 17)), made_samples(40)
+    found = checked(path, samples)
+    assert (found.independent, found.predicted_batch) == (False, 1)
+
+
 def test_a_fixed_batch_of_one_depends_on_nothing(edited: Callable[[Edit], Path]) -> None:
     def edit(model: onnx.ModelProto) -> None:
         MIXED["mean"](model)

@@ -107,6 +107,24 @@ def test_a_kernel_that_was_never_measured_is_named_where_the_cpus_differ(
                 refused()
 
 
+def test_what_was_never_measured_on_another_architecture_is_no_less_unknown_for_adding_alike(
+    tmp_path: Path, ones: NDArray[np.float32], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = unmeasured(tmp_path / "computed.onnx")
+    monkeypatch.setattr(simulated, "saturates", lambda: False)
+    for machine, own, other in (("x86_64", "x86-64-vnni", "aarch64"), ("arm64", "aarch64", "x86-64-vnni")):
+        monkeypatch.setattr(simulated.platform, "machine", lambda machine=machine: machine)
+        reached(target_named(f"simulated:{own}")).expect_answers(path)
+        there = reached(target_named(f"simulated:{other}"))
+        there.expect_answers(model)
+        for refused in (
+            lambda there=there: there.expect_answers(path),
+            lambda there=there: there.logits(path, [ones], threads=1, classes=5),
+        ):
+            with pytest.raises(ModelError, match=rf"on {other} were measured, got MatMulInteger in node 'product'"):
+                refused()
+
+
 @pytest.mark.slow
 def test_a_simulated_haswell_answers_what_an_emulated_one_does(
     emulated: str, u8s8: Path, images: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
