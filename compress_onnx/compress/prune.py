@@ -60,7 +60,7 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
     _expect_float(model, where)
     ready = normalized(model)
     missed = expect_in_reach(ready, where=where)
-    copy = normalized(folded(ready)) if options.basis == "folded" else ready
+    copy = normalized(folded(ready, constants=False)) if options.basis == "folded" else ready
     targets = _included(_targets(copy, where), options.exclude)
     values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
     thin = pruned_globally if options.scope == "global" else pruned_layerwise
