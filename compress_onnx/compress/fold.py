@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,11 @@ from compress_onnx.graph import save_model
 _LEAST_IR = 4
 
 
-def folded(model: onnx.ModelProto) -> onnx.ModelProto:
+def folded(model: onnx.ModelProto, *, constants: bool = True) -> onnx.ModelProto:
     """Return the model after ONNX Runtime's basic, hardware-independent graph optimisations.
 
     BatchNorm is folded into the convolution before it, constants are folded, identities removed.
+    Without ``constants`` what combines them stays: a tensor that is used as it is and transposed too is one still.
     The result is plain ONNX and imports only the operator sets it uses.
 
     Errors
@@ -33,7 +34,7 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source, target = Path(name) / "source.onnx", Path(name) / "folded.onnx"
         save_model(without_listed_constants(model), source)
-        _optimise(source, target)
+        _optimise(source, target, [] if constants else ["ConstantFolding"])
         # What the runtime wrote is no file of the user's: it is checked where it is handed over.
         return _with_used_domains(onnx.load(target, format="protobuf"))
 
@@ -65,13 +66,19 @@ def _dense(tensor: onnx.SparseTensorProto) -> onnx.TensorProto:
     return numpy_helper.from_array(full, tensor.values.name)
 
 
-def _optimise(source: Path, target: Path) -> None:
+def _optimise(source: Path, target: Path, left_out: Sequence[str]) -> None:
     options = quiet_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
     with runtime_failures("a model that ONNX Runtime loads", where="before folding"):
         # The fallback prints on stdout and retries the same provider.
-        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        ort.InferenceSession(
+            str(source),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,
+            disabled_optimizers=[*left_out],
+        )
 
 
 def _with_used_domains(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -69,7 +69,7 @@ def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[Reci
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
         zstd_bytes=sum(map(zstd_bytes, read.files)),
-        warnings=reach.warnings(embedded.recipe),
+        warnings=(*reach.uncounted(found), *reach.warnings(embedded.recipe)),
         initializer_bytes=initializer_bytes(model),
         entropy_bytes=entropy_bytes(model),
         files=len(read.files),

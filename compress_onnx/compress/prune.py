@@ -61,7 +61,7 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
     _expect_float(model, where)
     ready = normalized(model)
     missed = expect_in_reach(ready, where=where)
-    base = normalized(folded(ready)) if options.basis == "folded" else ready
+    base = normalized(folded(ready, constants=False)) if options.basis == "folded" else ready
     copy = onnx.ModelProto()
     copy.CopyFrom(base)
     targets = _included(_targets(copy, where), options.exclude)

@@ -28,7 +28,7 @@ def expect_in_reach(model: onnx.ModelProto, *, where: object) -> dict[str, Optio
     reasons, every = out_of_reach(model), weights(model)
     found = told(every, reasons)
     share = found.get(SHARE, 0.0)
-    unknown = any(weight.name in reasons and not weight.elements for weight in every)
+    unknown = any(weight.name in reasons and weight.is_unknown for weight in every)
     if unknown or (isinstance(share, float) and share > MOST_OUT_OF_REACH):
         raise ModelError(
             f"a model of whose weights at most {MOST_OUT_OF_REACH:.0%} are out of reach",
@@ -98,6 +98,12 @@ def warnings(recipe: Sequence[RecipeStep]) -> tuple[str, ...]:
         if isinstance(listed := step.options.get(NOT_REACHED), list)
         and isinstance(share := step.options.get(SHARE), float)
     )
+
+
+def uncounted(every: Sequence[Weight]) -> tuple[str, ...]:
+    """Return a sentence where weights are not counted, since their values are not known here; else nothing."""
+    names = [f"{weight.name}, of {weight.ops[0]}" for weight in every if weight.is_unknown]
+    return (f"Weights not counted, since what makes them is not known here: {_listed(names)}.",) if names else ()
 
 
 def _listed(parts: Sequence[object]) -> str:

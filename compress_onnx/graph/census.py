@@ -12,20 +12,11 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from compress_onnx.graph.inlining import inlined
-from compress_onnx.graph.kinds import (
-    BLOCKED_LAYOUT,
-    ELEMENTWISE,
-    FLOATS,
-    MOVES,
-    PACKED,
-    Slot,
-    is_integer,
-    is_quantising,
-    slots,
-)
+from compress_onnx.graph.kinds import BLOCKED_LAYOUT, FLOATS, PACKED, is_integer, is_quantising
 from compress_onnx.graph.packed import block_nonzero, block_numbers, bnb4_nonzero, bnb4_numbers, without_filling
 from compress_onnx.graph.regions import Region, Term, regions
-from compress_onnx.graph.roots import Roots, keeps_zeros, rank, roots, size, unmoved
+from compress_onnx.graph.roots import Roots, foreign_kind, keeps_zeros, roots, size, unmoved
+from compress_onnx.graph.uses import Use, kind_of, uses
 from compress_onnx.graph.values import Array, UnknownValueError, array, attribute, shift, spread, value
 
 _BITS: dict[int, int] = {
@@ -58,15 +49,10 @@ class Weight:
     nonzero: int
     place: str = ""
 
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Use:
-    """An operator that takes a weight: the node, its region, the slot, and the constant in that slot."""
-
-    region: Region
-    node: NodeProto
-    slot: Slot
-    term: Term
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it is not known how many values it has: none are counted."""
+        return not self.elements and 0 not in self.shape
 
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
@@ -91,55 +77,6 @@ class Tally:
         if self.reached is None or self.alive is None:
             return 0, 0
         return int(self.reached.sum()), int((self.reached & self.alive).sum())
-
-
-def uses(found: tuple[Region, ...]) -> Iterator[Use]:
-    """Yield every operator that takes a weight: a constant of rank 2 or more in one of its slots for weights.
-
-    An operator that combines constants only is none: what it makes is a constant itself. A weight is
-    a float, but where the operator takes integers.
-    """
-    for top in found:
-        for region, node in top.walk():
-            if node.output and region.term(node.output[0]) is not None:
-                continue
-            for slot in slots(node):
-                term = region.term(node.input[slot.weight]) if len(node.input) > slot.weight else None
-                if term is not None and _is_weight(node, slot, term):
-                    yield Use(region=region, node=node, slot=slot, term=term)
-
-
-def _is_weight(node: NodeProto, slot: Slot, term: Term) -> bool:
-    if node.op_type in PACKED:
-        return True
-    return rank(term) >= 2 and (is_integer(slot) or kind_of(term) in FLOATS)
-
-
-def kind_of(term: Term) -> int:
-    """Return the ONNX type of a constant's elements."""
-    if term.stored is not None:
-        return int(term.stored.data_type if isinstance(term.stored, TensorProto) else term.stored.values.data_type)
-    node = term.node
-    if node is not None and node.op_type == "Cast":
-        return int(attribute(node, "to", TensorProto.FLOAT))
-    if node is not None and node.op_type in {"DequantizeLinear", "CastLike"}:
-        kind = attribute(node, "output_dtype", 0)
-        below = term.inputs[1]
-        return int(kind) or (TensorProto.FLOAT if below is None else kind_of(below))
-    if node is not None and node.op_type == "QuantizeLinear":
-        point = term.inputs[2] if len(term.inputs) > 2 else None
-        return int(attribute(node, "output_dtype", 0)) or (TensorProto.UINT8 if point is None else kind_of(point))
-    if node is not None and node.op_type not in MOVES | ELEMENTWISE:
-        return _kind_of_value(term)
-    data = term.inputs[int(node is not None and node.op_type == "Where")]
-    return TensorProto.FLOAT if data is None else kind_of(data)
-
-
-def _kind_of_value(term: Term) -> int:
-    try:
-        return int(helper.np_dtype_to_tensor_dtype(value(term).dtype))
-    except UnknownValueError:
-        return TensorProto.UNDEFINED
 
 
 def weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
@@ -329,7 +266,7 @@ def _reach(model: onnx.ModelProto) -> dict[str, TensorProto | str]:
     for use in uses(regions(model)):
         made_of = roots(use.term)
         for tensor in made_of.tensors:
-            why = _why_not(use, tensor, in_part=made_of.places is not None)
+            why = _why_not(use, tensor, in_part=made_of.is_part)
             if why or tensor not in found:
                 found[tensor] = why or _proto(tensor)
     return dict(zip(_names([*found]), found.values(), strict=True))
@@ -347,13 +284,22 @@ def _why_not(use: Use, tensor: Term, *, in_part: bool) -> str:
         return "stored as integers"
     if isinstance(tensor.region.graph, onnx.FunctionProto):
         return f"in {tensor.region.place}, which cannot be inlined"
-    if use.node.domain == BLOCKED_LAYOUT:
-        return "in the order of one CPU's kernels"
     if tensor.stored is None:
-        return f"made by {tensor.node.op_type if tensor.node else 'a loop'} when the model is loaded"
+        return f"made by {tensor.kind or 'a loop'} when the model is loaded"
     if not isinstance(tensor.stored, TensorProto):
         return "stored sparsely"
-    return "used in part" if in_part else "" if keeps_zeros(use.term) else "changed by other constants"
+    return _why_not_there(use) or ("used in part" if in_part else "")
+
+
+def _why_not_there(use: Use) -> str:
+    """Return what an operator does to a tensor so that zeros in it are none, empty where they are."""
+    if use.slot.weight is None:
+        return f"an attribute of {use.node.op_type}"
+    if use.node.domain == BLOCKED_LAYOUT:
+        return "in the order of one CPU's kernels"
+    if foreign := foreign_kind(use.term):
+        return f"behind {foreign}, which is not known here"
+    return "" if keeps_zeros(use.term) else "changed by other constants"
 
 
 def _names(tensors: Sequence[Term]) -> list[str]:

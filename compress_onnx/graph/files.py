@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of, write_bytes
 from compress_onnx.graph.identity import MAX_BYTES, whole_model
+from compress_onnx.graph.naming import hidden_names
 from compress_onnx.graph.order import put_in_order
 from compress_onnx.graph.regions import stored_tensors
 
@@ -63,6 +64,14 @@ def read_model(path: Path) -> ModelFile:
         ) from error
     if not model.graph.node:
         raise ModelError("a valid ONNX file", "no graph in it", where=path, remedy="Export it again.")
+    hidden = hidden_names(model)
+    if hidden:
+        raise ModelError(
+            "a model in which a name means one thing",
+            hidden[0],
+            where=path,
+            remedy="Rename the inner one; ONNX Runtime may take either.",
+        )
     return ModelFile(model=model, sha256=whole.sha256, files=whole.files)
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import onnx
-from onnx import AttributeProto, NodeProto, inliner
+from onnx import AttributeProto, NodeProto, inliner, numpy_helper
+
+from compress_onnx.graph.kinds import STANDARD
+from compress_onnx.graph.regions import held
+from compress_onnx.graph.values import array
 
 # Set on the tensors of functions, so that their copies are known again; never left in a model.
 _MARK = "compress_onnx function tensor "
+# What a Constant node may hold its numbers in beside a tensor; single ones are no weights.
+_OTHER_FORMS = frozenset({"sparse_value", "value_floats", "value_ints"})
 
 
 def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -24,6 +30,7 @@ def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     # The inliner copies through bytes, of which there may be more than it bears.
     del bare.graph.initializer[:], bare.graph.sparse_initializer[:]
     for function in bare.functions:
+        _hold_tensors(function)
         _mark(function)
     flat = inliner.inline_local_functions(bare)
     if flat.functions:
@@ -39,6 +46,18 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto | None:
         return inliner.inline_local_functions(model, convert_version=True)
     except (RuntimeError, ValueError, onnx.checker.ValidationError):
         return None
+
+
+def _hold_tensors(function: onnx.FunctionProto) -> None:
+    """Let Constant nodes of a function hold dense tensors, in place: lists and sparse tensors have no room for a mark."""
+    for node in _nodes(function.node):
+        for attribute in node.attribute if node.op_type == "Constant" and node.domain in STANDARD else ():
+            if attribute.ref_attr_name or attribute.name not in _OTHER_FORMS:
+                continue
+            stored = held(node)
+            if stored is not None:
+                dense = numpy_helper.from_array(array(stored))
+                attribute.CopyFrom(onnx.helper.make_attribute("value", dense))
 
 
 def _mark(function: onnx.FunctionProto) -> None:

@@ -16,7 +16,7 @@ REORDERS = frozenset(
     {"DepthToSpace", "Dropout", "Flatten", "Identity", "Reshape", "SpaceToDepth", "Squeeze", "Transpose", "Unsqueeze"}
 )
 # Some values, or some of them several times.
-SELECTIONS = frozenset({"Concat", "Expand", "Gather", "GatherElements", "GatherND", "Slice", "Split", "Tile", "Trilu"})
+SELECTIONS = frozenset({"Concat", "Expand", "Gather", "GatherElements", "GatherND", "Slice", "Split", "Tile"})
 MOVES = REORDERS | SELECTIONS
 QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 # The same values in another type; computed scales leave the integers what they are.
@@ -55,13 +55,13 @@ _RANDOM = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """Where an operator takes a weight: the input, and for integers that of its zero points.
+    """Where an operator takes a weight: the input, ``None`` for an attribute, and for integers that of its zero points.
 
     ``axis`` is what a vector of zero points runs along; ``activation`` is the input that meets the
     weight and ``point`` that of its zero points.
     """
 
-    weight: int
+    weight: int | None
     activation: int = 0
     zero: int | None = None
     axis: int = 0
@@ -104,6 +104,7 @@ _MICROSOFT_SLOTS: dict[str, tuple[Slot, ...]] = {
 }
 # ONNX's own layers, which the quantiser knows.
 WEIGHTED_OPS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_LINEAR = frozenset({"LinearClassifier", "LinearRegressor"})
 PACKED = frozenset({"MatMulNBits", "MatMulBnb4"})
 # These quantise their float input themselves, by what it holds.
 SELF_QUANTISING = frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeMatMul"})
@@ -125,6 +126,15 @@ def slots(node: NodeProto) -> tuple[Slot, ...]:
     return _STANDARD_SLOTS.get(node.op_type, ()) if node.domain in STANDARD | MICROSOFT else ()
 
 
+def coefficients(node: NodeProto) -> str:
+    """Return which attribute of a node holds its weights, empty where they are inputs.
+
+    >>> coefficients(NodeProto(domain="ai.onnx.ml", op_type="LinearRegressor"))
+    'coefficients'
+    """
+    return "coefficients" if node.domain == "ai.onnx.ml" and node.op_type in _LINEAR else ""
+
+
 def is_integer(slot: Slot) -> bool:
     """Tell whether an operator takes this weight as integers with zero points."""
     return slot.zero is not None
@@ -138,8 +148,11 @@ def is_quantising(node: NodeProto) -> bool:
     return kind in QUANTISERS | PACKED | _QUANTISED_NAMES or kind.startswith(("QLinear", "QOrdered"))
 
 
-def is_repeatable(node: NodeProto) -> bool:
-    """Tell whether a node gives the same outputs for the same inputs, and which of its kinds is known."""
-    if node.domain in STANDARD:
-        return node.op_type not in _RANDOM
-    return node.domain in MICROSOFT and node.op_type in QUANTISERS
+def is_random(node: NodeProto) -> bool:
+    """Tell whether a node gives other outputs for the same inputs."""
+    return node.domain in STANDARD and node.op_type in _RANDOM
+
+
+def is_foreign(node: NodeProto) -> bool:
+    """Tell whether it is not known here what a node computes."""
+    return node.domain not in STANDARD and not (node.domain in MICROSOFT and node.op_type in QUANTISERS)

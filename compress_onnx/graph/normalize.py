@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import onnx
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
 
 from compress_onnx.graph.inlining import inlined
 from compress_onnx.graph.kinds import CODECS, MOVES, QUANTISERS, slots
+from compress_onnx.graph.naming import nested
 from compress_onnx.graph.regions import Region, Term, regions
 from compress_onnx.graph.unfusing import unfused
 from compress_onnx.graph.values import Array, UnknownValueError, array, value
@@ -94,6 +95,7 @@ def without_initializer_inputs(model: onnx.ModelProto) -> None:
     if len(kept) < len(model.graph.input):
         del model.graph.input[:]
         model.graph.input.extend(kept)
+    if stored:
         model.ir_version = max(model.ir_version, _LEAST_IR)
 
 
@@ -218,17 +220,12 @@ def _keep_nodes(region: Region, gone: set[int]) -> None:
             del region.graph.node[place]
 
 
-def _nested(node: NodeProto) -> Iterator[GraphProto]:
-    for attribute in node.attribute:
-        yield from (attribute.g,) if attribute.type == AttributeProto.GRAPH else attribute.graphs
-
-
 def _names_read(graph: GraphProto) -> Iterator[str]:
     """Yield every name that nodes or outputs of a graph and of what is nested in it read, as often as they do."""
     yield from (output.name for output in graph.output)
     for node in graph.node:
         yield from node.input
-        for inside in _nested(node):
+        for _, inside in nested(node):
             yield from _names_read(inside)
 
 
@@ -236,7 +233,7 @@ def _rename_reads(graph: GraphProto, names: dict[str, str]) -> None:
     for node in graph.node if names else ():
         for place, name in enumerate(node.input):
             node.input[place] = names.get(name, name)
-        for inside in _nested(node):
+        for _, inside in nested(node):
             for output in inside.output:
                 if output.name in names:
                     output.name = names[output.name]
@@ -257,5 +254,5 @@ def _drop_unread(graph: GraphProto, readers: Counter[str]) -> None:
         if readers[name] and name not in read:
             del graph.initializer[place]
     for node in graph.node:
-        for inside in _nested(node):
+        for _, inside in nested(node):
             _drop_unread(inside, readers)

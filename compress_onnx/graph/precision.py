@@ -9,11 +9,12 @@ from collections import Counter
 import onnx
 from onnx import NodeProto, TensorProto
 
-from compress_onnx.graph.census import Use, Weight, described, kind_of, stored_bits, tallied, uses
+from compress_onnx.graph.census import Weight, described, stored_bits, tallied
 from compress_onnx.graph.inlining import inlined
 from compress_onnx.graph.kinds import FLOATS, PACKED, REORDERS, SELF_QUANTISING, is_integer
 from compress_onnx.graph.regions import Region, Term, regions
 from compress_onnx.graph.roots import roots
+from compress_onnx.graph.uses import Use, kind_of, uses
 from compress_onnx.graph.values import attribute
 from compress_onnx.records import Precision
 
@@ -190,9 +191,11 @@ def _declared(region: Region, name: str) -> int:
 def _bits(kind: int) -> str:
     """Return a type's width, with an F before that of floats.
 
-    >>> _bits(TensorProto.UINT4), _bits(TensorProto.FLOAT8E4M3FN)
-    ('4', 'F8')
+    >>> _bits(TensorProto.UINT4), _bits(TensorProto.FLOAT8E4M3FN), _bits(TensorProto.BOOL)
+    ('4', 'F8', '8')
     """
+    if kind == TensorProto.BOOL:
+        return "8"
     name = TensorProto.DataType.Name(kind)
     digits = "".join(itertools.takewhile(str.isdigit, name.lstrip("BFLOATUIN")))
     return f"F{digits}" if "FLOAT" in name else digits

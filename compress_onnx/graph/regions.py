@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
-from compress_onnx.graph.kinds import ELEMENTWISE, STANDARD, STEADY, is_repeatable
+from compress_onnx.graph.kinds import ELEMENTWISE, STANDARD, STEADY, is_foreign, is_random
 
 Stored = TensorProto | SparseTensorProto
 # Deeper chains of constants are no weights that a tool writes.
@@ -34,6 +34,13 @@ class Term:
     known: bool = True
     depth: int = 0
     sliced: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The operator that makes it, with the domain where it is not known here what that computes; else empty."""
+        if self.node is None:
+            return ""
+        return f"{self.node.domain}.{self.node.op_type}" if is_foreign(self.node) else str(self.node.op_type)
 
 
 class Region:
@@ -121,24 +128,53 @@ def _read_nodes(region: Region) -> None:
 def _inner(region: Region, node: NodeProto) -> Iterator[Region]:
     for attribute in node.attribute:
         for graph in (attribute.g,) if attribute.type == AttributeProto.GRAPH else attribute.graphs:
-            inside = Region(graph, f"{attribute.name} of {node.op_type} {node.name or node.output[0]!r}", region)
-            for formal, name, sliced in _handed_in(node, graph):
-                outer = region.term(name)
-                if outer is not None:
-                    inside.terms[formal] = _passed(inside, formal, (outer,), sliced=sliced)
-            _fill(inside, graph)
-            yield inside
+            yield _inside(region, node, graph, f"{attribute.name} of {node.op_type} {node.name or node.output[0]!r}")
 
 
-def _handed_in(node: NodeProto, graph: onnx.GraphProto) -> Iterator[tuple[str, str, bool]]:
-    """Yield what a loop hands to its body: inner name, outer name, and whether one slice at a time."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Handed:
+    """A constant that a loop hands to its body: its ``name`` there, and which output of the body is the next turn's.
+
+    That is ``None`` where the body gets one slice of it after another.
+    """
+
+    name: str
+    outer: Term
+    back: str | None
+
+    def passed(self, inside: Region) -> Term:
+        return self.outer if self.back is not None else _passed(inside, self.name, (self.outer,), sliced=True)
+
+    def is_kept(self, inside: Region) -> bool:
+        """Tell whether it is the same in every turn: what begins as a constant need not stay one."""
+        return self.back is None or inside.term(self.back) is self.outer
+
+
+def _inside(region: Region, node: NodeProto, graph: onnx.GraphProto, place: str) -> Region:
+    handed = _handed_in(region, node, graph)
+    while True:
+        inside = Region(graph, place, region)
+        inside.terms.update({one.name: one.passed(inside) for one in handed})
+        _fill(inside, graph)
+        kept = [one for one in handed if one.is_kept(inside)]
+        if len(kept) == len(handed):
+            return inside
+        handed = kept
+
+
+def _handed_in(region: Region, node: NodeProto, graph: onnx.GraphProto) -> list[_Handed]:
+    taken = list(zip(graph.input, node.input, strict=False))
+    given: list[str | None] = [output.name for output in graph.output]
     if node.op_type == "Loop":
-        for formal, name in list(zip(graph.input, node.input, strict=False))[2:]:
-            yield formal.name, name, False
-    if node.op_type == "Scan" and len(graph.input) == len(node.input):
-        sliced = next((entry.i for entry in node.attribute if entry.name == "num_scan_inputs"), 0)
-        for place, (formal, name) in enumerate(zip(graph.input, node.input, strict=True)):
-            yield formal.name, name, place >= len(node.input) - sliced
+        # Before the states stand the turn's number and the condition, which the body hands on.
+        taken, given = taken[2:], given[1:]
+    elif node.op_type != "Scan" or len(graph.input) != len(node.input):
+        return []
+    else:
+        states = len(node.input) - next((entry.i for entry in node.attribute if entry.name == "num_scan_inputs"), 0)
+        given = [*given[:states], *[None] * (len(node.input) - states)]
+    found = [(formal.name, region.term(name), back) for (formal, name), back in zip(taken, given, strict=False)]
+    return [_Handed(name=name, outer=outer, back=back) for name, outer, back in found if outer is not None]
 
 
 def _passed(region: Region, name: str, inputs: tuple[Term, ...], *, sliced: bool = False) -> Term:
@@ -149,31 +185,40 @@ def _passed(region: Region, name: str, inputs: tuple[Term, ...], *, sliced: bool
 def _term(region: Region, node: NodeProto, place: int) -> Term | None:
     if node.op_type == "If":
         ends = [(inside, inside.graph.output[place]) for inside in region.inner[id(node)]]
-        held = [inside.term(end if isinstance(end, str) else end.name) for inside, end in ends]
-        chosen = tuple(term for term in held if term is not None)
-        return _passed(region, node.output[place], chosen) if chosen and len(chosen) == len(held) else None
+        found = [inside.term(end if isinstance(end, str) else end.name) for inside, end in ends]
+        chosen = tuple(term for term in found if term is not None)
+        return _passed(region, node.output[place], chosen) if chosen and len(chosen) == len(found) else None
     if node.op_type == "Constant":
-        stored = _held(node)
+        stored = held(node)
         return None if stored is None else Term(name=node.output[0], region=region, stored=stored, node=node)
-    if region.inner[id(node)] or not node.input or not is_repeatable(node):
-        return None
-    return _made(region, node, place)
+    if region.inner[id(node)]:
+        return _handed_on(region, node, place)
+    return None if not node.input or is_random(node) else _made(region, node, place)
+
+
+def _handed_on(region: Region, node: NodeProto, place: int) -> Term | None:
+    """Return what a loop gives as a state that its body never changes, ``None`` of other outputs."""
+    (inside, *_) = region.inner[id(node)]
+    states = [output.name for output in inside.graph.output][int(node.op_type == "Loop") :]
+    given = {one.back: one for one in _handed_in(region, node, inside.graph) if one.back is not None}
+    found = given.get(states[place]) if place < len(states) else None
+    return found.outer if found is not None and found.is_kept(inside) else None
 
 
 def _made(region: Region, node: NodeProto, place: int) -> Term | None:
     inputs = tuple(region.term(name) if name else None for name in node.input)
     computed = any(name and term is None for name, term in zip(node.input, inputs, strict=True))
-    if inputs[0] is None or (computed and node.op_type not in STEADY):
+    if inputs[0] is None or (computed and (node.op_type not in STEADY or is_foreign(node))):
         return None
-    if node.op_type == "Identity":
+    if node.op_type == "Identity" and not is_foreign(node):
         return inputs[0]
     given = [term for term in inputs if term is not None]
-    if node.op_type not in STEADY | ELEMENTWISE and not all(term.known for term in given):
+    if not is_foreign(node) and node.op_type not in STEADY | ELEMENTWISE and not all(term.known for term in given):
         return None
     depth = 1 + max(term.depth for term in given)
     if depth > _DEEPEST:
         return _passed(region, node.output[place], (_beginning(inputs[0]),))
-    known = not computed and all(term.known for term in given)
+    known = not computed and not is_foreign(node) and all(term.known for term in given)
     return Term(
         name=node.output[place], region=region, node=node, output=place, inputs=inputs, known=known, depth=depth
     )
@@ -185,12 +230,12 @@ def _beginning(term: Term) -> Term:
     return term
 
 
-def _held(node: NodeProto) -> Stored | None:
+def held(node: NodeProto) -> Stored | None:
     """Return what a Constant node holds, in whichever attribute, ``None`` for text."""
     for attribute in node.attribute:
         if attribute.name in {"value", "sparse_value"}:
-            held: Stored = attribute.t if attribute.name == "value" else attribute.sparse_tensor
-            return held
+            stored: Stored = attribute.t if attribute.name == "value" else attribute.sparse_tensor
+            return stored
         if attribute.name in {"value_float", "value_floats"}:
             return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), np.float32))
         if attribute.name in {"value_int", "value_ints"}:

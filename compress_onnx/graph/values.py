@@ -128,6 +128,18 @@ def _concat(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
     return np.concatenate([one for one in inputs if one is not None], attribute(node, "axis", 1))
 
 
+def _one_hot(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
+    """Return 1 or what stands for it where an index is; the reference takes a depth of no shape but ()."""
+    places, depth, values = inputs
+    if places is None or depth is None or values is None:
+        raise UnknownValueError(node.op_type)
+    count = int(depth.reshape(-1)[0])
+    hot = np.arange(count) == (places.astype(np.int64) % count)[..., None]
+    inside = ((places >= -count) & (places < count))[..., None]
+    axis = attribute(node, "axis", -1)
+    return np.moveaxis(np.where(hot & inside, values[1], values[0]), -1, axis)
+
+
 def _identity(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
     del node
     return _first(inputs)
@@ -198,6 +210,7 @@ _OWN: dict[str, Callable[[NodeProto, Sequence[Array | None]], Array]] = {
     "DequantizeLinear": _guarded(_dequantised),
     "Flatten": _guarded(_flatten),
     "Identity": _guarded(_identity),
+    "OneHot": _guarded(_one_hot),
     "QuantizeLinear": _guarded(_quantised),
     "Reshape": _guarded(_reshape),
     "Squeeze": _guarded(_squeeze),
