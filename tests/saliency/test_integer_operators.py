@@ -144,6 +144,55 @@ def test_every_integer_operator_gives_what_onnx_runtime_gives(node: Any, extra: 
     assert len(np.unique(expected)) > 2
 
 
+# A power of two: no half comes out a little more or less.
+EVEN = {"s": np.float32(1 / 16)}
+
+
+def pooling(form: str, point: int, **attributes: Any) -> onnx.ModelProto:
+    """An average pooling of integers with one scale in and out, so that the means are whole, quarters and halves."""
+    model = model_of(
+        contrib("QLinearAveragePool", ["q", "s", "z", "s", "z"], **attributes), EVEN | {"z": np.uint8(point)}
+    )
+    nodes = {node.name: node for node in model.graph.node}
+    del model.graph.node[:]
+    del nodes["turn"], nodes["greater"]
+    nodes["out"].input[:] = ["o", "s", "z"]
+    if form == "behind a Flatten":
+        nodes["flat"].input[:], nodes["flat"].output[:] = ["o"], ["f"]
+        nodes["out"].input[:], nodes["out"].output[:] = ["f", "s", "z"], ["logits"]
+        nodes = {name: nodes[name] for name in ("in", "QLinearAveragePool", "flat", "out")}
+    model.graph.node.extend(
+        part
+        for node in nodes.values()
+        for part in (written_out(node) if form == "QDQ" and node.domain == MICROSOFT else (node,))
+    )
+    return model
+
+
+@pytest.mark.parametrize("form", ["QDQ", "QOperator", "behind a Flatten"])
+@pytest.mark.parametrize("point", [0, 120, 121])
+@pytest.mark.parametrize("border", [{}, {"pads": [1] * 4, "count_include_pad": 1}, {"pads": [0, 1, 1, 0]}])
+def test_means_of_integers_are_rounded_as_onnx_runtime_rounds_them(
+    form: str, point: int, border: dict[str, Any], runtime: Any
+) -> None:
+    """It adds the zero point before it rounds: with an odd one, a half goes to the other side."""
+    model = pooling(form, point, kernel_shape=[2, 2], strides=[2, 2], **border)
+    images = np.random.default_rng(0).normal(size=(16, 3, 4, 4)).astype(np.float32) * 3
+    np.testing.assert_array_equal(answers(build_twin(model), images), runtime(model, images))
+
+
+def test_a_mean_of_floats_is_rounded_before_the_zero_point_is_added(runtime: Any) -> None:
+    model = pooling("QDQ", 121, kernel_shape=[2, 2], strides=[2, 2])
+    kept = [node for node in model.graph.node if node.op_type in {"AveragePool", "DequantizeLinear", "Flatten"}]
+    last = next(node for node in model.graph.node if node.output[0] == "o")
+    kept = [node for node in kept if node.input[0] != "q"]
+    kept[0].input[0] = "input"
+    del model.graph.node[:]
+    model.graph.node.extend([kept[0], last, *kept[1:]])
+    images = (np.random.default_rng(0).integers(-40, 40, (16, 3, 4, 4)) * EVEN["s"]).astype(np.float32)
+    np.testing.assert_array_equal(answers(build_twin(model), images), runtime(model, images))
+
+
 def test_other_nodes_are_left_as_they_are() -> None:
     node = helper.make_node("Conv", ["a", "b"], ["c"])
     assert written_out(node) == (node,)

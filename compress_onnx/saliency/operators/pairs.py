@@ -8,6 +8,7 @@ from torch import fx, nn
 from compress_onnx.saliency.operators.arithmetic import Add
 from compress_onnx.saliency.operators.linear import Gemm
 from compress_onnx.saliency.operators.normalisation import BatchNorm
+from compress_onnx.saliency.operators.pooling import AveragePool
 from compress_onnx.saliency.operators.quantisation import (
     Dequantize,
     FakeQuantize,
@@ -20,6 +21,8 @@ from compress_onnx.saliency.operators.saturation import Saturation
 # Modules that give values of both signs, after which a network has a ReLU or a quantiser has taken it away.
 _SIGNED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Gemm, BatchNorm, Add, Saturation)
 
+_BYTES = ((0, 255), (-128, 127))
+
 
 def fuse_pairs(twin: fx.GraphModule) -> None:
     """Replace every Quantize whose users are all its own Dequantize by one FakeQuantize, in place.
@@ -31,6 +34,7 @@ def fuse_pairs(twin: fx.GraphModule) -> None:
         first = modules.get(str(node.target)) if node.op == "call_module" else None
         if not isinstance(first, Quantize) or not node.users:
             continue
+        first.shifted = _means_integers(first, node, modules)
         rectifies = _rectifies(first, _source(node, modules))
         users = list(node.users)
         if first.get_buffer("scale").numel() == 1 and all(
@@ -55,9 +59,20 @@ def _rectifies(first: Quantize, source: nn.Module | None) -> bool:
     return isinstance(source, _SIGNED) and bool((first.get_buffer("zero_point") == first.limits[0]).all())
 
 
+def _means_integers(first: Quantize, node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Tell whether a Quantize ends what the runtime does in one operator: an average pooling of 8-bit integers."""
+    pooled = node.args[0]
+    if not isinstance(_source(node, modules), AveragePool | nn.AvgPool2d):
+        return False
+    given = _source(pooled, modules) if isinstance(pooled, fx.Node) else None
+    # A pair that became one stands in the table as the Quantize that it was.
+    return isinstance(given, Quantize | Dequantize) and first.limits in _BYTES
+
+
 def _fused(first: Quantize, kind: type[FakeQuantize]) -> FakeQuantize:
-    low, high = (limit - first.get_buffer("zero_point").item() for limit in first.limits)
-    return kind(first.get_buffer("scale"), low, high)
+    point = first.get_buffer("zero_point").item()
+    low, high = (limit - point for limit in first.limits)
+    return kind(first.get_buffer("scale"), low, high, point if first.shifted else 0.0)
 
 
 def _rectifying(first: Quantize) -> RectifyingQuantize:

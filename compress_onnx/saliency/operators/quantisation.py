@@ -4,6 +4,9 @@ A pair is computed as fake quantisation, ``scale * clip(round(x / scale))`` with
 even as ONNX Runtime does; its gradient is 1 where the value is kept and 0 where it clips (Bengio et
 al. 2013, arXiv:1308.3432). A Quantize without its Dequantize keeps integers as float32 values, so
 that gradients pass through whatever lies between.
+
+ONNX Runtime's average pooling of integers adds the zero point before it rounds: with an odd one, halves go the other
+way, and the mean of two or four integers often is a half.
 """
 
 from __future__ import annotations
@@ -29,14 +32,16 @@ _RANGES: dict[int, tuple[int, int]] = {
 
 
 class _Saturate(torch.autograd.Function):
-    """``clip(round(x) + zero_point, low, high)``; the gradient is 1 inside, 0 where it clips."""
+    """``clip(round(x + shift) - shift + zero_point)``; the gradient is 1 within the limits, 0 where it clips."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, zero_point: torch.Tensor, low: float, high: float) -> torch.Tensor:
-        levels = values.round() + zero_point
+    def forward(
+        ctx: Any, values: torch.Tensor, zero_point: torch.Tensor, limits: tuple[int, int], shift: torch.Tensor | None
+    ) -> torch.Tensor:
+        levels = (values.round() if shift is None else (values + shift).round() - shift) + zero_point
         ctx.save_for_backward(levels)
-        ctx.bounds = (low - 0.5, high + 0.5)
-        return levels.clamp(low, high)
+        ctx.bounds = (limits[0] - 0.5, limits[1] + 0.5)
+        return levels.clamp(*limits)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -44,18 +49,21 @@ class _Saturate(torch.autograd.Function):
 
 
 class _Nearest(torch.autograd.Function):
-    """``scale * clip(round(x / scale), low, high)``; the gradient is 1 inside, 0 where it clips.
+    """``scale * clip(round(x / scale + shift) - shift)``; the gradient is 1 within the limits, 0 where it clips.
 
     Four passes over memory forward and one backward. PyTorch's own ``fake_quantize`` multiplies by
     1 / scale, which sends some halves the other way than ONNX Runtime, and took 12 times longer.
     """
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, scale: torch.Tensor, low: float, high: float) -> torch.Tensor:
-        levels = (values / scale).round_()
+    def forward(
+        ctx: Any, values: torch.Tensor, scale: torch.Tensor, limits: tuple[float, float], shift: float
+    ) -> torch.Tensor:
+        scaled = values / scale
+        levels = scaled.add_(shift).round_().sub_(shift) if shift else scaled.round_()
         ctx.save_for_backward(levels)
-        ctx.bounds = (low - 0.5, high + 0.5)
-        return levels.clamp(low, high).mul_(scale)
+        ctx.bounds = (limits[0] - 0.5, limits[1] + 0.5)
+        return levels.clamp(*limits).mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -92,16 +100,19 @@ class _Affine(nn.Module):
 
 
 class Quantize(_Affine):
-    """Float values to integers, held as float32."""
+    """Float values to integers, held as float32; with ``shifted`` the zero point is added before rounding."""
 
     def __init__(self, scale: torch.Tensor, zero_point: torch.Tensor, axis: int, limits: tuple[int, int]) -> None:
         super().__init__(scale, zero_point, axis)
         self.limits = limits
+        self.shifted = False
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return ``clip(round(x / scale) + zero_point)``."""
         scale, zero_point = self.spread(values)
-        kept: torch.Tensor = _Saturate.apply(values / scale, zero_point, *self.limits)
+        kept: torch.Tensor = _Saturate.apply(
+            values / scale, zero_point, self.limits, zero_point if self.shifted else None
+        )
         return kept
 
 
@@ -119,17 +130,18 @@ class Dequantize(_Affine):
 class FakeQuantize(nn.Module):
     """A Quantize and its Dequantize in one: float values to the nearest that the integers can say.
 
-    ``low`` and ``high`` are the outermost levels, counted from the zero point.
+    ``low`` and ``high`` are the outermost levels, counted from the zero point; ``shift`` is what is added while
+    rounding, 0 or the zero point.
     """
 
-    def __init__(self, scale: torch.Tensor, low: float, high: float) -> None:
+    def __init__(self, scale: torch.Tensor, low: float, high: float, shift: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("scale", scale.reshape(()))
-        self.low, self.high = low, high
+        self.low, self.high, self.shift = low, high, shift
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Return ``scale * clip(round(x / scale))``."""
-        kept: torch.Tensor = _Nearest.apply(values, self.get_buffer("scale"), self.low, self.high)
+        """Return ``scale * clip(round(x / scale + shift) - shift)``."""
+        kept: torch.Tensor = _Nearest.apply(values, self.get_buffer("scale"), (self.low, self.high), self.shift)
         return kept
 
 
