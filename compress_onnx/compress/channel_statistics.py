@@ -71,6 +71,8 @@ class _Instrumented:
     def shapes(self, names: Sequence[str], image: NDArray[np.float32]) -> dict[str, tuple[int, ...]]:
         known = {value.name for value in self.graph.output}
         wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
         self.graph.output.extend(_output(name) for name in wanted if name not in known)
         return dict(zip(wanted, [np.shape(found) for found in runner(self.model, wanted)(image)], strict=True))
 
@@ -83,6 +85,8 @@ class _Instrumented:
         seen: Callable[[int], None],
     ) -> dict[str, Moments]:
         run: Callable[[NDArray[np.float32]], list[NDArray[np.float32]]] | None = None
+        if not sites:
+            return {}
         sums = [MomentSums() for _ in sites]
         for batch in batches:
             run = run or self._told(sites, batch[:1], targets)

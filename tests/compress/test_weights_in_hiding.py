@@ -15,6 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.footprint import describe
 from compress_onnx.compress.prune import PruneOptions, prune_model
+from compress_onnx.compress.reference import referenced
+from compress_onnx.compress.repair import repaired_towards
+from compress_onnx.compress.structured import StructuredOptions, structured_pruned
 from compress_onnx.errors import ModelError
 from compress_onnx.graph import is_quantised, load_model, normalized, precision, read_embedded, save_model, weights
 
@@ -347,6 +350,56 @@ def test_a_name_that_hides_another_is_refused_at_the_door(make_model: MakeModel,
         load_model(path)
     onnx.save(model("other"), path)
     assert _counted(load_model(path)) == (2 * M.size, 2 * M.size)
+
+
+def test_a_list_that_two_layers_read_is_one_weight_after_structured_pruning(make_model: MakeModel) -> None:
+    nodes = [
+        helper.make_node("Conv", ["input", "c"], ["more"], pads=[1] * 4),
+        helper.make_node("Conv", ["more", "d"], ["three"], pads=[1] * 4),
+        helper.make_node("Flatten", ["three"], ["flat"]),
+        helper.make_node("Reshape", ["row", "shape"], ["m"]),
+        helper.make_node("Reshape", ["row", "shape"], ["n"]),
+        helper.make_node("MatMul", ["flat", "m"], ["one"]),
+        helper.make_node("Neg", ["flat"], ["other"]),
+        helper.make_node("MatMul", ["other", "n"], ["two"]),
+        helper.make_node("Sub", ["one", "two"], ["logits"]),
+    ]
+    tensors = {"c": _normal(8, 3, 3, 3), "d": _normal(3, 8, 3, 3), "row": M.ravel(), "shape": np.array([192, 5])}
+    model = make_model(nodes, tensors)
+    assert _counted(model)[0] == 216 + 216 + M.size
+    assert _counted(structured_pruned(model, StructuredOptions(fraction=0.5)))[0] == 108 + 108 + M.size
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_layers_of_other_floats_are_pruned_and_not_repaired(make_model: MakeModel, kind: int) -> None:
+    wide = M.astype(helper.tensor_dtype_to_np_dtype(kind))
+    nodes = [
+        FLAT,
+        helper.make_node("Cast", ["flat"], ["narrow"], to=kind),
+        helper.make_node("MatMul", ["narrow", "m"], ["few"]),
+        helper.make_node("Cast", ["few"], ["logits"], to=TensorProto.FLOAT),
+    ]
+    model = make_model(nodes, {"m": wide})
+    with referenced(model, lambda: [_normal(32, 3, 8, 8)]) as reference:
+        pruned = prune_model(model, PruneOptions(sparsity=SPARSITY))
+        found = repaired_towards(reference, pruned)
+    assert _counted(found.model) == (M.size, M.size - int(SPARSITY * M.size))
+    assert _logits(found.model).tolist() == _logits(pruned).tolist()
+
+
+def test_an_empty_weight_is_no_layer_to_repair(make_model: MakeModel) -> None:
+    nodes = [
+        FLAT,
+        helper.make_node("Slice", ["flat", "none", "none", "axis"], ["nothing"]),
+        helper.make_node("MatMul", ["nothing", "empty"], ["zero"]),
+        helper.make_node("MatMul", ["flat", "m"], ["few"]),
+        helper.make_node("Add", ["few", "zero"], ["logits"]),
+    ]
+    tensors = {"none": np.array([0]), "axis": np.array([1]), "empty": np.zeros((0, 5), np.float32), "m": M}
+    model = make_model(nodes, tensors)
+    with referenced(model, lambda: [_normal(32, 3, 8, 8)]) as reference:
+        found = repaired_towards(reference, prune_model(model, PruneOptions(sparsity=SPARSITY)))
+    assert _counted(found.model) == (M.size, M.size - int(SPARSITY * M.size))
 
 
 def test_every_recipe_says_nothing_where_nothing_was_missed(make_model: MakeModel) -> None:
