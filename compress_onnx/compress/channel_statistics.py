@@ -21,6 +21,8 @@ from compress_onnx.graph import default_opset
 
 # Since opset 18 ReduceMean takes its axes as an input.
 _AXES_AS_INPUT = 18
+# Before opset 9 there is no Where.
+_WHERE = 9
 _PREFIX = "repair::"
 
 
@@ -69,6 +71,8 @@ class _Instrumented:
     def shapes(self, names: Sequence[str], image: NDArray[np.float32]) -> dict[str, tuple[int, ...]]:
         known = {value.name for value in self.graph.output}
         wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
         self.graph.output.extend(_output(name) for name in wanted if name not in known)
         return dict(zip(wanted, [np.shape(found) for found in runner(self.model, wanted)(image)], strict=True))
 
@@ -81,6 +85,8 @@ class _Instrumented:
         seen: Callable[[int], None],
     ) -> dict[str, Moments]:
         run: Callable[[NDArray[np.float32]], list[NDArray[np.float32]]] | None = None
+        if not sites:
+            return {}
         sums = [MomentSums() for _ in sites]
         for batch in batches:
             run = run or self._told(sites, batch[:1], targets)
@@ -163,11 +169,18 @@ class _Instrumented:
         floor = self._constant(f"{p}::floor", floor_of(wanted), shape)
         safe = self._do("Max", [std, floor], f"{p}::safe")
         ratio = self._do("Div", [self._constant(f"{p}::wanted", wanted, shape), safe], f"{p}::ratio")
-        low = self._constant(f"{p}::low", np.array(1 / LARGEST_FACTOR), ())
-        high = self._constant(f"{p}::high", np.array(LARGEST_FACTOR), ())
+        # As long as the channels: before opset 8 Max and Min take equal shapes only.
+        low = self._constant(f"{p}::low", np.full_like(wanted, 1 / LARGEST_FACTOR), shape)
+        high = self._constant(f"{p}::high", np.full_like(wanted, LARGEST_FACTOR), shape)
         kept = self._do("Min", [self._do("Max", [ratio, low], f"{p}::above"), high], f"{p}::within")
         alive = self._do("Greater", [std, floor], f"{p}::alive")
-        return self._do("Where", [alive, kept, self._constant(f"{p}::one", np.array(1.0), ())], f"{p}::factor")
+        one = self._constant(f"{p}::one", np.array(1.0), ())
+        if default_opset(self.model) >= _WHERE:
+            return self._do("Where", [alive, kept, one], f"{p}::factor")
+        # 1 + alive (kept - 1); kept is a number, since it lies within bounds.
+        share = self._do("Cast", [alive], f"{p}::share", to=TensorProto.FLOAT)
+        more = self._do("Sub", [kept, one], f"{p}::more")
+        return self._do("Add", [self._do("Mul", [share, more], f"{p}::added"), one], f"{p}::factor")
 
 
 def epsilon(node: onnx.NodeProto) -> float:

@@ -30,8 +30,12 @@ def entropy_bits(values: NDArray[np.generic]) -> float:
     """
     if not values.size:
         return 0.0
-    bits = np.ascontiguousarray(values).reshape(-1).view(f"u{values.dtype.itemsize}")
-    counts = np.bincount(bits) if bits.itemsize == 1 else np.unique(bits, return_counts=True)[1]
+    if values.dtype.hasobject:
+        # Numbers written as text.
+        counts = np.unique(values.astype(str), return_counts=True)[1]
+    else:
+        bits = np.ascontiguousarray(values).reshape(-1).view(f"u{values.dtype.itemsize}")
+        counts = np.bincount(bits) if bits.itemsize == 1 else np.unique(bits, return_counts=True)[1]
     share = counts[counts > 0] / values.size
     return float(-values.size * (share * np.log2(share)).sum()) + 0.0
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layout import Layout, attribute, layouts
 from compress_onnx.compress.sessions import quiet_options
-from compress_onnx.graph import model_bytes, signature
+from compress_onnx.graph import model_bytes, prunable_initializers, signature
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
 _CHUNK = 8
@@ -29,7 +29,7 @@ class InputMoments:
 
     Measured are Conv of any rank (x is a patch of one group's channels), Gemm and MatMul of one
     matrix; a weight that several nodes share sums over them. Layers of more than ``widest`` inputs
-    per output are left out, and those whose weights are not ``only`` asked for.
+    per output are left out, those whose weights are not ``only`` asked for, and those whose numbers are not float32.
     """
 
     def __init__(
@@ -105,7 +105,9 @@ def _instrumented(
     """Return the model with more outputs, and of each its name, its weight and its groups (0: rows)."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    known = layouts(model)
+    tensors = prunable_initializers(model)
+    # The probes are float32, and a node's inputs are of one type.
+    known = {name: one for name, one in layouts(model).items() if tensors[name].data_type == TensorProto.FLOAT}
     probes = []
     for number, node in enumerate(model.graph.node):
         layout = known.get(node.input[1]) if len(node.input) > 1 else None

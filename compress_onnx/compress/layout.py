@@ -63,10 +63,10 @@ def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
 def layouts(model: onnx.ModelProto) -> dict[str, Layout]:
     """Return the layout of every prunable initializer that can have a scale per channel, in graph order.
 
-    Left out is a MatMul's stack of matrices (rank 3 and more): its columns are no channels. A
+    Left out are empty tensors, and a MatMul's stack of matrices (rank 3 and more): its columns are no channels. A
     tensor shared by several nodes has the layout of the first.
     """
-    tensors = prunable_initializers(model)
+    tensors = {name: tensor for name, tensor in prunable_initializers(model).items() if 0 not in tensor.dims}
     found: dict[str, Layout] = {}
     for node in model.graph.node:
         name = node.input[1] if len(node.input) > 1 else ""

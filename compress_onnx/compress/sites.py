@@ -70,7 +70,7 @@ def repair_sites(model: onnx.ModelProto) -> tuple[Site, ...]:
     """Return the sites in graph order.
 
     Left out, as one set of numbers could not serve them: weights or statistics that several nodes
-    share, weights that are not float32, and biases that are computed or differ by sample.
+    share, weights that are not float32 or empty, and biases that are computed or differ by sample.
     """
     uses = Counter(name for node in model.graph.node for name in names_used(node))
     uses.update(value.name for value in model.graph.output)
@@ -85,7 +85,7 @@ def repair_sites(model: onnx.ModelProto) -> tuple[Site, ...]:
 
 
 def _own(tensor: onnx.TensorProto | None, uses: Mapping[str, int]) -> bool:
-    return tensor is not None and tensor.data_type == _FLOAT and uses[tensor.name] == 1
+    return tensor is not None and tensor.data_type == _FLOAT and uses[tensor.name] == 1 and 0 not in tensor.dims
 
 
 def _is_norm(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto], uses: Mapping[str, int]) -> bool:

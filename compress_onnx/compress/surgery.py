@@ -13,17 +13,19 @@ from onnx import numpy_helper
 from compress_onnx.compress.channel_flow import Flow, Resize, inferred
 from compress_onnx.compress.channel_rules import names_used
 from compress_onnx.compress.channels import Labels
+from compress_onnx.graph import prunable_initializers
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy whose constants are initializers, and whose vectors serve one node each.
 
-    A bias or shape that exporters share between layers of equal width would tie those layers.
+    A bias or shape that exporters share between layers of equal width would tie those layers. Weights that
+    are stored as a vector stay one.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     _lift_constants(copy.graph)
-    _part_vectors(copy.graph)
+    _part_vectors(copy.graph, {*prunable_initializers(copy)})
     return copy
 
 
@@ -42,11 +44,11 @@ def _lift_constants(graph: onnx.GraphProto) -> None:
         graph.node.extend(kept)
 
 
-def _part_vectors(graph: onnx.GraphProto) -> None:
-    """Give every node that shares a vector with another one its own copy, in place."""
+def _part_vectors(graph: onnx.GraphProto, weights: AbstractSet[str]) -> None:
+    """Give every node that shares a vector, but no weight, with another one its own copy, in place."""
     uses = Counter(name for node in graph.node for name in names_used(node))
     # What can be fed from outside is one thing for all its users.
-    fed = {value.name for value in graph.input}
+    fed = {value.name for value in graph.input} | weights
     shared = {t.name: t for t in graph.initializer if len(t.dims) == 1 and uses[t.name] > 1 and t.name not in fed}
     taken = _names(graph)
     copies = []

@@ -17,6 +17,7 @@ from compress_onnx.graph.inlining import inlined
 from compress_onnx.graph.kinds import CODECS, MOVES, QUANTISERS, slots
 from compress_onnx.graph.naming import nested
 from compress_onnx.graph.regions import Region, Term, regions
+from compress_onnx.graph.roots import roots
 from compress_onnx.graph.unfusing import unfused
 from compress_onnx.graph.values import Array, UnknownValueError, array, value
 
@@ -116,11 +117,12 @@ def with_stored_constants(model: onnx.ModelProto) -> None:
     """Store what weights, biases and statistics are made of by constant nodes, and drop those nodes and the constants that only they read.
 
     Left are what is quantised, outputs, and what only moves its sources and is larger, or of which
-    another node reads the sources too: one tensor stays one tensor.
+    another node reads the sources too: one tensor stays one tensor. What is made of one tensor takes its name.
     """
     readers = Counter(_names_read(model.graph))
     found = list(_plain_regions(model))
     wanted = {*_parameters(found)}
+    made: dict[str, str] = {}
     for region in found:
         given = {output.name for output in region.graph.output}
         folded = [
@@ -134,7 +136,9 @@ def with_stored_constants(model: onnx.ModelProto) -> None:
         for node in folded:
             for name in read.intersection(node.output):
                 region.graph.initializer.append(numpy_helper.from_array(_value_of(region, name), name))
+                made[name] = _root_name(region.terms[name])
     _drop_unread(model.graph, readers)
+    _take_names(model.graph, made)
 
 
 def _parameters(found: Sequence[Region]) -> Iterator[Term]:
@@ -202,6 +206,32 @@ def _value_of(region: Region, name: str) -> Array:
     return value(term)
 
 
+def _root_name(term: Term | None) -> str:
+    """Return the name of the one stored tensor that a constant is made of, empty where there are several."""
+    tensors = roots(term).tensors if term is not None else ()
+    return tensors[0].name if len(tensors) == 1 and tensors[0].stored is not None else ""
+
+
+def _take_names(graph: GraphProto, made: dict[str, str]) -> None:
+    """Call what was made of one tensor as that was called, if nothing else is: people know it by that name."""
+    alone, known = Counter(made.values()), {*_names_known(graph)}
+    names = {name: root for name, root in made.items() if root and alone[root] == 1 and root not in known}
+    _rename_stored(graph, names)
+
+
+def _rename_stored(graph: GraphProto, names: dict[str, str]) -> None:
+    gone = {*names, *names.values()}
+    for place in reversed(range(len(graph.value_info))):
+        if graph.value_info[place].name in gone:
+            del graph.value_info[place]
+    for tensor in graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in graph.node:
+        for _, inside in nested(node):
+            _rename_stored(inside, names)
+    _rename_reads(graph, names)
+
+
 # ------------------------------------------------------------------------------------------ graphs
 
 
@@ -227,6 +257,17 @@ def _names_read(graph: GraphProto) -> Iterator[str]:
         yield from node.input
         for _, inside in nested(node):
             yield from _names_read(inside)
+
+
+def _names_known(graph: GraphProto) -> Iterator[str]:
+    """Yield every name that is read or defined in a graph and in what is nested in it."""
+    yield from _names_read(graph)
+    yield from (tensor.name for tensor in graph.initializer)
+    yield from (value.name for value in graph.input)
+    for node in graph.node:
+        yield from node.output
+        for _, inside in nested(node):
+            yield from _names_known(inside)
 
 
 def _rename_reads(graph: GraphProto, names: dict[str, str]) -> None:

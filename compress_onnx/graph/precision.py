@@ -194,8 +194,7 @@ def _bits(kind: int) -> str:
     >>> _bits(TensorProto.UINT4), _bits(TensorProto.FLOAT8E4M3FN), _bits(TensorProto.BOOL)
     ('4', 'F8', '8')
     """
-    if kind == TensorProto.BOOL:
-        return "8"
     name = TensorProto.DataType.Name(kind)
-    digits = "".join(itertools.takewhile(str.isdigit, name.lstrip("BFLOATUIN")))
+    # Truth values and text take bytes.
+    digits = "".join(itertools.takewhile(str.isdigit, name.lstrip("BFLOATUIN"))) or "8"
     return f"F{digits}" if "FLOAT" in name else digits

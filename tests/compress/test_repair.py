@@ -109,7 +109,7 @@ def measuring(pool: ImagePool) -> NDArray[np.float32]:
     return next(pool.batches(10**6, judging=False))
 
 
-@pytest.mark.parametrize("opset", [13, 21])
+@pytest.mark.parametrize("opset", [7, 8, 13, 21])
 def test_the_whole_repair_gives_every_layer_the_baselines_statistics(
     make_model: MakeModel, pool: ImagePool, opset: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
