@@ -163,9 +163,51 @@ def _followed(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         if bare.functions:
             bare = onnx.inliner.inline_local_functions(bare)
-        return onnx.shape_inference.infer_shapes(bare, data_prop=True)
+        return _inferred(bare, free=_takes_any_batch(model.graph))
     except _INFERENCE_FAILURES:
         return bare
+
+
+def _takes_any_batch(graph: onnx.GraphProto) -> bool:
+    shapes = [value.type.tensor_type.shape for value in graph.input if value.name == _fed(graph)]
+    return any(shape.dim and shape.dim[0].dim_value <= 0 for shape in shapes)
+
+
+def _inferred(model: onnx.ModelProto, *, free: bool) -> onnx.ModelProto:
+    """Return the model with all shapes, those included that inference gives up at a Reshape to -1.
+
+    Where the batch is not ``free``, a constant shape may hold it as a number, and -1 stand for another axis.
+    """
+    found = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    while free and _mark_merged(found.graph):
+        found = onnx.shape_inference.infer_shapes(found, data_prop=True)
+    return found
+
+
+def _mark_merged(graph: onnx.GraphProto) -> bool:
+    """Name the -1 axes of Reshapes to constant shapes that images go into, and tell whether one was new.
+
+    The other sizes are fixed there, so whatever a batch brings more lies along the -1.
+    """
+    shapes = {v.name: v.type.tensor_type.shape for v in (*graph.input, *graph.value_info, *graph.output)}
+    stored = {tensor.name: numpy_helper.to_array(tensor).ravel().tolist() for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and _small(value := helper.get_attribute_value(node.attribute[0])):
+            stored[node.output[0]] = _plain(value).ravel().tolist()
+    marked = False
+    for node in graph.node:
+        target = stored.get(node.input[1], []) if node.op_type == "Reshape" and len(node.input) > 1 else []
+        after = shapes.get(node.output[0])
+        if -1 in target and 0 not in target and after is not None and _over_images(shapes.get(node.input[0])):
+            dim = after.dim[target.index(-1)] if len(after.dim) == len(target) else None
+            if dim is not None and not dim.HasField("dim_value") and dim.dim_param != _IMAGES:
+                dim.dim_param = _IMAGES
+                marked = True
+    return marked
+
+
+def _over_images(shape: onnx.TensorShapeProto | None) -> bool:
+    return shape is not None and any(dim.dim_param == _IMAGES for dim in shape.dim)
 
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:

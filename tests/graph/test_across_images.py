@@ -163,3 +163,32 @@ def test_the_model_is_not_changed(convnet: onnx.ModelProto) -> None:
     before = convnet.SerializeToString()
     assert across_images(convnet) == ()
     assert convnet.SerializeToString() == before
+
+
+@pytest.mark.parametrize(
+    ("target", "axis", "across"), [([1, -1], 1, True), ([-1, 192], 1, False), ([-1, 192], 0, True), ([-1], 0, True)]
+)
+def test_a_constant_shape_puts_images_along_its_free_axis(
+    make_model: Any, target: list[int], axis: int, *, across: bool
+) -> None:
+    nodes = [
+        node("Reshape", "input target", "r"),
+        node("ReduceMean", "r axis", "m", keepdims=1),
+        node("Sub", "r m", "s"),
+        node("Reshape", "s back", "b"),
+        *tail("b"),
+    ]
+    tensors = TENSORS | {"target": np.array(target), "axis": np.array([axis]), "back": np.array([-1, 3, 8, 8])}
+    found = across_images(make_model(nodes, tensors))
+    assert [one.node for one in found] == (["m"] if across else [])
+
+
+def test_where_the_batch_is_a_number_a_free_axis_may_be_another(make_model: Any) -> None:
+    nodes = [
+        node("Reshape", "input target", "r"),
+        node("ReduceMean", "r axis", "m", keepdims=1),
+        node("Sub", "r m", "s"),
+        *tail("s"),
+    ]
+    tensors = TENSORS | {"target": np.array([4, -1]), "axis": np.array([1])}
+    assert not list(across_images(make_model(nodes, tensors, batch=4)))
