@@ -93,9 +93,7 @@ def layer_errors(
     if not pairs:
         return
     inputs = {
-        f"{number}/input": np.clip(
-            seen[pair.reference.input[0]], *_limits(seen[pair.reference.input[0]], ranges.get(pair.reference.input[0]))
-        )
+        f"{number}/input": _within(seen[pair.reference.input[0]], ranges.get(pair.reference.input[0]))
         for number, pair in enumerate(pairs)
     }
     biases = {f"{number}/bias/input": seen[pair.bias] for number, pair in enumerate(pairs) if pair.bias}
@@ -126,7 +124,7 @@ def _wanted(
     model: onnx.ModelProto, pairs: list[_Pair], seen: Mapping[str, Floats], inputs: Mapping[str, Floats]
 ) -> dict[str, Floats]:
     """Return the float layers' outputs for the inputs: those seen, unless inputs were beyond the calibrated ranges."""
-    if all(np.array_equal(inputs[f"{n}/input"], seen[pair.reference.input[0]]) for n, pair in enumerate(pairs)):
+    if all(inputs[f"{number}/input"] is seen[pair.reference.input[0]] for number, pair in enumerate(pairs)):
         return {f"{number}/output": seen[pair.reference.output[0]] for number, pair in enumerate(pairs)}
     plain = [dataclasses.replace(pair, quantised=pair.reference, makers=(), activation=()) for pair in pairs]
     return _run(_stored_layers(model, plain), inputs)
@@ -153,6 +151,14 @@ def _limits(values: Floats, known: tuple[float, float] | None) -> tuple[float, f
 def _step(values: Floats, known: tuple[float, float] | None) -> float:
     low, high = _limits(values, known)
     return (high - low) / 255
+
+
+def _within(values: Floats, known: tuple[float, float] | None) -> Floats:
+    """Return the values within the calibrated range, the same ones where none is half a step beyond."""
+    (low, high), room = _limits(values, known), _step(values, known) / 2
+    if values.min() >= low - room and values.max() <= high + room:
+        return values
+    return np.clip(values, low, high)
 
 
 def _eight_bits(values: Floats, known: tuple[float, float] | None) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ never taken for it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from pathlib import Path
@@ -23,6 +24,8 @@ MAX_BYTES = 2**31 - 1
 # An external tensor has to name its location: a file without these bytes has none, and need not be parsed.
 _NEEDLE = b"location"
 _MARK = b"compress-onnx: a graph and its external tensors, 1\n"
+# What a FlatBuffer of ONNX Runtime has behind its first offset.
+_ORT_FORMAT = b"ORTM"
 _BLOCK = 1 << 20
 _OTHER_VALUES = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
 
@@ -144,6 +147,10 @@ def expect_model_file(path: Path) -> None:
         raise ModelError("an ONNX file", "a folder", where=path, remedy="Name the .onnx file inside it.")
     if not path.is_file():
         raise ModelError("an ONNX file", "no file", where=path, remedy="Check the path.")
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        if stream.read(8)[4:] == _ORT_FORMAT:
+            got = "one in ONNX Runtime's own format (.ort)"
+            raise ModelError("an ONNX file", got, where=path, remedy="Give the .onnx file that it was made from.")
 
 
 def _content(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
@@ -192,3 +193,13 @@ def test_int4_initializers_are_read(make_model: MakeModel, tmp_path: Path) -> No
     model = make_model(nodes, {"w": packed, "scale": np.full((), 0.5, np.float32)})
     save_model(model, tmp_path / "int4.onnx")
     assert load_model(tmp_path / "int4.onnx") == model
+
+
+def test_a_file_in_the_runtime_s_own_format_is_named_as_that(convnet: onnx.ModelProto, tmp_path: Path) -> None:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.optimized_model_filepath = str(tmp_path / "net.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    ort.InferenceSession(convnet.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    with pytest.raises(ModelError, match=r"got one in ONNX Runtime's own format \(\.ort\) .*Give the \.onnx file"):
+        load_model(tmp_path / "net.ort")
