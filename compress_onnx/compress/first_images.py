@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.compress.calibrate import CHUNK
-from compress_onnx.compress.verify import checked_images
+from compress_onnx.compress.verify import CHECKED_IMAGES
 from compress_onnx.graph import Signature
 
 # Images that tell what is constant in a channel.
@@ -32,8 +32,7 @@ class FirstImages:
         chunk = self._first[0]
         if self._expected.fixed_batch:
             return chunk
-        count = checked_images(self._expected)
-        return chunk[:: max(1, len(chunk) // count)][:count]
+        return chunk[:: max(1, len(chunk) // CHECKED_IMAGES)][:CHECKED_IMAGES]
 
     def looked_at(self) -> Iterator[NDArray[np.float32]]:
         """Yield the chunks of the first images."""

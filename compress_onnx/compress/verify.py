@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,7 +13,7 @@ from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layer_error import LayerError, Ranges, layer_errors
 from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import SelfCheckError
-from compress_onnx.graph import Signature, signature
+from compress_onnx.graph import signature
 
 # Times what a layer's widths explain, in mean squares; of the networks of models/ and random ones none came above 5.
 FACTOR = 16.0
@@ -23,14 +22,9 @@ _SAME = 1e-2
 # Root mean square, as a share of the outputs' range: a step of rounding in every layer came to 2 %.
 _ROUNDING = 0.1
 _TINY = float(np.finfo(np.float32).tiny)
-_IMAGES, _SMALL, _USUAL = 4, 3 * 64 * 64, 224
+# Images that check a result: every position of every channel tells.
+CHECKED_IMAGES = 2
 REPORT = "Nothing was written; please report it with the model, or leave that step out."
-
-
-def checked_images(takes: Signature) -> int:
-    """Return how many images check a result: 4 of up to 64x64 pixels, 2 of larger ones, whose activations are large."""
-    elements = math.prod(size or _USUAL for size in takes.image_shape)
-    return max(2, min(_IMAGES, _IMAGES * _SMALL // elements))
 
 
 def few(images: NDArray[np.float32], model: onnx.ModelProto) -> NDArray[np.float32]:

@@ -108,20 +108,17 @@ def test_the_key_tells_apart_all_that_changes_ranges(tmp_path: Path, monkeypatch
 def test_quantising_twice_reads_ranges_once_and_gives_equal_bytes(
     convnet: onnx.ModelProto, images: Images, folder: Path, weights: str
 ) -> None:
-    drawn: list[int] = []
+    passes = 0
 
     def batches() -> Iterator[Images]:
-        drawn.append(0)
-        for _ in range(40):
-            drawn[-1] += len(images)
-            yield images
+        nonlocal passes
+        passes += 1
+        yield images
 
     options = QuantizeOptions(cpu="x86-64-vnni", weights=weights, cache_key="manifest")
     plain = QuantizeOptions(cpu="x86-64-vnni", weights=weights)
     results = [model_bytes(quantize_model(convnet, batches(), chosen)) for chosen in (options, options, plain)]
     assert len(set(results)) == 1
-    whole = 40 * len(images)
-    # 4-bit weights are chosen on the images themselves, so those are still read; what checks the result reads a few.
-    assert (drawn[0], drawn[2]) == (whole, whole)
-    assert drawn[1] == whole if weights == "int4" else drawn[1] < whole / 2
+    # 4-bit weights are chosen on the images themselves, so those are still read.
+    assert passes == (2 if weights == "int8" else 3)
     assert len(list(folder.iterdir())) == 1
