@@ -18,6 +18,7 @@ from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry
 
 from compress_onnx.compress.bias_range import fitting_scales
+from compress_onnx.compress.captured import captures_apart
 from compress_onnx.compress.failures import quantiser_failures
 from compress_onnx.compress.int4 import overrides
 from compress_onnx.compress.layout import attribute, layouts, weight_values
@@ -56,7 +57,7 @@ def integer_form(
     ModelError
         if ONNX Runtime's quantiser does not understand the graph: the node is named.
     """
-    bare, held = _without_group_biases(model)
+    bare, held = _without_group_biases(captures_apart(model))
     given = {**_scales_beside_dead(bare, types, scales), **scales}
     quantised = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
     raised = fitting_scales(bare, quantised)
