@@ -21,7 +21,7 @@ demo: $(INSTALLED)  ## Compress a trained LeNet-5 in three ways and open the que
 	$(BIN)/compress-onnx demo
 
 test: $(INSTALLED)  ## Run every test, the slow ones too.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 test-fast: $(INSTALLED)  ## Run the tests that take under two minutes together.
 	$(BIN)/python -m pytest -m 'not slow' --numprocesses auto
