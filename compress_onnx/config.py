@@ -92,7 +92,7 @@ SCALES = ChoiceOption(
     name="scales",
     default="auto",
     choices=("auto", "max", "mse", "output"),
-    help="What a channel's scale minimises: max (nothing: the largest weight fits), the weights' squared error (mse) "
+    help="What a channel's scale minimizes: max (nothing: the largest weight fits), the weights' squared error (mse) "
     "or the output's on the calibration images (output); auto: max at 8 bits, else mse.",
 )
 ROUNDING = ChoiceOption(

@@ -40,6 +40,10 @@ _TIMES = frozenset(
     {"run_id", "started_at", "seconds", "latency", "predicted", "resident", "cpu_temperature_c", "timed_on"}
 )
 
+# The last schema version that only named fields otherwise, and what those are called since.
+_RENAMED_SINCE = 2
+_NEW_NAMES = {"quantised_nodes": "quantized_nodes", "randomised_ceiling": "randomized_ceiling"}
+
 # Stored types that no way of writing them makes smaller; a varint of others may be.
 _NEVER_SHORTER = frozenset({"float", "double", "int8", "uint8", "int4", "uint4"})
 
@@ -102,7 +106,7 @@ def _expect_whole(artifact: Artifact, path: Path) -> None:
 
 
 def _validated(path: Path, schema: TypeAdapter[R]) -> R:
-    raw = _read_json(path)
+    raw = _upgraded(_read_json(path))
     found = raw.get("schema_version") if isinstance(raw, dict) else None
     if found != SCHEMA_VERSION:
         raise RecordError(
@@ -112,13 +116,27 @@ def _validated(path: Path, schema: TypeAdapter[R]) -> R:
             remedy="Make the run again with this version of compress-onnx.",
         )
     try:
-        return schema.validate_json(path.read_bytes())
+        return schema.validate_json(json.dumps(raw))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise RecordError(
             "a run record", f"{first['msg']} at {place}", where=path, remedy="Make the run again."
         ) from error
+
+
+def _upgraded(raw: Any) -> Any:
+    """Return a record of schema version 2 as one of this version, anything else as it is."""
+    if not isinstance(raw, dict) or raw.get("schema_version") != _RENAMED_SINCE:
+        return raw
+    renamed: dict[str, Any] = _with_new_names(raw)
+    return renamed | {"schema_version": SCHEMA_VERSION}
+
+
+def _with_new_names(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {_NEW_NAMES.get(key, key): _with_new_names(value) for key, value in node.items()}
+    return [_with_new_names(item) for item in node] if isinstance(node, list) else node
 
 
 def save_study(record: StudyRecord, folder: Path) -> Path:

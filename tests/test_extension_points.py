@@ -82,7 +82,7 @@ def test_a_plug_in_is_found_beside_the_built_ins(install: Install) -> None:
 @pytest.mark.parametrize(
     ("source", "value", "message"),
     [
-        ("raise OSError('no licence')", "plug1_module:x", r"OSError: no licence \(plug1_module:x\)"),
+        ("raise OSError('no license')", "plug1_module:x", r"OSError: no license \(plug1_module:x\)"),
         ("", "plug2_module:missing", "AttributeError: .*missing"),
         ("", "not_installed_anywhere:x", "ModuleNotFoundError: .*not_installed_anywhere"),
     ],

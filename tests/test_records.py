@@ -64,6 +64,6 @@ def test_channels_are_the_entries_of_the_mean(mean: tuple[float, ...]) -> None:
 def test_the_words_on_disk_stay_as_they_are() -> None:
     assert [*Precision] == ["fp32", "w8a8", "w4a8", "mixed"]
     assert [*Better] == ["higher", "lower", "neither"]
-    assert [*FlipKind] == ["same", "negative", "positive", "lateral", "unlabelled"]
+    assert [*FlipKind] == ["same", "negative", "positive", "lateral", "unlabeled"]
     assert [*Outcome] == ["pass", "fail", "inconclusive"]
-    assert records.SCHEMA_VERSION == 2
+    assert records.SCHEMA_VERSION == 3

@@ -265,10 +265,10 @@ def test_without_times_drops_whole_latencies_and_nothing_of_the_argument() -> No
     assert holder.latency == latency(1.0)
 
 
-def predictions(*, labelled: bool = True) -> Predictions:
+def predictions(*, labeled: bool = True) -> Predictions:
     return Predictions(
         sample_ids=np.array(["a", "ü", "c"]),
-        labels=np.array([0, 1, 1]) if labelled else None,
+        labels=np.array([0, 1, 1]) if labeled else None,
         logits=np.arange(6, dtype=np.float32).reshape(3, 2) / 7,
         artifact_sha256="ab" * 32,
         dataset_sha256="cd" * 32,
@@ -276,13 +276,13 @@ def predictions(*, labelled: bool = True) -> Predictions:
     )
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_predictions_survive_the_disk(tmp_path: Path, *, labelled: bool) -> None:
-    before = predictions(labelled=labelled)
+@pytest.mark.parametrize("labeled", [True, False])
+def test_predictions_survive_the_disk(tmp_path: Path, *, labeled: bool) -> None:
+    before = predictions(labeled=labeled)
     store.save_predictions(before, tmp_path / "predictions" / "x.npz")
     after = store.load_predictions(tmp_path / "predictions" / "x.npz")
     assert after.sample_ids.tolist() == before.sample_ids.tolist()
-    assert (after.labels is None) == (not labelled)
+    assert (after.labels is None) == (not labeled)
     assert after.labels is None or after.labels.tolist() == [0, 1, 1]
     assert after.logits.dtype == np.float32
     np.testing.assert_array_equal(after.logits, before.logits)

@@ -9,20 +9,20 @@ from compress_onnx import config
 from compress_onnx.cli.options import preprocessing_of
 
 if TYPE_CHECKING:
-    from compress_onnx.study.quantise import CalibrationData
+    from compress_onnx.study.quantize import CalibrationData
 
 
 def calibration_data(
-    model: Path, data: str, *, exclude: str, size: int, seed: int, normalisation: dict[str, str]
+    model: Path, data: str, *, exclude: str, size: int, seed: int, normalization: dict[str, str]
 ) -> CalibrationData:
     """Return the calibration data that flags describe.
 
     The test split of named data is excluded unless ``exclude`` names other images.
-    ``normalisation`` holds the texts of --mean, --std, --size and --layout.
+    ``normalization`` holds the texts of --mean, --std, --size and --layout.
     """
     from compress_onnx.data.sources import load_data
     from compress_onnx.extension_points import datasets
-    from compress_onnx.study.quantise import CalibrationData
+    from compress_onnx.study.quantize import CalibrationData
 
     config.CALIBRATION_SIZE.check(size)
     config.SEED.check(seed)
@@ -34,5 +34,5 @@ def calibration_data(
         evaluation=load_data(exclude) if exclude else None,
         size=size,
         seed=seed,
-        preprocessing=preprocessing_of(model, **normalisation),
+        preprocessing=preprocessing_of(model, **normalization),
     )

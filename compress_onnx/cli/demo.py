@@ -25,7 +25,7 @@ def demo(
 ) -> None:
     """Compress a trained LeNet-5 in three ways and compare each with its FP32 original.
 
-    Exports the network, prunes half of its weights, quantises it to 8 bits, does both, runs all of
+    Exports the network, prunes half of its weights, quantizes it to 8 bits, does both, runs all of
     them, and writes a report. The handwritten digits come with scikit-learn: nothing is downloaded.
 
     Example: compress-onnx demo

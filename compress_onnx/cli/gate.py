@@ -58,7 +58,7 @@ def gate(
         )
     from compress_onnx.gate.policy import load_policy
     from compress_onnx.store import load_run
-    from compress_onnx.study.judgement import Terms
+    from compress_onnx.study.judgment import Terms
 
     terms = Terms(
         policy=load_policy(policy) if policy is not None else None,

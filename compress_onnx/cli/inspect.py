@@ -100,7 +100,7 @@ def _row(weight: Weight) -> tuple[str, ...]:
 def _show_receipt(receipt: FusionReceipt) -> None:
     put(
         f"On this CPU {receipt.int8_fraction:.0%} of the weighted nodes run as integer kernels "
-        f"({receipt.quantised_nodes} integer kernels in all, {receipt.stray_qdq} Q/DQ nodes left over)."
+        f"({receipt.quantized_nodes} integer kernels in all, {receipt.stray_qdq} Q/DQ nodes left over)."
     )
     if receipt.float_nodes:
         rows = [(node.name, node.op, node.reason) for node in receipt.float_nodes]

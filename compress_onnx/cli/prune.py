@@ -18,7 +18,7 @@ from compress_onnx.errors import OptionError
 if TYPE_CHECKING:
     from compress_onnx.compress.prune import PruneOptions
     from compress_onnx.compress.structured import StructuredOptions
-    from compress_onnx.study.quantise import CalibrationData
+    from compress_onnx.study.quantize import CalibrationData
 
 
 def prune(
@@ -65,9 +65,9 @@ def prune(
     options = _options(sparsity, scope, basis, tuple(exclude or ()), structured=structured)
     images = None
     if data:
-        normalisation = {"mean": mean, "std": std, "size": size, "layout": layout}
+        normalization = {"mean": mean, "std": std, "size": size, "layout": layout}
         images = calibration_data(
-            model, data, exclude="", size=config.REPAIR_SIZE.check(repair_size), seed=seed, normalisation=normalisation
+            model, data, exclude="", size=config.REPAIR_SIZE.check(repair_size), seed=seed, normalization=normalization
         )
     path = output or model.with_name(f"{model.stem}-prune{'' if search else f'{sparsity:g}'}.onnx")
     if search:

@@ -1,4 +1,4 @@
-"""``compress-onnx quantize``: static post-training quantisation."""
+"""``compress-onnx quantize``: static post-training quantization."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def quantize(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Quantise an ONNX model to 8-bit activations and 8-bit, 4-bit or mixed weights (QDQ, per channel).
+    """Quantize an ONNX model to 8-bit activations and 8-bit, 4-bit or mixed weights (QDQ, per channel).
 
     4-bit weights are stored in 4 bits and run as 8-bit ones. The calibration images are chosen
     class-balanced and seeded, and none of them may be evaluated. A manifest that names them is
@@ -58,21 +58,21 @@ def quantize(
     if widen:
         _widen(model, output or model.with_name(f"{model.stem}-wide.onnx"), as_json=as_json)
         return
-    from compress_onnx.study.quantise import quantise_file
+    from compress_onnx.study.quantize import quantize_file
 
     options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
     config.MAX_DROP.check(max_drop)
     config.REPAIR.check(repair)
     if not data:
         raise OptionError("calibration images", "none", where="quantize", remedy="Name some with --data.")
-    normalisation = {"mean": mean, "std": std, "size": size, "layout": layout}
+    normalization = {"mean": mean, "std": std, "size": size, "layout": layout}
     chosen = calibration_data(
-        model, data, exclude=exclude, size=calibration_size, seed=seed, normalisation=normalisation
+        model, data, exclude=exclude, size=calibration_size, seed=seed, normalization=normalization
     )
     path = output or model.with_name(f"{model.stem}-{SUFFIXES[weights]}.onnx")
     images = dataclasses.replace(chosen, max_drop=max_drop, repairs=repair == "auto")
     with progress_bars() as stages:
-        manifest = quantise_file(model, path, options, data=images, progress=stages("quantise"))
+        manifest = quantize_file(model, path, options, data=images, progress=stages("quantize"))
     made(path, as_json=as_json)
     say(f"Calibrated on {manifest}.")
 
@@ -95,7 +95,7 @@ def _widen(source: Path, target: Path, *, as_json: bool) -> None:
     read = read_model(source)
     model = read.model
     if not any(weight.bits == 4 and "MatMulNBits" not in weight.ops for weight in weights(model)):
-        raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantise with --weights int4 instead.")
+        raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantize with --weights int4 instead.")
     wide = widened(model, where=source)
     save_model(made_from(descended(wide, model, "widen", {}), read.sha256), target)
     made(target, as_json=as_json)

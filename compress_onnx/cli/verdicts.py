@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compress_onnx.records import GateCheck, RunRecord, Verdict
-    from compress_onnx.study.judgement import Terms
+    from compress_onnx.study.judgment import Terms
 
 Against = Annotated[
     Path | None, typer.Option("--against", help="An earlier run: nothing may have got worse beyond noise.")
@@ -29,7 +29,7 @@ Renamed = Annotated[
 
 def judge(run: Path, record: RunRecord, terms: Terms, *, summary: Path | None, as_json: bool) -> int:
     """Decide, write the verdict, show it, and return the verdict's exit code."""
-    from compress_onnx.study.judgement import judged_run
+    from compress_onnx.study.judgment import judged_run
 
     verdict = judged_run(run, record, terms)
     if as_json:
@@ -38,7 +38,7 @@ def judge(run: Path, record: RunRecord, terms: Terms, *, summary: Path | None, a
         put(record_json(verdict))
     else:
         _show(verdict)
-    _summarise(verdict, record, summary)
+    _summarize(verdict, record, summary)
     return {"pass": 0, "fail": 1, "inconclusive": 3}[verdict.outcome]
 
 
@@ -71,7 +71,7 @@ def _row(check: GateCheck) -> tuple[str, ...]:
     return check.candidate, check.rule, observed, signed(check.outcome), why(check)
 
 
-def _summarise(verdict: Verdict, record: RunRecord, summary: Path | None) -> None:
+def _summarize(verdict: Verdict, record: RunRecord, summary: Path | None) -> None:
     """Write the Markdown summary where it was asked for and, on GitHub, where its runner shows it."""
     from compress_onnx.files import write_text
     from compress_onnx.gate.annotations import workflow_commands

@@ -1,1 +1,1 @@
-"""Pruning and quantisation on the ONNX graph, and what the result weighs."""
+"""Pruning and quantization on the ONNX graph, and what the result weighs."""

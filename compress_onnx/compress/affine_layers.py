@@ -1,4 +1,4 @@
-"""Weighted layers as the quantiser understands them: y = W x + b, with b a vector of the layer's own."""
+"""Weighted layers as the quantizer understands them: y = W x + b, with b a vector of the layer's own."""
 
 from __future__ import annotations
 

@@ -27,15 +27,15 @@ Tensors = Mapping[str, onnx.TensorProto]
 Makers = Mapping[str, onnx.NodeProto]
 
 
-def fitting_scales(model: onnx.ModelProto, quantised: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+def fitting_scales(model: onnx.ModelProto, quantized: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
     """Return the scales (R,) of the weights of which some must be larger, by the float model's names.
 
-    ``quantised`` is the QDQ form of ``model`` as ONNX Runtime stores it; weights whose biases are
+    ``quantized`` is the QDQ form of ``model`` as ONNX Runtime stores it; weights whose biases are
     integers up to :data:`LARGEST_BIAS` are absent.
     """
     floats = {tensor.name: tensor for tensor in model.graph.initializer}
     found: dict[str, NDArray[np.float32]] = {}
-    for name, scales, needed in _layers(floats, quantised):
+    for name, scales, needed in _layers(floats, quantized):
         wanted = np.maximum(found.get(name, scales), needed.astype(np.float32))
         if (wanted > scales).any() or name in found:
             found[name] = wanted
@@ -53,12 +53,12 @@ def needed_scales(bias: NDArray[np.floating], input_scale: float) -> NDArray[np.
 
 
 def _layers(
-    floats: Tensors, quantised: onnx.ModelProto
+    floats: Tensors, quantized: onnx.ModelProto
 ) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float64]]]:
     """Yield the weight, its scales and those that its bias needs, of every layer with an integer bias."""
-    tensors = {tensor.name: tensor for tensor in quantised.graph.initializer}
-    makers = {output: node for node in quantised.graph.node for output in node.output}
-    for node in quantised.graph.node:
+    tensors = {tensor.name: tensor for tensor in quantized.graph.initializer}
+    makers = {output: node for node in quantized.graph.node for output in node.output}
+    for node in quantized.graph.node:
         if node.op_type not in WEIGHTED_OPS or len(node.input) <= _BIAS:
             continue
         made = [makers.get(name) for name in node.input]

@@ -1,11 +1,11 @@
-"""Quantisation ranges from calibration images, streamed through ONNX Runtime's calibrators in chunks.
+"""Quantization ranges from calibration images, streamed through ONNX Runtime's calibrators in chunks.
 
 The images are cut into chunks of one size, whatever batches they come in. Of each chunk ONNX
 Runtime's histogram calibrator shows every activation; what is kept of them are extremes and counts
 that add up, so memory does not grow with the number of images and no chunk weighs more than
 another. Thresholds are chosen from the counts by ONNX Runtime's own code.
 
-Differences from ``quantize_static``, and why: the instrumented model runs optimised, which moves
+Differences from ``quantize_static``, and why: the instrumented model runs optimized, which moves
 activations by float rounding only and saves a third of the time on ResNet-18; extremes are taken by
 NumPy, which lets NaN through where ONNX Runtime drops it; and the bins of a histogram do not depend
 on what was seen first (:mod:`compress_onnx.compress.histograms`).

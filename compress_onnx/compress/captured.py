@@ -13,7 +13,7 @@ from compress_onnx.ort.stages import needed_by
 def captures_apart(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with what its subgraphs read handed to them by Identity nodes; itself where they read nothing.
 
-    ONNX Runtime's quantiser renames what nodes of the main graph read, and takes away a ReLU that its
+    ONNX Runtime's quantizer renames what nodes of the main graph read, and takes away a ReLU that its
     clipping makes superfluous; a subgraph that reads the tensor by name would see it unclipped.
     """
     captured = {

@@ -1,7 +1,7 @@
 """Mean and variance of channels in one forward pass, while every layer is put right on the way.
 
 A layer's statistics depend on what the layers before it give, so they are measured behind repaired
-layers: the graph itself renormalises each site by the batch at hand and tells the moments it met.
+layers: the graph itself renormalizes each site by the batch at hand and tells the moments it met.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def baseline_moments(
     return graph.measured(sites, batches, targets=None, seen=seen)
 
 
-def renormalised_moments(
+def renormalized_moments(
     model: onnx.ModelProto,
     sites: Sequence[Site],
     batches: Iterable[NDArray[np.float32]],
@@ -48,7 +48,7 @@ def renormalised_moments(
 ) -> dict[str, Moments]:
     """Return the moments met at each site, by tensor name, with all sites before it put right.
 
-    BatchNorms normalise by the batch (training mode); other layers are brought to ``targets``.
+    BatchNorms normalize by the batch (training mode); other layers are brought to ``targets``.
     """
     graph = _Instrumented(model)
     return graph.measured(sites, batches, targets=targets, seen=seen)
@@ -106,7 +106,7 @@ class _Instrumented:
             if site is None:
                 self._add(node)
             elif isinstance(site, NormSite):
-                self._normalised(site, ranks[site.key])
+                self._normalized(site, ranks[site.key])
             else:
                 self._matched(node, ranks[site.key], site, None if targets is None else targets[site.key])
         del self.graph.node[:], self.graph.value_info[:]
@@ -126,12 +126,12 @@ class _Instrumented:
         self.graph.initializer.append(numpy_helper.from_array(values.astype(np.float32).reshape(shape), name))
         return name
 
-    def _centred(self, tensor: str, p: str, axes: Sequence[int]) -> tuple[str, str]:
-        """Tell mean and variance of a tensor; return the names of the centred tensor and of its variance."""
+    def _centered(self, tensor: str, p: str, axes: Sequence[int]) -> tuple[str, str]:
+        """Tell mean and variance of a tensor; return the names of the centered tensor and of its variance."""
         mean = self._mean(tensor, f"{p}::mean", axes)
-        centred = self._do("Sub", [tensor, mean], f"{p}::centred")
-        squared = self._do("Mul", [centred, centred], f"{p}::squared")
-        return centred, self._mean(squared, f"{p}::variance", axes)
+        centered = self._do("Sub", [tensor, mean], f"{p}::centered")
+        squared = self._do("Mul", [centered, centered], f"{p}::squared")
+        return centered, self._mean(squared, f"{p}::variance", axes)
 
     def _mean(self, tensor: str, output: str, axes: Sequence[int]) -> str:
         if default_opset(self.model) < _AXES_AS_INPUT:
@@ -139,16 +139,16 @@ class _Instrumented:
         self.graph.initializer.append(numpy_helper.from_array(np.array(axes, np.int64), f"{output}::axes"))
         return self._do("ReduceMean", [tensor, f"{output}::axes"], output, keepdims=1)
 
-    def _normalised(self, site: NormSite, rank: int) -> None:
+    def _normalized(self, site: NormSite, rank: int) -> None:
         """Replace a BatchNorm: scale * (x - mean) / sqrt(variance + epsilon) + shift over the batch (Ioffe 2015)."""
         p, shape = _PREFIX + site.key, _shape(site, rank)
         tensors = stored(self.model)
         scale, shift = (numpy_helper.to_array(tensors[name]).astype(np.float64) for name in site.node.input[1:3])
-        centred, variance = self._centred(site.key, p, _axes(site, rank))
+        centered, variance = self._centered(site.key, p, _axes(site, rank))
         room = self._constant(f"{p}::epsilon", np.array(epsilon(site.node)), ())
         spread = self._do("Sqrt", [self._do("Add", [variance, room], f"{p}::roomy")], f"{p}::spread")
         factor = self._do("Div", [self._constant(f"{p}::scale", scale, shape), spread], f"{p}::factor")
-        scaled = self._do("Mul", [centred, factor], f"{p}::scaled")
+        scaled = self._do("Mul", [centered, factor], f"{p}::scaled")
         self._do("Add", [scaled, self._constant(f"{p}::shift", shift, shape)], site.node.output[0])
 
     def _matched(self, node: onnx.NodeProto, rank: int, site: LayerSite, target: Moments | None) -> None:
@@ -156,12 +156,12 @@ class _Instrumented:
         p, shape, axes = _PREFIX + site.key, _shape(site, rank), _axes(site, rank)
         self._add(node)
         if target is None:
-            self._centred(site.key, p, axes)
+            self._centered(site.key, p, axes)
             return
         self.nodes[-1].output[0] = f"{p}::raw"
-        centred, variance = self._centred(f"{p}::raw", p, axes)
+        centered, variance = self._centered(f"{p}::raw", p, axes)
         factor = self._factor(p, self._do("Sqrt", [variance], f"{p}::std"), target.std, shape)
-        scaled = self._do("Mul", [centred, factor], f"{p}::scaled")
+        scaled = self._do("Mul", [centered, factor], f"{p}::scaled")
         self._do("Add", [scaled, self._constant(f"{p}::target", target.mean, shape)], site.key)
 
     def _factor(self, p: str, std: str, wanted: NDArray[np.float64], shape: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""What ONNX Runtime raises, its quantiser too, said in one sentence that names the node."""
+"""What ONNX Runtime raises, its quantizer too, said in one sentence that names the node."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def runtime_failures(expected: str, *, where: object) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quantiser_failures() -> Iterator[None]:
-    """Turn what ONNX Runtime's quantiser raises within the block into :class:`ModelError` that names the node.
+def quantizer_failures() -> Iterator[None]:
+    """Turn what ONNX Runtime's quantizer raises within the block into :class:`ModelError` that names the node.
 
     Nothing but its calls belongs into the block.
     """
@@ -40,9 +40,9 @@ def quantiser_failures() -> Iterator[None]:
     except Exception as error:
         # It checks little: a graph it does not know ends in a KeyError, an IndexError, an AssertionError, whatever comes first.
         raise ModelError(
-            "a graph that ONNX Runtime's quantiser understands",
+            "a graph that ONNX Runtime's quantizer understands",
             f"{type(error).__name__} {_plain(error)!r}{_at(error.__traceback__)}",
-            where="quantise",
+            where="quantize",
             remedy="Export that layer as plain Conv, Gemm or MatMul with constant weights and bias.",
         ) from error
 
@@ -52,7 +52,7 @@ def _plain(error: Exception) -> str:
 
 
 def _at(trace: TracebackType | None) -> str:
-    """Return the node or tensor that the innermost of the quantiser's functions was busy with."""
+    """Return the node or tensor that the innermost of the quantizer's functions was busy with."""
     found = ""
     while trace is not None:
         found = _named(trace.tb_frame) or found

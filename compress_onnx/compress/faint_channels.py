@@ -4,7 +4,7 @@ Where a filter has 1e-3 or 1e-12 of the others' weights, its channel is its bias
 One scale for the whole tensor rounds the variation away, and the large weights that were
 to bring it back take the resolution of all others. The same function is computed by a filter scaled
 up, without the constant, and by readers scaled down, with the constant in their bias: cross-layer
-equalisation and bias absorption (Nagel et al. 2019, sections 4.1 and 4.2), for such channels alone.
+equalization and bias absorption (Nagel et al. 2019, sections 4.1 and 4.2), for such channels alone.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _faint_layers(model: onnx.ModelProto) -> Iterator[_Layer]:
             continue
         read = _read(graph, readers, channels)
         loud = read > _LOUD * np.quantile(read, 0.25)
-        # A layer without such filters is quantised as ever, whoever reads it.
+        # A layer without such filters is quantized as ever, whoever reads it.
         if (loud & _left_with_bias(graph, node)).any():
             yield _Layer(node=node, loud=loud, readers=readers)
 

@@ -24,7 +24,7 @@ class FirstImages:
         self._first: list[NDArray[np.float32]] = []
 
     def sample(self) -> NDArray[np.float32]:
-        """Return a few images of the first chunk, apart from each other: neighbours are often of one class."""
+        """Return a few images of the first chunk, apart from each other: neighbors are often of one class."""
         if not self._first:
             self._first += itertools.islice(self._rest, 1)
         if not self._first:

@@ -1,4 +1,4 @@
-"""The float model that is quantised: folded, in plain operators of ONNX, in float32."""
+"""The float model that is quantized: folded, in plain operators of ONNX, in float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fold what ONNX Runtime would fold at load, so that the quantiser sees the weights that will run."""
+"""Fold what ONNX Runtime would fold at load, so that the quantizer sees the weights that will run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST_IR = 4
 
 
 def folded(model: onnx.ModelProto, *, constants: bool = True) -> onnx.ModelProto:
-    """Return the model after ONNX Runtime's basic, hardware-independent graph optimisations.
+    """Return the model after ONNX Runtime's basic, hardware-independent graph optimizations.
 
     BatchNorm is folded into the convolution before it, constants are folded, identities removed.
     Without ``constants`` what combines them stays: a tensor that is used as it is and transposed too is one still.
@@ -34,7 +34,7 @@ def folded(model: onnx.ModelProto, *, constants: bool = True) -> onnx.ModelProto
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source, target = Path(name) / "source.onnx", Path(name) / "folded.onnx"
         save_model(without_listed_constants(model), source)
-        _optimise(source, target, [] if constants else ["ConstantFolding"])
+        _optimize(source, target, [] if constants else ["ConstantFolding"])
         # What the runtime wrote is no file of the user's: it is checked where it is handed over.
         return _with_used_domains(onnx.load(target, format="protobuf"))
 
@@ -66,7 +66,7 @@ def _dense(tensor: onnx.SparseTensorProto) -> onnx.TensorProto:
     return numpy_helper.from_array(full, tensor.values.name)
 
 
-def _optimise(source: Path, target: Path, left_out: Sequence[str]) -> None:
+def _optimize(source: Path, target: Path, left_out: Sequence[str]) -> None:
     options = quiet_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)

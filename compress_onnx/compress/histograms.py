@@ -2,7 +2,7 @@
 
 ONNX Runtime's collector lays its bins over the first data it sees and stretches them for what
 comes later, so its counts depend on the order and size of the chunks. Here the bins lie on a grid of
-powers of two: twice the range means that neighbouring bins are added, exactly, and the counts at the
+powers of two: twice the range means that neighboring bins are added, exactly, and the counts at the
 end are those of all values at once.
 """
 
@@ -23,7 +23,7 @@ PERCENTILE_BINS = 4096
 ENTROPY_BINS = 128
 # ONNX Runtime's own default, in percent.
 PERCENTILE = 99.999
-# Values below 2^-100 are zero to any scale that a quantiser can store, and 2^100 is a float32.
+# Values below 2^-100 are zero to any scale that a quantizer can store, and 2^100 is a float32.
 _LEAST_EXPONENT = -100
 # The counting's arrays stay in the second-level cache.
 _BLOCK = 65_536

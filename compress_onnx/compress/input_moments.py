@@ -18,7 +18,7 @@ from compress_onnx.graph import model_bytes, prunable_initializers, signature
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
 _CHUNK = 8
-# Positions taken per image and layer: neighbours see nearly the same inputs, and 64 or all positions
+# Positions taken per image and layer: neighbors see nearly the same inputs, and 64 or all positions
 # flipped as many predictions of LeNet-5. Of 512 images they are 8,192 inputs, twice a layer's width.
 _POSITIONS = 16
 _PATCHES = "::inputs"

@@ -18,7 +18,7 @@ Scales = dict[str, NDArray[np.float32]]
 Moments = Mapping[str, NDArray[np.floating]]
 
 
-def fake_quantised(
+def fake_quantized(
     model: onnx.ModelProto,
     bits: Mapping[str, int],
     scales: str,

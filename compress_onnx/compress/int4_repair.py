@@ -42,8 +42,8 @@ def repaired_int4(
     rounded, scales = approximated(prepared, options, where=where)
     outcome = repaired(prepared.model, rounded, calibration)
     moved = _moved(outcome, scales)
-    quantised = store(outcome.model, prepared.found, options, scales=moved)
-    expect_sound(quantised, prepared, options, reference=_unrounded(outcome, prepared.model))
+    quantized = store(outcome.model, prepared.found, options, scales=moved)
+    expect_sound(quantized, prepared, options, reference=_unrounded(outcome, prepared.model))
     gained: dict[str, OptionValue] = {
         "repair_strength": outcome.strength,
         "repair_kl_before": outcome.kl_before,
@@ -52,7 +52,7 @@ def repaired_int4(
         "repair_flips_after": outcome.flips_after,
         "repair_n": outcome.n,
     }
-    return descended(quantised, model, "quantize", recorded(options) | gained | left_float(quantised, where=where))
+    return descended(quantized, model, "quantize", recorded(options) | gained | left_float(quantized, where=where))
 
 
 def _moved(outcome: RepairOutcome, scales: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""The QDQ form of a folded float model: the one place where ONNX Runtime's quantiser is called."""
+"""The QDQ form of a folded float model: the one place where ONNX Runtime's quantizer is called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from onnxruntime.quantization.registry import QDQRegistry
 
 from compress_onnx.compress.bias_range import fitting_scales
 from compress_onnx.compress.captured import captures_apart
-from compress_onnx.compress.failures import quantiser_failures
+from compress_onnx.compress.failures import quantizer_failures
 from compress_onnx.compress.int4 import overrides
 from compress_onnx.compress.layout import attribute, layouts, weight_values
 from compress_onnx.compress.scales import dead_rows
@@ -55,16 +55,16 @@ def integer_form(
     Errors
     ------
     ModelError
-        if ONNX Runtime's quantiser does not understand the graph: the node is named.
+        if ONNX Runtime's quantizer does not understand the graph: the node is named.
     """
     bare, held = _without_group_biases(captures_apart(model))
     given = {**_scales_beside_dead(bare, types, scales), **scales}
-    quantised = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
-    raised = fitting_scales(bare, quantised)
+    quantized = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
+    raised = fitting_scales(bare, quantized)
     if raised:
         given |= raised
-        quantised = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
-    return _with_biases(quantised, held)
+        quantized = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
+    return _with_biases(quantized, held)
 
 
 def _widths(names: Scales, bits: Mapping[str, int]) -> dict[str, int]:
@@ -86,7 +86,7 @@ def _called(
     with _quiet(), tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source = Path(name) / "folded.onnx"
         save_model(model, source)
-        with quantiser_failures():
+        with quantizer_failures():
             quantizer = QDQQuantizer(
                 load_model_with_shape_infer(source),
                 per_channel=True,
@@ -111,7 +111,7 @@ def _called(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the quantiser's advice on the root logger; what matters is in the fusion receipt."""
+    """Hold back the quantizer's advice on the root logger; what matters is in the fusion receipt."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -124,7 +124,7 @@ def _quiet() -> Iterator[None]:
 def _without_group_biases(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
     """Return the model without the biases of grouped ConvTransposes, and those by node.
 
-    Such a weight has a scale for each output channel of a group, and the quantiser would give the
+    Such a weight has a scale for each output channel of a group, and the quantizer would give the
     bias, which has one number for each output channel of all, as many scales. No integer kernel waits for it.
     """
     grouped = [node for node in model.graph.node if _is_grouped(node)]

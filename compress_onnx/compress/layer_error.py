@@ -1,4 +1,4 @@
-"""How far each layer of a quantised model is from the float one, fed the float model's own inputs.
+"""How far each layer of a quantized model is from the float one, fed the float model's own inputs.
 
 Every layer is looked at alone, so that no error adds up, beside what its widths explain: rounding
 that is even over a step, of inputs to 8 bits of the calibrated range and of weights to the width that
@@ -49,13 +49,13 @@ class LayerError:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Pair:
-    """One layer in the float model and in the quantised one, with what makes its constants there.
+    """One layer in the float model and in the quantized one, with what makes its constants there.
 
     ``bias`` names the float model's bias where it is computed.
     """
 
     reference: onnx.NodeProto
-    quantised: onnx.NodeProto
+    quantized: onnx.NodeProto
     makers: tuple[onnx.NodeProto, ...]
     activation: tuple[onnx.NodeProto, ...]
     bits: int
@@ -82,14 +82,14 @@ def _given(node: onnx.NodeProto, stored: AbstractSet[str]) -> list[str]:
 
 
 def layer_errors(
-    reference: onnx.ModelProto, quantised: onnx.ModelProto, seen: Mapping[str, Floats], ranges: Ranges
+    reference: onnx.ModelProto, quantized: onnx.ModelProto, seen: Mapping[str, Floats], ranges: Ranges
 ) -> Iterator[LayerError]:
     """Yield the error of every layer that both models have under one node name, in graph order.
 
     ``seen`` are the float model's :func:`taps`, ``ranges`` the calibrated ones by tensor; where an
     input has none its own extremes serve.
     """
-    pairs = list(_pairs(reference, quantised))
+    pairs = list(_pairs(reference, quantized))
     if not pairs:
         return
     inputs = {
@@ -97,7 +97,7 @@ def layer_errors(
         for number, pair in enumerate(pairs)
     }
     biases = {f"{number}/bias/input": seen[pair.bias] for number, pair in enumerate(pairs) if pair.bias}
-    stored = _run(_stored_layers(quantised, pairs), inputs | biases)
+    stored = _run(_stored_layers(quantized, pairs), inputs | biases)
     floats = _wanted(reference, pairs, seen, inputs | biases)
     weights, known = weight_values(reference), layouts(reference)
     for number, pair in enumerate(pairs):
@@ -126,7 +126,7 @@ def _wanted(
     """Return the float layers' outputs for the inputs: those seen, unless inputs were beyond the calibrated ranges."""
     if all(inputs[f"{number}/input"] is seen[pair.reference.input[0]] for number, pair in enumerate(pairs)):
         return {f"{number}/output": seen[pair.reference.output[0]] for number, pair in enumerate(pairs)}
-    plain = [dataclasses.replace(pair, quantised=pair.reference, makers=(), activation=()) for pair in pairs]
+    plain = [dataclasses.replace(pair, quantized=pair.reference, makers=(), activation=()) for pair in pairs]
     return _run(_stored_layers(model, plain), inputs)
 
 
@@ -204,10 +204,10 @@ def _energy(inputs: Floats, groups: int) -> NDArray[np.float64]:
     return np.asarray(np.einsum("ngd,ngd->g", rows, rows, dtype=np.float64) / (rows.shape[0] * rows.shape[2]))
 
 
-def _pairs(reference: onnx.ModelProto, quantised: onnx.ModelProto) -> Iterator[_Pair]:
-    found = {node.name: node for node in quantised.graph.node if node.op_type in WEIGHTED_OPS}
-    makers = {output: node for node in quantised.graph.node for output in node.output}
-    stored = {tensor.name: tensor for tensor in quantised.graph.initializer}
+def _pairs(reference: onnx.ModelProto, quantized: onnx.ModelProto) -> Iterator[_Pair]:
+    found = {node.name: node for node in quantized.graph.node if node.op_type in WEIGHTED_OPS}
+    makers = {output: node for node in quantized.graph.node for output in node.output}
+    stored = {tensor.name: tensor for tensor in quantized.graph.initializer}
     own = {tensor.name for tensor in reference.graph.initializer}
     for node in reference.graph.node:
         other = found.get(node.name)
@@ -219,7 +219,7 @@ def _pairs(reference: onnx.ModelProto, quantised: onnx.ModelProto) -> Iterator[_
             continue
         yield _Pair(
             reference=node,
-            quantised=other,
+            quantized=other,
             makers=tuple(maker for made in constants for maker in made),
             activation=_coding(other.input[0], makers),
             bits=4 if stored[source].data_type in _FOUR_BITS else 8,
@@ -250,7 +250,7 @@ def _coding(name: str, makers: Mapping[str, onnx.NodeProto]) -> tuple[onnx.NodeP
 
 
 def _stored_layers(model: onnx.ModelProto, pairs: list[_Pair]) -> onnx.ModelProto:
-    """Return a model of the quantised layers side by side, each behind its own input."""
+    """Return a model of the quantized layers side by side, each behind its own input."""
     nodes: dict[str, onnx.NodeProto] = {}
     layers: list[onnx.NodeProto] = []
     for number, pair in enumerate(pairs):
@@ -262,7 +262,7 @@ def _stored_layers(model: onnx.ModelProto, pairs: list[_Pair]) -> onnx.ModelProt
             last.input[0], last.output[0] = f"{number}/code", f"{number}/coded"
             layers += [first, last]
             before = f"{number}/coded"
-        layers.append(_renamed(pair.quantised, before, number))
+        layers.append(_renamed(pair.quantized, before, number))
         if pair.bias:
             layers[-1].input[_BIAS] = f"{number}/bias/input"
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}

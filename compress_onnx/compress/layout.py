@@ -1,4 +1,4 @@
-"""A weight tensor as rows, one per output channel, as the quantiser gives them scales."""
+"""A weight tensor as rows, one per output channel, as the quantizer gives them scales."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from compress_onnx.graph import prunable_initializers
 
-# What ONNX Runtime's folding puts before a weight's name, once per folded neighbour.
+# What ONNX Runtime's folding puts before a weight's name, once per folded neighbor.
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _FOLDED = re.compile(r"^(?:Conv[A-Za-z]+Fusion_W_)+")
 

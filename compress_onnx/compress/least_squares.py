@@ -20,7 +20,7 @@ def reconstructed_rows(
 ) -> NDArray[np.float32]:
     """Return rows (R, D) that are zero but where ``kept`` (R, D) and give nearly the given rows' outputs.
 
-    Of all such rows w' they minimise ``(w - w') (H + damping) (w - w')'`` for inputs of second moments
+    Of all such rows w' they minimize ``(w - w') (H + damping) (w - w')'`` for inputs of second moments
     H = E[x x'] (D, D): the mean squared error of the layer's output (layer-wise reconstruction of a
     fixed mask, as in Hubara et al. 2021 and Frantar & Alistarh 2022), held near what pruning left.
     Solved for all rows at once by conjugate gradients with the diagonal as preconditioner.

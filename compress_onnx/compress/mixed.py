@@ -196,7 +196,7 @@ class _Loss:
 
 
 def outputs(model: onnx.ModelProto, batches: Batches) -> NDArray[np.float32]:
-    """Return what the model gives (N, C) for all batches, as ONNX Runtime runs it optimised."""
+    """Return what the model gives (N, C) for all batches, as ONNX Runtime runs it optimized."""
     expected, options = signature(model), quiet_options()
     with runtime_failures("a model that runs on the calibration images", where="calibration"):
         # The fallback prints on stdout and retries the same provider.

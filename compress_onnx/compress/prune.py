@@ -21,7 +21,7 @@ from compress_onnx.compress.reach import expect_in_reach
 from compress_onnx.compress.sound_pruning import expect_only_zeros
 from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import is_quantised, normalized, prunable_initializers
+from compress_onnx.graph import is_quantized, normalized, prunable_initializers
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
     Errors
     ------
     ModelError
-        if the model has no prunable weights, is quantised already, holds NaN or infinity, or more
+        if the model has no prunable weights, is quantized already, holds NaN or infinity, or more
         than 1 % of its weights are out of reach.
     OptionError
         if a pattern of ``exclude`` matches no weight, or all patterns together match every weight.
@@ -95,9 +95,9 @@ def _included(targets: dict[str, onnx.TensorProto], patterns: tuple[str, ...]) -
 
 
 def _expect_float(model: onnx.ModelProto, where: object) -> None:
-    if is_quantised(model):
+    if is_quantized(model):
         raise ModelError(
-            "a float model to prune", "a quantised one", where=where, remedy="Prune first, then quantise the result."
+            "a float model to prune", "a quantized one", where=where, remedy="Prune first, then quantize the result."
         )
 
 

@@ -1,4 +1,4 @@
-"""Static post-training quantisation with ONNX Runtime, in the types that fuse on the target CPU."""
+"""Static post-training quantization with ONNX Runtime, in the types that fuse on the target CPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from compress_onnx.compress.calibrate import fitting, ranges
 from compress_onnx.compress.first_images import FirstImages
 from compress_onnx.compress.float_form import float_form, plain_operators
 from compress_onnx.compress.input_moments import InputMoments
-from compress_onnx.compress.int4 import fake_quantised
+from compress_onnx.compress.int4 import fake_quantized
 from compress_onnx.compress.integer_form import IntegerTypes, integer_form
 from compress_onnx.compress.layer_error import taps
 from compress_onnx.compress.layout import layouts, plain_name
@@ -33,7 +33,7 @@ from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.verify import expect_explained, expect_runs, few
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import default_opset, is_quantised, normalized, prunable_initializers, save_model, signature
+from compress_onnx.graph import default_opset, is_quantized, normalized, prunable_initializers, save_model, signature
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
@@ -69,7 +69,7 @@ class QuantizeOptions:
         config.CPU.check(self.cpu)
         if self.cpu == "auto":
             raise OptionError(
-                "a CPU to quantise for", "auto", remedy="Name one, or let the command line ask the probe."
+                "a CPU to quantize for", "auto", remedy="Name one, or let the command line ask the probe."
             )
 
     @property
@@ -79,7 +79,7 @@ class QuantizeOptions:
 
     @property
     def integer_types(self) -> IntegerTypes:
-        """What the quantiser is told of the target."""
+        """What the quantizer is told of the target."""
         return IntegerTypes(
             activation=self.activation_type, symmetric=self.cpu == "aarch64", reduce_range=self.reduce_range
         )
@@ -91,7 +91,7 @@ class QuantizeOptions:
 
     @property
     def chosen_scales(self) -> str:
-        """What the scales minimise, never ``auto``."""
+        """What the scales minimize, never ``auto``."""
         return self.scales if self.scales != "auto" else "max" if self.weights == "int8" else "mse"
 
     @property
@@ -144,7 +144,7 @@ def quantize_model(
     Errors
     ------
     ModelError
-        if the model is quantised already, has no weights to quantise or NaN among them, is older
+        if the model is quantized already, has no weights to quantize or NaN among them, is older
         than opset 13 (21 for 4-bit weights), or cannot be run on the calibration inputs.
     DataError
         if there are no calibration inputs, or one is not finite or of another shape than the model's.
@@ -155,9 +155,9 @@ def quantize_model(
         raise OptionError("weights int8 or int4", "mixed", where=where, remedy="Call mixed_model, which measures.")
     prepared = prepare(model, batches, options, where=where)
     rounded, scales = approximated(prepared, options, where=where)
-    quantised = store(rounded, prepared.found, options, scales=scales)
-    expect_sound(quantised, prepared, options)
-    return descended(quantised, model, "quantize", recorded(options) | left_float(quantised, where=where))
+    quantized = store(rounded, prepared.found, options, scales=scales)
+    expect_sound(quantized, prepared, options)
+    return descended(quantized, model, "quantize", recorded(options) | left_float(quantized, where=where))
 
 
 def prepare(
@@ -167,15 +167,15 @@ def prepare(
     *,
     where: object = "",
 ) -> Prepared:
-    """Fold a float model and measure on the batches what its quantisation needs.
+    """Fold a float model and measure on the batches what its quantization needs.
 
     Errors
     ------
     ModelError, DataError
         as of :func:`quantize_model`.
     """
-    if is_quantised(model):
-        raise ModelError("a float model to quantise", "a quantised one", where=where, remedy="Name its FP32 parent.")
+    if is_quantized(model):
+        raise ModelError("a float model to quantize", "a quantized one", where=where, remedy="Name its FP32 parent.")
     ready = normalized(model)
     expect_plain_order(ready, where=where)
     bare = plain_operators(ready, where=where)
@@ -211,13 +211,13 @@ def _key(source: Path, options: QuantizeOptions) -> str | None:
 
 
 def expect_sound(
-    quantised: onnx.ModelProto,
+    quantized: onnx.ModelProto,
     prepared: Prepared,
     options: QuantizeOptions,
     *,
     reference: onnx.ModelProto | None = None,
 ) -> None:
-    """Raise unless a quantised model does what its widths let expect; ``reference`` is the float one if not the prepared.
+    """Raise unless a quantized model does what its widths let expect; ``reference`` is the float one if not the prepared.
 
     Errors
     ------
@@ -226,9 +226,9 @@ def expect_sound(
     """
     ranges = {name: (float(entry.lowest), float(entry.highest)) for name, entry in prepared.found.items()}
     seen = prepared.form.seen if reference is None else taps(reference, prepared.sample)
-    expect_explained(reference or prepared.model, quantised, seen, ranges)
+    expect_explained(reference or prepared.model, quantized, seen, ranges)
     # Seven-bit weights saturate nowhere; with eight the fused kernels of this CPU may.
-    expect_runs(quantised, few(prepared.sample, quantised), fused=options.reduce_range)
+    expect_runs(quantized, few(prepared.sample, quantized), fused=options.reduce_range)
 
 
 def approximated(
@@ -247,8 +247,8 @@ def approximated(
         bits = dict.fromkeys(names, options.wide_bits)
     if options.weights == "int8" and not bits:
         delicate = dict.fromkeys(prepared.form.delicate, options.wide_bits)
-        return fake_quantised(prepared.model, delicate, "mse", rounding="gptq", moments=prepared.moments)
-    return fake_quantised(
+        return fake_quantized(prepared.model, delicate, "mse", rounding="gptq", moments=prepared.moments)
+    return fake_quantized(
         prepared.model,
         bits,
         options.chosen_scales,
@@ -283,7 +283,7 @@ def recorded(options: QuantizeOptions) -> dict[str, Any]:
 
 def _check(model: onnx.ModelProto, options: QuantizeOptions, where: object) -> None:
     if not prunable_initializers(model):
-        raise ModelError("weights to quantise (Conv, ConvTranspose, Gemm, MatMul)", "none", where=where)
+        raise ModelError("weights to quantize (Conv, ConvTranspose, Gemm, MatMul)", "none", where=where)
     least = _LEAST_OPSET if options.weights == "int8" else _LEAST_OPSET_INT4
     if default_opset(model) < least:
         raise ModelError(
@@ -314,7 +314,7 @@ def store(
 def compress(
     model: onnx.ModelProto, options: dict[str, Any], calibration: Callable[[], Iterable[NDArray[np.float32]]] | None
 ) -> onnx.ModelProto:
-    """Quantise as a compressor plug-in; ``max_drop`` and ``labels`` are of mixed weights, ``repair`` of int4."""
+    """Quantize as a compressor plug-in; ``max_drop`` and ``labels`` are of mixed weights, ``repair`` of int4."""
     chosen = {name: value for name, value in options.items() if name not in {"labels", "max_drop", "repair"}}
     batches = calibration or list
     if options.get("weights") == "int4" and options.get("repair") == "auto":

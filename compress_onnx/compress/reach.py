@@ -47,12 +47,12 @@ def expect_plain_order(model: onnx.ModelProto, *, where: object) -> None:
             "plain ONNX",
             f"{len(blocked)} nodes in the layout of one CPU, as {blocked[0].op_type} {blocked[0].name!r}",
             where=where,
-            remedy="Name the file that this one was optimised from, or save it at the runtime's level 'extended'.",
+            remedy="Name the file that this one was optimized from, or save it at the runtime's level 'extended'.",
         )
 
 
 def left_float(model: onnx.ModelProto, *, where: object) -> dict[str, OptionValue]:
-    """Return which weights of a quantised model are floats still, as a recipe keeps it, empty where none are.
+    """Return which weights of a quantized model are floats still, as a recipe keeps it, empty where none are.
 
     Errors
     ------
@@ -63,7 +63,7 @@ def left_float(model: onnx.ModelProto, *, where: object) -> dict[str, OptionValu
     every = weights(model)
     if every and len(reasons) == len(every):
         raise ModelError(
-            "weights that can be quantised",
+            "weights that can be quantized",
             f"none: {_listed([f'{name}, {why}' for name, why in reasons.items()])}",
             where=where,
             remedy="Export it again as plain ONNX: Conv, ConvTranspose, Gemm and MatMul in the main graph.",

@@ -22,7 +22,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.channel_moments import Moments
-from compress_onnx.compress.channel_statistics import activation_bytes, renormalised_moments
+from compress_onnx.compress.channel_statistics import activation_bytes, renormalized_moments
 from compress_onnx.compress.corrections import Correction, corrected, correction, layers
 from compress_onnx.compress.image_pool import ImagePool
 from compress_onnx.compress.reconstruct import reconstructed
@@ -104,7 +104,7 @@ def repaired_towards(
 ) -> RepairOutcome:
     """Return a copy of ``candidate`` repaired as far as that helps on images the repair did not measure.
 
-    ``candidate`` is a pruned or fake-quantised copy of the reference's model, with the same tensor
+    ``candidate`` is a pruned or fake-quantized copy of the reference's model, with the same tensor
     names; if it ``reconstructs``, kept weights of pruned layers move. Memory is bounded by
     :data:`LARGEST_TENSOR_BYTES`, whatever the number of images, and the second moments of the
     layers' inputs.
@@ -128,7 +128,7 @@ def fit(reference: Reference, candidate: onnx.ModelProto, *, progress: Progress 
     seen = _counter(pool.size(judging=False) * (2 if wanted else 1), progress)
     # Where every layer has its BatchNorm, nothing of the baseline is needed.
     targets = reference.layers(wanted, size, seen=seen) if wanted else {}
-    found = renormalised_moments(candidate, sites, pool.batches(size, judging=False), targets=targets, seen=seen)
+    found = renormalized_moments(candidate, sites, pool.batches(size, judging=False), targets=targets, seen=seen)
     return Fit(
         candidate=candidate,
         found=found,

@@ -1,4 +1,4 @@
-"""Symmetric per-channel scales of quantised weights, on plain arrays: by maximum or by squared error. Pure."""
+"""Symmetric per-channel scales of quantized weights, on plain arrays: by maximum or by squared error. Pure."""
 
 from __future__ import annotations
 

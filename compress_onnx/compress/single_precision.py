@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 _OTHER_FLOATS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
-# Attributes that hold an element type: of Cast, of the random operators, of dequantisers.
+# Attributes that hold an element type: of Cast, of the random operators, of dequantizers.
 _TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_dtype"})
 
 

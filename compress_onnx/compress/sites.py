@@ -39,7 +39,7 @@ class NormSite:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LayerSite:
-    """A Conv, ConvTranspose, Gemm or MatMul whose output no BatchNorm renormalises.
+    """A Conv, ConvTranspose, Gemm or MatMul whose output no BatchNorm renormalizes.
 
     ``node`` is that of the model, not a copy; ``weight`` names its float32 initializer, used by this node alone.
     """

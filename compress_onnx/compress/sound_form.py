@@ -1,4 +1,4 @@
-"""The folded form of a model that is quantised: checked against the model, faint channels strengthened."""
+"""The folded form of a model that is quantized: checked against the model, faint channels strengthened."""
 
 from __future__ import annotations
 

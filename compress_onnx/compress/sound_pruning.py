@@ -64,7 +64,7 @@ def expect_sound_pruning(before: onnx.ModelProto, after: onnx.ModelProto, images
 def made_images(model: onnx.ModelProto) -> NDArray[np.float32]:
     """Return seeded random pixels as the model takes them, (N, C, H, W) or (N, H, W, C) float32.
 
-    By its own preprocessing, else within ±2, as normalised images are.
+    By its own preprocessing, else within ±2, as normalized images are.
     """
     takes, known = signature(model), read_embedded(model).preprocessing
     channels_last = known is not None and known.layout == "NHWC"

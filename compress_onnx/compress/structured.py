@@ -24,7 +24,7 @@ from compress_onnx.compress.soundness import expect_finite_weights
 from compress_onnx.compress.surgery import cut, prepared
 from compress_onnx.compress.verify import REPORT, expect_same_function, outputs
 from compress_onnx.errors import ModelError, SelfCheckError
-from compress_onnx.graph import is_quantised, prunable_initializers, weights, with_plain_tensors
+from compress_onnx.graph import is_quantized, prunable_initializers, weights, with_plain_tensors
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
     Errors
     ------
     ModelError
-        if the model is quantised already, holds NaN or infinity, or no channel can be removed.
+        if the model is quantized already, holds NaN or infinity, or no channel can be removed.
     OptionError
         if a pattern of ``exclude`` matches no weight.
     """
@@ -142,14 +142,14 @@ def _expect_same_answers(whole: onnx.ModelProto, smaller: onnx.ModelProto, flow:
             np.moveaxis(weight, axis, 0)[places] = 0
             deaf[name] = weight
     images = made_images(whole)
-    given = outputs(smaller, images, optimised=False)
+    given = outputs(smaller, images, optimized=False)
     expect_same_function(with_weights(whole, deaf), given, images, step="structured pruning")
 
 
 def _check(model: onnx.ModelProto, where: object) -> None:
-    if is_quantised(model):
+    if is_quantized(model):
         raise ModelError(
-            "a float model to prune", "a quantised one", where=where, remedy="Prune first, then quantise the result."
+            "a float model to prune", "a quantized one", where=where, remedy="Prune first, then quantize the result."
         )
     expect_finite_weights(prunable_initializers(model), where=where)
 

@@ -19,7 +19,7 @@ _KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLO
 def typed(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with a type for every float tensor of the main graph; itself where ONNX's inference finds all.
 
-    Without its type a tensor is neither calibrated nor quantised, and the layer that reads it fails.
+    Without its type a tensor is neither calibrated nor quantized, and the layer that reads it fails.
     """
     missing = _untyped(model)
     if not missing:

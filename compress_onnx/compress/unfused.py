@@ -1,4 +1,4 @@
-"""Operators that ONNX Runtime's optimiser wrote into a file, taken apart into those of ONNX."""
+"""Operators that ONNX Runtime's optimizer wrote into a file, taken apart into those of ONNX."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _expect_common_layout(node: onnx.NodeProto, where: object) -> None:
             "operators that any CPU has",
             f"node {node.name or node.output[0]!r}, a {node.op_type} in the block layout of one family of CPUs",
             where=where,
-            remedy="Give the file as it was before ONNX Runtime optimised it.",
+            remedy="Give the file as it was before ONNX Runtime optimized it.",
         )
 
 
@@ -97,7 +97,7 @@ class _Place:
                 "a fused activation among Clip, " + ", ".join(_PARAMETERS),
                 f"{kind or 'none'!r} in node {self.node.name or self.node.output[0]!r}",
                 where=self.where,
-                remedy="Give the file as it was before ONNX Runtime optimised it.",
+                remedy="Give the file as it was before ONNX Runtime optimized it.",
             )
         return self.made(kind, [before], output, **dict(zip(_PARAMETERS[kind], given, strict=False)))
 

@@ -42,7 +42,7 @@ def expect_same_function(
     SelfCheckError
         that names the ``step`` whose model gave them.
     """
-    found = difference(outputs(before, images, optimised=False), given)
+    found = difference(outputs(before, images, optimized=False), given)
     if not found <= _SAME:
         raise SelfCheckError(
             "the source's outputs after a step that changes none",
@@ -65,7 +65,7 @@ def difference(wanted: NDArray[np.floating], given: NDArray[np.floating]) -> flo
 
 
 def expect_explained(
-    reference: onnx.ModelProto, quantised: onnx.ModelProto, seen: Mapping[str, NDArray[np.floating]], ranges: Ranges
+    reference: onnx.ModelProto, quantized: onnx.ModelProto, seen: Mapping[str, NDArray[np.floating]], ranges: Ranges
 ) -> None:
     """Raise where a layer's output, or its input's integers, are worse than their widths explain.
 
@@ -76,7 +76,7 @@ def expect_explained(
     SelfCheckError
         that names the layer and what in it is at fault.
     """
-    for error in layer_errors(reference, quantised, seen, ranges):
+    for error in layer_errors(reference, quantized, seen, ranges):
         if error.input_found > FACTOR * error.input_explained + _TINY:
             raise _fault(error, "the scale and zero point of its input", error.input_found, error.input_explained)
         worst = int(np.argmax(error.found / allowed(error)))
@@ -98,35 +98,35 @@ def _fault(error: LayerError, what: str, found: float, explained: float) -> Self
     return SelfCheckError(
         f"node {node.name or node.output[0]!r} ({node.op_type}) within what {error.bits}-bit weights and 8-bit inputs explain",
         f"{found / max(explained, _TINY):.3g} times that error (mean square), by {what}",
-        where="check of the quantised file",
+        where="check of the quantized file",
         remedy=REPORT,
     )
 
 
 def expect_runs(model: onnx.ModelProto, images: NDArray[np.float32], *, fused: bool) -> None:
-    """Raise unless ONNX Runtime loads a quantised model as written and optimised, with finite and, if ``fused``, like answers.
+    """Raise unless ONNX Runtime loads a quantized model as written and optimized, with finite and, if ``fused``, like answers.
 
-    ``fused`` tells that the optimised model's integers do not saturate on this CPU: then its answers
+    ``fused`` tells that the optimized model's integers do not saturate on this CPU: then its answers
     may differ from the written ones by integer rounding alone.
     """
-    written, optimised = outputs(model, images, optimised=False), outputs(model, images)
-    if not (np.isfinite(written).all() and np.isfinite(optimised).all()):
-        raise SelfCheckError("finite outputs", "NaN or infinity", where="check of the quantised file", remedy=REPORT)
+    written, optimized = outputs(model, images, optimized=False), outputs(model, images)
+    if not (np.isfinite(written).all() and np.isfinite(optimized).all()):
+        raise SelfCheckError("finite outputs", "NaN or infinity", where="check of the quantized file", remedy=REPORT)
     spread = float(written.max().item()) - float(written.min().item()) or 1.0
-    apart = float(np.sqrt(np.mean((written - optimised).astype(np.float64) ** 2)))
+    apart = float(np.sqrt(np.mean((written - optimized).astype(np.float64) ** 2)))
     if fused and apart > _ROUNDING * spread:
         raise SelfCheckError(
-            "the same answers with and without ONNX Runtime's optimiser, up to rounding",
+            "the same answers with and without ONNX Runtime's optimizer, up to rounding",
             f"a difference of {apart / spread:.1%} of their range",
-            where="check of the quantised file",
+            where="check of the quantized file",
             remedy=REPORT,
         )
 
 
-def outputs(model: onnx.ModelProto, images: NDArray[np.float32], *, optimised: bool = True) -> NDArray[np.float32]:
+def outputs(model: onnx.ModelProto, images: NDArray[np.float32], *, optimized: bool = True) -> NDArray[np.float32]:
     """Return what a model gives (N, C) for the images, as many as it takes at once."""
     options, expected = quiet_options(), signature(model)
-    if not optimised:
+    if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with runtime_failures("a model that ONNX Runtime loads and runs", where="check of the result"):
         session = ort.InferenceSession(

@@ -21,7 +21,7 @@ def widened(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:
     """Return a copy in which every DequantizeLinear of a 4-bit initializer reads it through a Cast to 8 bits.
 
     INT4 becomes INT8 and UINT4 becomes UINT8, zero points too. The initializer keeps its 4 bits on
-    disk; the runtime folds the Cast at load, and then its integer kernels fit. Without optimisation
+    disk; the runtime folds the Cast at load, and then its integer kernels fit. Without optimization
     the outputs are bit for bit those of the given graph. A tensor that several nodes read is cast
     once; what is computed or widened already stays as it is.
 
@@ -39,7 +39,7 @@ def widened(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:
             f"opset {_LEAST_OPSET} or newer to widen 4-bit weights",
             f"opset {default_opset(model)}",
             where=where,
-            remedy="Export the float model at opset 21 and quantise it again.",
+            remedy="Export the float model at opset 21 and quantize it again.",
         )
     names = _Names(copy)
     casts = {name: names.fresh(f"{name}_wide") for name in dict.fromkeys(node.input[0] for node in readers)}

@@ -55,15 +55,15 @@ def load(split: str, root: Path) -> ImageSet:
     )
 
 
-def upscaled(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a small grey picture (H, W) uint8, 0 to 16, as (32, 32, 3) uint8 RGB, resized bicubically.
+def upscaled(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a small gray picture (H, W) uint8, 0 to 16, as (32, 32, 3) uint8 RGB, resized bicubically.
 
     The brightest ink, 16, becomes 255.
 
     >>> upscaled(np.full((8, 8), 16, dtype=np.uint8)).max()
     np.uint8(255)
     """
-    bright = np.minimum(grey.astype(np.uint16) * 16, 255).astype(np.uint8)
+    bright = np.minimum(gray.astype(np.uint16) * 16, 255).astype(np.uint8)
     large = np.asarray(Image.fromarray(bright).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     return np.repeat(large[..., None], 3, axis=2)
 

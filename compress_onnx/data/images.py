@@ -1,4 +1,4 @@
-"""A set of labelled or unlabelled images that is decoded only where it is looked at."""
+"""A set of labeled or unlabeled images that is decoded only where it is looked at."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _REMEDY = "Save it with numpy.savez(path, images=uint8 array, labels=integer arr
 def load_npz(path: Path, *, name: str, split: str) -> ImageSet:
     """Read an ``.npz``: ``images`` (N, H, W, 3) or (N, H, W) uint8, ``labels`` (N,) integers, ``class_names`` (C,).
 
-    Grey pictures become RGB with equal channels; sample ids are the row numbers.
+    Gray pictures become RGB with equal channels; sample ids are the row numbers.
 
     Errors
     ------

@@ -1,4 +1,4 @@
-"""Pictures to model inputs and back: resize, scale, normalise. Pure."""
+"""Pictures to model inputs and back: resize, scale, normalize. Pure."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def preprocess(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArr
 
     Each channel becomes ``(pixel / 255 - mean) / std``; a one-channel model gets BT.601 luma.
 
-    >>> grey = Preprocessing(height=1, width=1, mean=(0.5,), std=(0.5,))
-    >>> preprocess(np.full((1, 1, 1, 3), 255, dtype=np.uint8), grey).shape
+    >>> gray = Preprocessing(height=1, width=1, mean=(0.5,), std=(0.5,))
+    >>> preprocess(np.full((1, 1, 1, 3), 255, dtype=np.uint8), gray).shape
     (1, 1, 1, 1)
     """
-    colour = preprocessing.channels > 1
-    values = pixels if colour else ((pixels.astype(np.float32) / np.float32(255)) @ _LUMA)[..., None]
+    color = preprocessing.channels > 1
+    values = pixels if color else ((pixels.astype(np.float32) / np.float32(255)) @ _LUMA)[..., None]
     channel_axis = 1 if preprocessing.layout == "NCHW" else 3
     # One array, changed in place: the formula's three steps, in its order, give its very bits.
     inputs = np.ascontiguousarray(np.moveaxis(values, 3, channel_axis), dtype=np.float32)
     shape = [-1 if axis == channel_axis else 1 for axis in range(4)]
-    if colour:
+    if color:
         inputs /= np.float32(255)
     inputs -= np.asarray(preprocessing.mean, dtype=np.float32).reshape(shape)
     inputs /= np.asarray(preprocessing.std, dtype=np.float32).reshape(shape)

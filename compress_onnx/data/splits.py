@@ -22,7 +22,7 @@ from compress_onnx.records import record
 
 @record
 class CalibrationManifest:
-    """Images that choose quantisation ranges: ids, content hashes, counts per class and the seed.
+    """Images that choose quantization ranges: ids, content hashes, counts per class and the seed.
 
     ``class_counts`` is in label order and empty where the data has no labels.
     """
@@ -63,7 +63,7 @@ def choose_calibration(
 ) -> CalibrationManifest:
     """Choose ``n`` images, balanced over the classes, none of them excluded and no picture twice.
 
-    Unlabelled sets are drawn from uniformly. ``exclude_sha256`` holds content hashes, such as
+    Unlabeled sets are drawn from uniformly. ``exclude_sha256`` holds content hashes, such as
     those of the images a model is evaluated on.
 
     Errors

@@ -75,7 +75,7 @@ def _expect_classifier(proto: onnx.ModelProto, where: str) -> None:
 
 
 def _exported(module: torch.nn.Module, preprocessing: Preprocessing) -> ir.Model:
-    # Two images: a batch of one would be specialised away.
+    # Two images: a batch of one would be specialized away.
     example = torch.zeros(2, preprocessing.channels, preprocessing.height, preprocessing.width)
     try:
         with _quiet():

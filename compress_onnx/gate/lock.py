@@ -161,7 +161,7 @@ def _answers(columns: Columns) -> dict[str, set[int]]:
 
 def _label(image: LockedImage, class_names: Sequence[str]) -> int:
     if not class_names:
-        # Unlabelled images name no classes; the model still numbers them as it did.
+        # Unlabeled images name no classes; the model still numbers them as it did.
         return image.label
     if image.class_name not in class_names:
         raise RecordError(

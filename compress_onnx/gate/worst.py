@@ -12,7 +12,7 @@ from compress_onnx.records import Better, ClassResult, Interval, Measure, undefi
 
 
 def worst_class_change(classes: Sequence[ClassResult], *, asked: int | None = None) -> Measure:
-    """Return the recall change of the class that lost most; undefined without labelled classes.
+    """Return the recall change of the class that lost most; undefined without labeled classes.
 
     The low bound is the lowest of all classes' bounds: *no class lost more than the limit* holds
     when it holds for each of them, and asking each at full level needs no correction
@@ -24,7 +24,7 @@ def worst_class_change(classes: Sequence[ClassResult], *, asked: int | None = No
     """
     judged = sampled(classes)
     if not judged:
-        return undefined("no class has labelled samples", unit="fraction", better=Better.HIGHER)
+        return undefined("no class has labeled samples", unit="fraction", better=Better.HIGHER)
     worst = min(judged, key=lambda result: result.change.value or 0.0)
     return dataclasses.replace(worst.change, interval=_joined(judged, asked or len(judged)))
 

@@ -2,7 +2,7 @@
 
 from compress_onnx.graph.census import (
     Weight,
-    is_quantised,
+    is_quantized,
     out_of_reach,
     prunable_initializers,
     weight_numbers,
@@ -36,7 +36,7 @@ __all__ = [
     "expect_unchanged",
     "float_weights",
     "is_one_file",
-    "is_quantised",
+    "is_quantized",
     "load_model",
     "model_bytes",
     "model_identity",

@@ -65,7 +65,7 @@ def _always(node: onnx.NodeProto, axis: ImageAxis) -> str:
     if node.op_type in _DYNAMIC and axis.carries(node.input[0]):
         return "with one scale for all images of a call"
     if node.op_type == "BatchNormalization" and _in_training(node, axis.opset):
-        return "in training mode, which normalises by the images of a call"
+        return "in training mode, which normalizes by the images of a call"
     return ""
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from compress_onnx.graph.inlining import inlined
-from compress_onnx.graph.kinds import BLOCKED_LAYOUT, FLOATS, PACKED, is_integer, is_quantising
+from compress_onnx.graph.kinds import BLOCKED_LAYOUT, FLOATS, PACKED, is_integer, is_quantizing
 from compress_onnx.graph.packed import block_nonzero, block_numbers, bnb4_nonzero, bnb4_numbers, without_filling
 from compress_onnx.graph.regions import Region, Term, regions
 from compress_onnx.graph.roots import Roots, foreign_kind, keeps_zeros, roots, size, unmoved
@@ -37,7 +37,7 @@ class Weight:
     """One weight tensor of a model: the name it is stored under and the operators that it reaches.
 
     ``bits`` is the width of a stored element; ``elements`` and ``nonzero`` count the values that
-    reach an operator, where a quantised value equal to its zero point is zero. ``place`` is empty in
+    reach an operator, where a quantized value equal to its zero point is zero. ``place`` is empty in
     the main graph and else says what the tensor lies in.
     """
 
@@ -80,7 +80,7 @@ class Tally:
 
 
 def weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
-    """Return the census: every weight tensor, quantised or not, in graph order of first use, shared ones once."""
+    """Return the census: every weight tensor, quantized or not, in graph order of first use, shared ones once."""
     return described(tallied(regions(inlined(model))))
 
 
@@ -176,8 +176,8 @@ def _nonzero_float(term: Term) -> NDArray[np.bool_]:
         inputs = [None if one is None else value(one) for one in term.inputs]
         data, scale = inputs[0], inputs[1]
         if data is not None and scale is not None:
-            centred = data.astype(np.float32) != shift(node, inputs)
-            return np.asarray(centred & (spread(node, scale, data.shape) != 0))
+            centered = data.astype(np.float32) != shift(node, inputs)
+            return np.asarray(centered & (spread(node, scale, data.shape) != 0))
     return np.asarray(value(term) != 0)
 
 
@@ -311,9 +311,9 @@ def _names(tensors: Sequence[Term]) -> list[str]:
     ]
 
 
-def is_quantised(model: onnx.ModelProto) -> bool:
-    """Tell whether a model computes with quantised values or holds weights as integers, wherever they lie."""
+def is_quantized(model: onnx.ModelProto) -> bool:
+    """Tell whether a model computes with quantized values or holds weights as integers, wherever they lie."""
     found = regions(model)
-    if any(is_quantising(node) for region in found for _, node in region.walk()):
+    if any(is_quantizing(node) for region in found for _, node in region.walk()):
         return True
     return any(kind_of(tensor) not in FLOATS for use in uses(found) for tensor in roots(use.term).tensors)

@@ -19,7 +19,7 @@ from onnx import TensorProto
 from compress_onnx.errors import ModelError
 from compress_onnx.graph.external import extents
 
-# protobuf cannot serialise more than 2 GiB; image classifiers for CPU boxes stay far below.
+# protobuf cannot serialize more than 2 GiB; image classifiers for CPU boxes stay far below.
 MAX_BYTES = 2**31 - 1
 # An external tensor has to name its location: a file without these bytes has none, and need not be parsed.
 _NEEDLE = b"location"
@@ -53,7 +53,7 @@ class WholeModel:
         """
         return _parsed(self.held, self.path) if isinstance(self.held, bytes) else self.held
 
-    def serialised(self) -> bytes:
+    def serialized(self) -> bytes:
         """Return the bytes of one file that holds everything."""
         return self.held if isinstance(self.held, bytes) else bytes(self.held.SerializeToString(deterministic=True))
 

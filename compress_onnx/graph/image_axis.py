@@ -19,7 +19,7 @@ from compress_onnx.graph.signature import default_opset
 _IMAGES = "images of the call"
 # Shapes and axes are small integers; weights only slow inference down.
 _LARGEST_CONSTANT = 1_024
-# protobuf cannot serialise more, and inference serialises.
+# protobuf cannot serialize more, and inference serializes.
 _MAX_BYTES = 2**31 - 1
 # What they return tells of shapes, not of pictures.
 _SHAPE_ONLY = frozenset({"Shape", "Size"})

@@ -102,11 +102,11 @@ _MICROSOFT_SLOTS: dict[str, tuple[Slot, ...]] = {
     "MatMulNBits": (Slot(weight=1),),
     "MatMulBnb4": (Slot(weight=1),),
 }
-# ONNX's own layers, which the quantiser knows.
+# ONNX's own layers, which the quantizer knows.
 WEIGHTED_OPS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _LINEAR = frozenset({"LinearClassifier", "LinearRegressor"})
 PACKED = frozenset({"MatMulNBits", "MatMulBnb4"})
-# These quantise their float input themselves, by what it holds.
+# These quantize their float input themselves, by what it holds.
 SELF_QUANTISING = frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeMatMul"})
 _QUANTISED_NAMES = frozenset(
     {
@@ -140,8 +140,8 @@ def is_integer(slot: Slot) -> bool:
     return slot.zero is not None
 
 
-def is_quantising(node: NodeProto) -> bool:
-    """Tell whether a node makes or uses quantised values."""
+def is_quantizing(node: NodeProto) -> bool:
+    """Tell whether a node makes or uses quantized values."""
     if node.domain not in STANDARD | MICROSOFT:
         return False
     kind = node.op_type

@@ -12,7 +12,7 @@ def hidden_names(model: onnx.ModelProto) -> list[str]:
     """Return where initializers of branches and bodies are called as something outside, in words.
 
     ONNX forbids it and its checker does not look. The runtime takes the inner value or the outer one by what the
-    other branch reads and by how far it optimises, so that such a model has no answer of its own.
+    other branch reads and by how far it optimizes, so that such a model has no answer of its own.
     """
     return [f"{name!r} in {place} and outside it" for name, place in _hidden(model.graph, set())]
 

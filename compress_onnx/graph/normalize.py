@@ -31,7 +31,7 @@ def normalized(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy in plain form, which computes the same; a model in that form is equal to its copy.
 
     Functions are inlined, the runtime's fused operators taken apart, sparse tensors made dense, Constant nodes made initializers, constants computed
-    and stored, and initializers are no inputs. Quantised weights stay as they are.
+    and stored, and initializers are no inputs. Quantized weights stay as they are.
     """
     copy = with_plain_tensors(model)
     without_constant_identities(copy)
@@ -116,7 +116,7 @@ def without_constant_identities(model: onnx.ModelProto) -> None:
 def with_stored_constants(model: onnx.ModelProto) -> None:
     """Store what weights, biases and statistics are made of by constant nodes, and drop those nodes and the constants that only they read.
 
-    Left are what is quantised, outputs, and what only moves its sources and is larger, or of which
+    Left are what is quantized, outputs, and what only moves its sources and is larger, or of which
     another node reads the sources too: one tensor stays one tensor. What is made of one tensor takes its name.
     """
     readers = Counter(_names_read(model.graph))
@@ -142,7 +142,7 @@ def with_stored_constants(model: onnx.ModelProto) -> None:
 
 
 def _parameters(found: Sequence[Region]) -> Iterator[Term]:
-    """Yield the constants that operators with weights and normalisations take, and those these are made of."""
+    """Yield the constants that operators with weights and normalizations take, and those these are made of."""
     seen: set[Term] = set()
     for region in found:
         for node in region.nodes:

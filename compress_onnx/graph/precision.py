@@ -129,12 +129,12 @@ def _activation(use: Use) -> tuple[str | None, bool]:
         point = node.input[slot.point] if slot.point is not None and len(node.input) > slot.point else ""
         found = _integer_kind(use.region, name, point)
         return found.bits, found.dynamic
-    source = _dequantiser(use.region, name)
+    source = _dequantizer(use.region, name)
     if source is None:
         return None, False
-    region, quantised = source
-    point = quantised.input[2] if len(quantised.input) > 2 else ""
-    found = _integer_kind(region, quantised.input[0], point)
+    region, quantized = source
+    point = quantized.input[2] if len(quantized.input) > 2 else ""
+    found = _integer_kind(region, quantized.input[0], point)
     return found.bits, found.dynamic
 
 
@@ -144,7 +144,7 @@ class _Kind:
     dynamic: bool
 
 
-def _dequantiser(region: Region, name: str) -> tuple[Region, NodeProto] | None:
+def _dequantizer(region: Region, name: str) -> tuple[Region, NodeProto] | None:
     while (made := region.maker(name)) is not None:
         region, node = made
         if node.op_type == "DequantizeLinear":

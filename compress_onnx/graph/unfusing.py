@@ -1,4 +1,4 @@
-"""The runtime's fused operators taken apart into plain ONNX: what an optimised graph was before it was saved."""
+"""The runtime's fused operators taken apart into plain ONNX: what an optimized graph was before it was saved."""
 
 from __future__ import annotations
 

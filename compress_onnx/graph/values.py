@@ -145,7 +145,7 @@ def _identity(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
     return _first(inputs)
 
 
-# --------------------------------------------------------------------------------- quantisation
+# --------------------------------------------------------------------------------- quantization
 
 
 def spread(node: NodeProto, parameter: Array, shape: tuple[int, ...]) -> Array:
@@ -159,12 +159,12 @@ def spread(node: NodeProto, parameter: Array, shape: tuple[int, ...]) -> Array:
     return parameter.repeat(block, axis)[(*[slice(None)] * axis, slice(shape[axis]))] if block else parameter
 
 
-def _dequantised(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
+def _dequantized(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
     data, scale = _first(inputs), inputs[1]
     if scale is None:
         raise UnknownValueError(node.op_type)
-    centred = data.astype(np.float32) - shift(node, inputs)
-    return np.asarray(centred * spread(node, scale, data.shape).astype(np.float32), dtype=scale.dtype)
+    centered = data.astype(np.float32) - shift(node, inputs)
+    return np.asarray(centered * spread(node, scale, data.shape).astype(np.float32), dtype=scale.dtype)
 
 
 def shift(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
@@ -173,7 +173,7 @@ def shift(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
     return np.zeros((), np.float32) if point is None else spread(node, point, _first(inputs).shape).astype(np.float32)
 
 
-def _quantised(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
+def _quantized(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
     data, scale = _first(inputs).astype(np.float32), inputs[1]
     kind = attribute(node, "output_dtype", 0) or TensorProto.UINT8
     target = inputs[2].dtype if len(inputs) > 2 and inputs[2] is not None else helper.tensor_dtype_to_np_dtype(kind)
@@ -207,11 +207,11 @@ def _guarded(function: Callable[[NodeProto, Sequence[Array | None]], Array]) -> 
 
 _OWN: dict[str, Callable[[NodeProto, Sequence[Array | None]], Array]] = {
     "Concat": _guarded(_concat),
-    "DequantizeLinear": _guarded(_dequantised),
+    "DequantizeLinear": _guarded(_dequantized),
     "Flatten": _guarded(_flatten),
     "Identity": _guarded(_identity),
     "OneHot": _guarded(_one_hot),
-    "QuantizeLinear": _guarded(_quantised),
+    "QuantizeLinear": _guarded(_quantized),
     "Reshape": _guarded(_reshape),
     "Squeeze": _guarded(_squeeze),
     "Transpose": _guarded(_transpose),

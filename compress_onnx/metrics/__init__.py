@@ -14,7 +14,7 @@ from compress_onnx.metrics.divergence import jensen_shannon, kullback_leibler, o
 from compress_onnx.metrics.flips import flip_kinds, flip_summary
 from compress_onnx.metrics.pair import LogitPair
 from compress_onnx.metrics.pattern import class_pattern
-from compress_onnx.metrics.saliency_group import map_similarities, saliency_group, summarised
+from compress_onnx.metrics.saliency_group import map_similarities, saliency_group, summarized
 from compress_onnx.metrics.uncertainty import uncertainty_shift
 
 __all__ = [
@@ -35,6 +35,6 @@ __all__ = [
     "most_changed",
     "output_divergence",
     "saliency_group",
-    "summarised",
+    "summarized",
     "uncertainty_shift",
 ]

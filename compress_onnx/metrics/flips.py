@@ -24,7 +24,7 @@ def flip_kinds(
     """Name what happened to each sample, (N,) str of :class:`FlipKind` values.
 
     Right to wrong is negative, wrong to right positive, wrong to another wrong lateral; without
-    labels a flip is unlabelled, while an unchanged class is the same whatever is true.
+    labels a flip is unlabeled, while an unchanged class is the same whatever is true.
 
     >>> flip_kinds(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 2]), np.array([0, 0, 0, 0])).tolist()
     ['same', 'negative', 'positive', 'lateral']

@@ -118,11 +118,11 @@ def difference_bounds(lost: Counts, won: Counts, n: Counts, level: float = LEVEL
 def _wilson_bounds(p: NDArray[np.float64], n: NDArray[np.float64], level: float) -> Bounds:
     """Return the p' with ``|p - p'| = z sqrt(p' (1 - p') / n)``."""
     z_squared = normal_quantile(level) ** 2
-    centre = p + z_squared / (2 * n)
+    center = p + z_squared / (2 * n)
     half = np.sqrt(z_squared * (p * (1 - p) / n + z_squared / (4 * n * n)))
     scale = 1 + z_squared / n
     # The ends are exact by algebra; rounding must not push the estimate out of its own interval.
-    return np.where(p <= 0, 0.0, (centre - half) / scale), np.where(p >= 1, 1.0, (centre + half) / scale)
+    return np.where(p <= 0, 0.0, (center - half) / scale), np.where(p >= 1, 1.0, (center + half) / scale)
 
 
 def _square_and_add(

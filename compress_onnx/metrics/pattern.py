@@ -36,7 +36,7 @@ def class_pattern(
     (:func:`homogeneity`) is compared with its values after ``permutations`` random reassignments of
     the samples to the classes, sizes kept; the p-value counts the observed one among them (Phipson &
     Smyth 2010). Where classes also flip equally often the test is exact; because the statistic is
-    studentised it keeps its level approximately where some classes merely flip more, in both
+    studentized it keeps its level approximately where some classes merely flip more, in both
     directions (Chung & Romano 2013, Annals of Statistics 41, 484-507). ``rng`` draws the
     reassignments, by default one of the default seed.
 
@@ -74,7 +74,7 @@ def class_pattern(
 def homogeneity(
     lost: NDArray[np.int64], won: NDArray[np.int64], support: NDArray[np.int64]
 ) -> NDArray[np.float64] | np.float64:
-    """Return the studentised spread of the classes' net changes, over the last axis (K,).
+    """Return the studentized spread of the classes' net changes, over the last axis (K,).
 
     ``sum_k (D_k - n_k D / n)^2 / V_k`` with D_k = won - lost. V_k is what chance alone would spread:
     the class's exchange e_k (twice the smaller of lost and won, plus the common change's share, at

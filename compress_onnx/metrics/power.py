@@ -46,8 +46,8 @@ def detectable_loss(support: int, discordant: int, *, alpha: float = ALPHA, powe
 
 def _power(loss: float, support: int, discordance: float, alpha: float) -> float:
     psi = max(discordance, loss)
-    centre, reach = support * psi, _REACH * math.sqrt(support * psi * (1 - psi)) + _REACH
-    m = np.arange(max(0, math.floor(centre - reach)), min(support, math.ceil(centre + reach)) + 1)
+    center, reach = support * psi, _REACH * math.sqrt(support * psi * (1 - psi)) + _REACH
+    m = np.arange(max(0, math.floor(center - reach)), min(support, math.ceil(center + reach)) + 1)
     critical = _critical(m, alpha)
     found = np.where(critical > m, 0.0, bdtrc(np.minimum(critical, m) - 1, m, min(1.0, (psi + loss) / (2 * psi))))
     return float((_binomial(m, support, psi) * found).sum())

@@ -21,7 +21,7 @@ Outputs: TypeAlias = "NDArray[np.floating[Any]]"
 # What float32 can tell from zero beside one; the floor scikit-learn's log_loss uses for float32.
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 SUM_TOLERANCE = 1e-3
-# A softmax quantised to 256 levels misses a sum of 1 by up to half a level per class.
+# A softmax quantized to 256 levels misses a sum of 1 by up to half a level per class.
 QUANTISED_SUM_TOLERANCE = 0.2
 # Elements worked on at once, 4 MiB in float64: stays in cache and keeps memory flat.
 _BLOCK = 2**19
@@ -110,7 +110,7 @@ def as_probabilities(outputs: Outputs) -> NDArray[np.float64]:
 def output_kinds(baseline: Outputs, candidate: Outputs) -> tuple[OutputKind, OutputKind]:
     """Return what both models give, (N, C) each.
 
-    Where one gives probabilities, the other is allowed the coarser sums of a quantised softmax.
+    Where one gives probabilities, the other is allowed the coarser sums of a quantized softmax.
 
     >>> output_kinds(np.array([[0.5, 0.5]]), np.array([[0.5, 0.45]]))
     (<OutputKind.PROBABILITIES: 'probabilities'>, <OutputKind.PROBABILITIES: 'probabilities'>)
@@ -122,7 +122,7 @@ def output_kinds(baseline: Outputs, candidate: Outputs) -> tuple[OutputKind, Out
 def log_probabilities(outputs: Outputs, kind: OutputKind) -> NDArray[np.float64]:
     """Return finite log-probabilities (N, C) in nats.
 
-    Probabilities are scaled to sum 1 and raised to :data:`SMALLEST_PROBABILITY`: a quantised
+    Probabilities are scaled to sum 1 and raised to :data:`SMALLEST_PROBABILITY`: a quantized
     softmax answers 0, and its logarithm would end every mean.
 
     >>> log_probabilities(np.array([[1.0, 0.0]]), OutputKind.PROBABILITIES).round(2).tolist()

@@ -1,6 +1,6 @@
 """Does confidence keep its word: reliability bins and expected calibration error (ECE).
 
-This is *confidence* calibration; the calibration that chooses quantisation ranges is another thing.
+This is *confidence* calibration; the calibration that chooses quantization ranges is another thing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Similarity of attribution maps summarised over a group of samples."""
+"""Similarity of attribution maps summarized over a group of samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from compress_onnx.metrics.saliency_similarity import (
     Maps,
     cosine,
     diagonal_px,
-    normalised,
+    normalized,
     scaled_measures,
     spearman,
     top_k_overlap,
@@ -38,8 +38,8 @@ MEASURES = {
     "top_k_overlap": (FRACTION, Better.HIGHER),
     "ssim": (SIMILARITY, Better.HIGHER),
     "cosine": (COSINE, Better.HIGHER),
-    "centre_shift": (DIAGONALS, Better.LOWER),
-    "centre_shift_px": (PIXELS, Better.LOWER),
+    "center_shift": (DIAGONALS, Better.LOWER),
+    "center_shift_px": (PIXELS, Better.LOWER),
 }
 # Pixels compared at once: their intermediate arrays stay within a core's cache, which is twice as fast.
 _BLOCK = 2**15
@@ -54,8 +54,8 @@ class MapSimilarities:
     top_k_overlap: NDArray[np.float64]
     ssim: NDArray[np.float64]
     cosine: NDArray[np.float64]
-    centre_shift: NDArray[np.float64]
-    centre_shift_px: NDArray[np.float64]
+    center_shift: NDArray[np.float64]
+    center_shift_px: NDArray[np.float64]
 
     def columns(self, names: Sequence[str] = tuple(MEASURES)) -> NDArray[np.float64]:
         """Return the measures side by side, (N, M)."""
@@ -93,13 +93,13 @@ def joined(parts: Sequence[MapSimilarities]) -> MapSimilarities:
     return MapSimilarities(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in MEASURES})
 
 
-def summarised(
+def summarized(
     similarities: MapSimilarities, mask: NDArray[np.bool_], rng: np.random.Generator
 ) -> SaliencyGroup | None:
     """Return the means over the samples in ``mask`` (N,) with BCa bootstrap intervals; ``None`` if it is empty.
 
     >>> maps = np.arange(64.0).reshape(1, 8, 8)
-    >>> summarised(map_similarities(maps, maps), np.array([True]), np.random.default_rng(0)).ssim.value
+    >>> summarized(map_similarities(maps, maps), np.array([True]), np.random.default_rng(0)).ssim.value
     1.0
     """
     n = int(np.count_nonzero(mask))
@@ -118,9 +118,9 @@ def summarised(
 def saliency_group(
     baseline_maps: Maps, candidate_maps: Maps, mask: NDArray[np.bool_], rng: np.random.Generator
 ) -> SaliencyGroup | None:
-    """Summarise the similarity of (N, H, W) maps over the samples in ``mask`` (N,); ``None`` if it is empty.
+    """Summarize the similarity of (N, H, W) maps over the samples in ``mask`` (N,); ``None`` if it is empty.
 
-    For several groups of the same maps, call :func:`map_similarities` once and :func:`summarised`
+    For several groups of the same maps, call :func:`map_similarities` once and :func:`summarized`
     per group.
 
     >>> maps = np.arange(64.0).reshape(1, 8, 8)
@@ -130,14 +130,14 @@ def saliency_group(
     if not mask.any():
         return None
     chosen = map_similarities(baseline_maps[mask], candidate_maps[mask])
-    return summarised(chosen, np.ones(int(np.count_nonzero(mask)), dtype=np.bool_), rng)
+    return summarized(chosen, np.ones(int(np.count_nonzero(mask)), dtype=np.bool_), rng)
 
 
 def _compared(a: Maps, b: Maps) -> MapSimilarities:
-    scaled = scaled_measures(normalised(a), normalised(b))
+    scaled = scaled_measures(normalized(a), normalized(b))
     return MapSimilarities(
         **scaled,
-        centre_shift=scaled["centre_shift_px"] / diagonal_px(*a.shape[1:]),
+        center_shift=scaled["center_shift_px"] / diagonal_px(*a.shape[1:]),
         spearman=spearman(a, b),
         top_k_overlap=top_k_overlap(a, b),
         cosine=cosine(a, b),

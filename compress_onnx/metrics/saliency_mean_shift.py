@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from compress_onnx.metrics.intervals import LEVEL
 from compress_onnx.metrics.measures import FRACTION
-from compress_onnx.metrics.saliency_similarity import Maps, normalised
+from compress_onnx.metrics.saliency_similarity import Maps, normalized
 from compress_onnx.metrics.sign_flips import LEAST_SAMPLES, SignFlips
 from compress_onnx.records import Better, ClassAttention, Interval, Measure, ShiftVerdict, SystematicShift, undefined
 
@@ -27,7 +27,7 @@ SIGNIFICANT = 0.05
 # Cohen's (1988) small effect. A mean difference of a fifth of the usual difference is the least that shows in single
 # pictures; with thousands of pictures far smaller ones are beyond chance and mean nothing.
 SMALL_EFFECT = 0.2
-EFFECT = "standardised mean difference"
+EFFECT = "standardized mean difference"
 TOO_FEW = f"at least {LEAST_SAMPLES} samples are needed for the sign-flip test"
 # Groups of the jackknife: 19 degrees of freedom, and sums of 20 maps.
 _GROUPS = 20
@@ -35,7 +35,7 @@ _GROUPS = 20
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MeanMaps:
-    """Means of normalised maps over the counted samples, each (h, w): float32, ``significant`` bool.
+    """Means of normalized maps over the counted samples, each (h, w): float32, ``significant`` bool.
 
     ``difference`` is candidate minus baseline.
     """
@@ -59,8 +59,8 @@ class MeanShift:
         self._counts = np.zeros(_GROUPS)
 
     def cells(self, maps: Maps) -> NDArray[np.float64]:
-        """Return maps (B, H, W) normalised and averaged over cells, (B, h, w)."""
-        return block_means(normalised(maps), self.cell_px)
+        """Return maps (B, H, W) normalized and averaged over cells, (B, h, w)."""
+        return block_means(normalized(maps), self.cell_px)
 
     def add(self, baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> None:
         """Take in pairs of maps (B, h, w) as :meth:`cells` makes them."""
@@ -100,7 +100,7 @@ class MeanShift:
             ),
             effect=effect,
             explained=explained,
-            largest_effect=float(np.abs(_standardised(flips.total, flips.squares, flips.n)).max()),
+            largest_effect=float(np.abs(_standardized(flips.total, flips.squares, flips.n)).max()),
             classes=classes,
         )
 
@@ -145,7 +145,7 @@ def effects(
     [1.0, 1.0]
     """
     count = np.asarray(n)
-    r_squared = _standardised(total, squares, count) ** 2
+    r_squared = _standardized(total, squares, count) ** 2
     cells = np.where(squares > 0, (count * r_squared - 1) / (count - 1), 0.0)
     weights = squares.sum(axis=-1)
     explained = np.divide((cells * squares).sum(axis=-1), weights, out=np.zeros_like(weights), where=weights > 0)
@@ -184,7 +184,7 @@ def untested(reason: str, *, n: int, classes: tuple[ClassAttention, ...] = ()) -
     )
 
 
-def _standardised(
+def _standardized(
     total: NDArray[np.float64], squares: NDArray[np.float64], n: NDArray[np.float64] | int
 ) -> NDArray[np.float64]:
     """Return the mean over the root mean square of each cell's differences, -1 to 1; 0 for a cell without any."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCALE = "fraction"
 DEVIATION = "mean_absolute_deviation"
 FURTHER = tuple(field.name for field in dataclasses.fields(SaliencyScale))
-NO_LENGTH = "the randomised ceiling does not lie beyond the noise floor"
+NO_LENGTH = "the randomized ceiling does not lie beyond the noise floor"
 NO_SAMPLES = "there are no samples"
 
 

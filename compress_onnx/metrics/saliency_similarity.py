@@ -6,12 +6,12 @@ every pair, never NaN. A *flat* map (all pixels equal, as a dead network gives) 
 =====================  ==========  ========================================
 measure                both flat   one flat
 =====================  ==========  ========================================
-deviation              0           mean of the other, normalised map
+deviation              0           mean of the other, normalized map
 rank correlation       1           0
 overlap of the top     1           the overlap of a random choice, k / (H W)
 structural similarity  1           of the other map with an empty one
 cosine (all-zero map)  1           0
-centre of mass         0           its centre is the picture's middle
+center of mass         0           its center is the picture's middle
 =====================  ==========  ========================================
 """
 
@@ -36,10 +36,10 @@ _C1, _C2 = 0.01**2, 0.03**2
 TOP_FRACTION = 0.1
 
 
-def normalised(maps: Maps) -> NDArray[np.float64]:
+def normalized(maps: Maps) -> NDArray[np.float64]:
     """Scale each map to 0 to 1 by its minimum and maximum; a flat map becomes all 0.
 
-    >>> normalised(np.array([[[1.0, 3.0]], [[5.0, 5.0]]])).tolist()
+    >>> normalized(np.array([[[1.0, 3.0]], [[5.0, 5.0]]])).tolist()
     [[[0.0, 1.0]], [[0.0, 0.0]]]
     """
     wide = maps.astype(np.float64)
@@ -60,12 +60,12 @@ def flat(maps: Maps) -> NDArray[np.bool_]:
 
 
 def mean_absolute_deviation(a: Maps, b: Maps) -> NDArray[np.float64]:
-    """Return the mean absolute difference (N,) of the normalised maps, 0 (equal) to 1.
+    """Return the mean absolute difference (N,) of the normalized maps, 0 (equal) to 1.
 
     >>> mean_absolute_deviation(np.array([[[0.0, 2.0]]]), np.array([[[0.0, 9.0]]])).tolist()
     [0.0]
     """
-    return np.asarray(np.abs(normalised(a) - normalised(b)).mean(axis=(1, 2)))
+    return np.asarray(np.abs(normalized(a) - normalized(b)).mean(axis=(1, 2)))
 
 
 def spearman(a: Maps, b: Maps) -> NDArray[np.float64]:
@@ -100,7 +100,7 @@ def top_k_overlap(a: Maps, b: Maps, fraction: float = TOP_FRACTION) -> NDArray[n
 
 
 def ssim(a: Maps, b: Maps) -> NDArray[np.float64]:
-    """Return the structural similarity (N,) of the normalised maps, -1 to 1 (equal).
+    """Return the structural similarity (N,) of the normalized maps, -1 to 1 (equal).
 
     Mean over all whole windows of 7 x 7 pixels, equal weights, data range 1 (Wang, Bovik, Sheikh &
     Simoncelli 2004); along a side shorter than 7 pixels the window is that side.
@@ -108,11 +108,11 @@ def ssim(a: Maps, b: Maps) -> NDArray[np.float64]:
     >>> ssim(np.eye(8)[None], np.eye(8)[None]).round(6).tolist()
     [1.0]
     """
-    return _structural(normalised(a), normalised(b))
+    return _structural(normalized(a), normalized(b))
 
 
 def cosine(a: Maps, b: Maps) -> NDArray[np.float64]:
-    """Return the cosine (N,) of the angle between the maps as vectors, -1 to 1, not normalised before.
+    """Return the cosine (N,) of the angle between the maps as vectors, -1 to 1, not normalized before.
 
     An all-zero map has no direction: 1 with another such map, 0 with any other.
 
@@ -122,19 +122,19 @@ def cosine(a: Maps, b: Maps) -> NDArray[np.float64]:
     return _correlation(_unit_peak(_rows(a)), _unit_peak(_rows(b)))
 
 
-def centre_shift_px(a: Maps, b: Maps) -> NDArray[np.float64]:
-    """Return how far the centre of mass of the normalised map moved (N,), in pixels.
+def center_shift_px(a: Maps, b: Maps) -> NDArray[np.float64]:
+    """Return how far the center of mass of the normalized map moved (N,), in pixels.
 
-    The centre is the mean row and column, weighted by the map; a flat map's is the middle of the picture.
+    The center is the mean row and column, weighted by the map; a flat map's is the middle of the picture.
 
-    >>> centre_shift_px(np.array([[[1.0, 0.0, 0.0]]]), np.array([[[0.0, 0.0, 1.0]]])).tolist()
+    >>> center_shift_px(np.array([[[1.0, 0.0, 0.0]]]), np.array([[[0.0, 0.0, 1.0]]])).tolist()
     [2.0]
     """
-    return _moved(normalised(a), normalised(b))
+    return _moved(normalized(a), normalized(b))
 
 
 def diagonal_px(height: int, width: int) -> float:
-    """Return the distance of opposite corner pixels' centres, 1 for a single pixel: the largest shift there is.
+    """Return the distance of opposite corner pixels' centers, 1 for a single pixel: the largest shift there is.
 
     >>> diagonal_px(4, 5)
     5.0
@@ -143,15 +143,15 @@ def diagonal_px(height: int, width: int) -> float:
 
 
 def scaled_measures(x: NDArray[np.float64], y: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return what is measured on maps (N, H, W) already normalised, by name, each (N,).
+    """Return what is measured on maps (N, H, W) already normalized, by name, each (N,).
 
     >>> sorted(scaled_measures(np.eye(8)[None], np.eye(8)[None]))
-    ['centre_shift_px', 'mean_absolute_deviation', 'ssim']
+    ['center_shift_px', 'mean_absolute_deviation', 'ssim']
     """
     return {
         "mean_absolute_deviation": np.abs(x - y).mean(axis=(1, 2)),
         "ssim": _structural(x, y),
-        "centre_shift_px": _moved(x, y),
+        "center_shift_px": _moved(x, y),
     }
 
 
@@ -215,12 +215,12 @@ def _windows(side: int) -> NDArray[np.float64]:
 
 
 def _moved(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    moved = _centres(y) - _centres(x)
+    moved = _centers(y) - _centers(x)
     return np.asarray(np.hypot(moved[:, 0], moved[:, 1]))
 
 
-def _centres(mass: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the centre of mass (N, 2), row and column in pixels; the middle where there is no mass."""
+def _centers(mass: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the center of mass (N, 2), row and column in pixels; the middle where there is no mass."""
     height, width = mass.shape[1:]
     along_rows, along_columns = mass.sum(axis=2), mass.sum(axis=1)
     total = along_rows.sum(axis=1, keepdims=True)

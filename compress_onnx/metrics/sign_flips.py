@@ -31,7 +31,7 @@ _ROWS = 256
 class SignFlipTest:
     """The outcome: ``p_value`` that no cell moved, and per cell its p-value and what false discovery leaves.
 
-    ``p_value`` compares the largest standardised sum over all cells with the largest of each random
+    ``p_value`` compares the largest standardized sum over all cells with the largest of each random
     sign pattern: exact for symmetric differences, whatever the dependence. ``cell_p`` (P,)
     compares each cell's with those of all cells and patterns together (Storey & Tibshirani 2003);
     ``significant`` (P,) bool follows by Benjamini and Hochberg.

@@ -68,7 +68,7 @@ def fitted_temperature(outputs: Outputs, labels: NDArray[np.int64], kind: Output
     """
     if len(outputs) == 0:
         return None
-    blocks = [_centred(outputs[rows], labels[rows], kind) for rows in row_blocks(outputs.shape)]
+    blocks = [_centered(outputs[rows], labels[rows], kind) for rows in row_blocks(outputs.shape)]
 
     def slope(log_t: float) -> float:
         return sum(_slope(block, np.exp(-log_t)) for block in blocks) / len(outputs)
@@ -136,7 +136,7 @@ def _logits(outputs: Outputs, kind: OutputKind) -> Outputs:
     return outputs if kind is OutputKind.LOGITS else log_probabilities(outputs, kind)
 
 
-def _centred(outputs: Outputs, labels: NDArray[np.int64], kind: OutputKind) -> NDArray[np.float32]:
+def _centered(outputs: Outputs, labels: NDArray[np.int64], kind: OutputKind) -> NDArray[np.float32]:
     """Return logits minus the true class's, (M, C): the slope needs nothing else, and float32 suffices."""
     z = _logits(outputs, kind).astype(np.float64)
     z -= z[np.arange(len(z)), labels][:, None]
@@ -144,9 +144,9 @@ def _centred(outputs: Outputs, labels: NDArray[np.int64], kind: OutputKind) -> N
     return np.clip(z, -_LARGEST, _LARGEST, out=z).astype(np.float32)
 
 
-def _slope(centred: NDArray[np.float32], inverse: float) -> float:
-    """Return the sum over samples of ``-d NLL / d (1 / T)``, minus each mean of the centred logits."""
-    weights = (centred - centred.max(axis=1, keepdims=True)) * np.float32(inverse)
+def _slope(centered: NDArray[np.float32], inverse: float) -> float:
+    """Return the sum over samples of ``-d NLL / d (1 / T)``, minus each mean of the centered logits."""
+    weights = (centered - centered.max(axis=1, keepdims=True)) * np.float32(inverse)
     np.exp(weights, out=weights)
-    expected = np.einsum("nc,nc->n", weights, centred) / weights.sum(axis=1)
+    expected = np.einsum("nc,nc->n", weights, centered) / weights.sum(axis=1)
     return float(expected.sum(dtype=np.float64))

@@ -1,8 +1,8 @@
 """What the runtime's integer kernels add up, with and without int16 saturation, bit for bit.
 
-Without VNNI the x86-64 kernels multiply with ``vpmaddubsw``: two neighbouring products of a uint8
+Without VNNI the x86-64 kernels multiply with ``vpmaddubsw``: two neighboring products of a uint8
 and an int8 are added in int16, what does not fit stops at -32,768 or 32,767, and the pairs are
-summed in int32. Neighbours are the elements 2j and 2j + 1 along K, an odd K is padded with zero,
+summed in int32. Neighbors are the elements 2j and 2j + 1 along K, an odd K is padded with zero,
 and no zero point is taken off before. Measured on AVX2-only CPUs and under ``qemu-x86_64 -cpu
 Haswell``; which kernels do this stands in :mod:`~compress_onnx.ort.kernels`.
 """

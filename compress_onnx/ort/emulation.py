@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from compress_onnx.errors import ModelError
 from compress_onnx.ort.kernels import SLOTS, IntegerNode, integer_nodes
-from compress_onnx.ort.requantisation import result_of
+from compress_onnx.ort.requantization import result_of
 from compress_onnx.ort.session import fused_model, open_session, runtime_failures
 from compress_onnx.ort.stages import Stage, key_of, staged
 from compress_onnx.ort.types import declare_types, element_types, types_of
@@ -40,7 +40,7 @@ _ELEMENTWISE = frozenset(
     }
 )
 _INTEGER = re.compile(r"^(Q[A-Z]|Quantize|Dequantize|DynamicQuantize)|Integer|NBits")
-# MatMulNBits quantises its activations to int8 at this level of accuracy.
+# MatMulNBits quantizes its activations to int8 at this level of accuracy.
 _INT8_LEVEL = 4
 Watch = Callable[[IntegerNode, NDArray[np.uint8], int], None]
 
@@ -84,7 +84,7 @@ def fused(model: onnx.ModelProto, *, where: object = "") -> FusedModel:
 
 
 def _marked(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[int, str]]]:
-    """Return a copy whose nodes are numbered by name, which the optimiser keeps, with their places and names."""
+    """Return a copy whose nodes are numbered by name, which the optimizer keeps, with their places and names."""
     copy = onnx.ModelProto()
     copy.CopyFrom(inliner.inline_local_functions(model) if model.functions else model)
     origins = {}

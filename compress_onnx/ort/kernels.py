@@ -1,4 +1,4 @@
-"""The integer nodes of a graph that the runtime optimised, and which of their kernels saturate where.
+"""The integer nodes of a graph that the runtime optimized, and which of their kernels saturate where.
 
 Measured node by node on an AVX2-only CPU, under ``qemu-x86_64 -cpu Haswell`` (equal in every
 case) and under ``qemu-aarch64 -cpu cortex-a72``, ONNX Runtime 1.32 and 1.27:
@@ -177,7 +177,7 @@ def _repeated(columns: Levels, weights: Levels) -> NDArray[np.int64]:
 
 
 def integer_nodes(model: onnx.ModelProto, origins: Mapping[str, tuple[int, str]]) -> Iterator[IntegerNode]:
-    """Yield the integer products with constant weights of an optimised graph, in graph order.
+    """Yield the integer products with constant weights of an optimized graph, in graph order.
 
     ``origins`` gives a node's place and name in the user's file by its name in the graph.
     """

@@ -43,7 +43,7 @@ def is_saturated(answer: NDArray[np.generic]) -> bool:
 
 
 def saturation_probe() -> bytes:
-    """Return the probe's serialised model; see :func:`saturates`."""
+    """Return the probe's serialized model; see :func:`saturates`."""
     true_sum = _CHANNELS * 255 * 127
     constants = {
         "one": np.float32(1),

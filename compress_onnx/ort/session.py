@@ -32,15 +32,15 @@ def open_session(
     *,
     threads: int = THREADS.default,
     spinning: bool = True,
-    optimised: bool = True,
-    save_optimised_to: Path | None = None,
+    optimized: bool = True,
+    save_optimized_to: Path | None = None,
 ) -> ort.InferenceSession:
     """Load a model for the CPU as it would be deployed.
 
-    ``model`` is a file, what was read of one, or a serialised model. A file is read once, its data
+    ``model`` is a file, what was read of one, or a serialized model. A file is read once, its data
     files too, and what the session holds does not change with it. ``threads`` are intra-op threads;
-    operators run one after another. ``spinning`` lets idle threads wait busily, ORT's default. ``optimised`` turns
-    all graph optimisations on, ORT's default, or all off. ``save_optimised_to`` names a file that
+    operators run one after another. ``spinning`` lets idle threads wait busily, ORT's default. ``optimized`` turns
+    all graph optimizations on, ORT's default, or all off. ``save_optimized_to`` names a file that
     receives the graph ORT made.
 
     Errors
@@ -50,13 +50,13 @@ def open_session(
     OptionError
         if ``threads`` is out of bounds.
     """
-    options = _options(THREADS.check(threads), spinning=spinning, optimised=optimised)
-    if save_optimised_to is not None:
-        options.optimized_model_filepath = str(save_optimised_to)
+    options = _options(THREADS.check(threads), spinning=spinning, optimized=optimized)
+    if save_optimized_to is not None:
+        options.optimized_model_filepath = str(save_optimized_to)
     # The default logger speaks of unknown CPUs; a report on stdout or stderr must not be mixed with it.
     ort.set_default_logger_severity(_FATAL)
     found = whole_model(model) if isinstance(model, Path) else model
-    content, where = (found, "") if isinstance(found, bytes) else (found.serialised(), str(found.path))
+    content, where = (found, "") if isinstance(found, bytes) else (found.serialized(), str(found.path))
     with runtime_failures(where):
         return ort.InferenceSession(
             content,
@@ -79,7 +79,7 @@ def fused_model(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProt
     """
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
         file = Path(folder) / "fused.onnx"
-        options = _options(1, spinning=False, optimised=True)
+        options = _options(1, spinning=False, optimized=True)
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(file)
         ort.set_default_logger_severity(_FATAL)
@@ -88,14 +88,14 @@ def fused_model(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProt
         return onnx.load(file)
 
 
-def _options(threads: int, *, spinning: bool, optimised: bool) -> ort.SessionOptions:
+def _options(threads: int, *, spinning: bool, optimized: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _FATAL
     levels = ort.GraphOptimizationLevel
-    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
     if not spinning:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

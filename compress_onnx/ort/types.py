@@ -30,7 +30,7 @@ def types_of(session: ort.InferenceSession) -> dict[str, int]:
 
 
 def declare_types(model: onnx.ModelProto) -> None:
-    """Add to an optimised graph the element types that it does not declare, as the runtime infers them.
+    """Add to an optimized graph the element types that it does not declare, as the runtime infers them.
 
     A zero point may be left out, and a type passes through any operator: what an integer kernel multiplies is
     told by nothing else.
@@ -48,6 +48,6 @@ def declare_types(model: onnx.ModelProto) -> None:
         copy.CopyFrom(model)
         del copy.graph.output[:]
         copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in asked)
-        session = open_session(copy.SerializeToString(), threads=1, optimised=False)
+        session = open_session(copy.SerializeToString(), threads=1, optimized=False)
         found = types_of(session).items()
         model.graph.value_info.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in found)

@@ -58,7 +58,7 @@ class Precision(StrEnum):
 class Preprocessing:
     """How a picture becomes the model's input: resize, divide by 255, subtract mean, divide by std.
 
-    ``mean`` and ``std`` have one entry per channel (3 for RGB, 1 for grey); ``layout`` is
+    ``mean`` and ``std`` have one entry per channel (3 for RGB, 1 for gray); ``layout`` is
     ``NCHW`` or ``NHWC``; ``height`` and ``width`` are in pixels.
     """
 
@@ -88,7 +88,7 @@ class Footprint:
     """Bytes of an artifact on disk, zipped (deflate, level 6) and by zstd (level 3), and its weights.
 
     ``weights`` counts the values of all weights, wherever they lie, ``nonzero_weights`` those that
-    are not zero after dequantisation. ``initializer_bytes`` holds the stored bytes by ONNX type;
+    are not zero after dequantization. ``initializer_bytes`` holds the stored bytes by ONNX type;
     ``entropy_bytes`` is what a perfect coder that knows each weight tensor's own histogram, and
     nothing of order, would need for the weights. ``resident`` is what loading the file adds to the
     resident memory of a fresh process, ``None`` where that was not asked for.
@@ -108,7 +108,7 @@ class Footprint:
 class LayerWeights:
     """One weight tensor of a model file: its name, the operators that use it, its shape and stored bits.
 
-    ``nonzero`` of its ``elements`` are not zero, where a quantised value equal to its zero point is zero.
+    ``nonzero`` of its ``elements`` are not zero, where a quantized value equal to its zero point is zero.
     """
 
     name: str
@@ -178,7 +178,7 @@ class Predictions:
 
 @record
 class CalibrationInfo:
-    """Which training images chose the quantisation ranges: manifest name, size, seed and hash."""
+    """Which training images chose the quantization ranges: manifest name, size, seed and hash."""
 
     manifest: str
     n: int
@@ -199,7 +199,7 @@ class FloatNode:
 class FusionReceipt:
     """What the runtime made of a file: integer kernels, float nodes, Q/DQ pairs left over."""
 
-    quantised_nodes: int
+    quantized_nodes: int
     float_nodes: tuple[FloatNode, ...]
     stray_qdq: int
     int8_fraction: float

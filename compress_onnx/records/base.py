@@ -6,7 +6,7 @@ import dataclasses
 from enum import StrEnum
 from typing import TypeAlias, TypeVar, dataclass_transform
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 T = TypeVar("T")
 OptionValue: TypeAlias = bool | int | float | str | list[str] | list[float] | list[int] | None

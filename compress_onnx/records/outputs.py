@@ -14,7 +14,7 @@ class FlipKind(StrEnum):
     NEGATIVE = "negative"
     POSITIVE = "positive"
     LATERAL = "lateral"
-    UNLABELLED = "unlabelled"
+    UNLABELLED = "unlabeled"
 
 
 @record

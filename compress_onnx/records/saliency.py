@@ -25,8 +25,8 @@ class TwinFidelity:
 class SaliencyGroup:
     """Saliency similarity over one group of samples (all, same or flipped predictions), or of an anchor.
 
-    Deviation is the mean absolute difference of min-max-normalised maps, 0 to 1. The shift of the
-    centre of mass is given as a fraction of the picture's diagonal and in pixels.
+    Deviation is the mean absolute difference of min-max-normalized maps, 0 to 1. The shift of the
+    center of mass is given as a fraction of the picture's diagonal and in pixels.
     """
 
     n: int
@@ -35,13 +35,13 @@ class SaliencyGroup:
     top_k_overlap: Measure
     ssim: Measure
     cosine: Measure | None = None
-    centre_shift: Measure | None = None
-    centre_shift_px: Measure | None = None
+    center_shift: Measure | None = None
+    center_shift_px: Measure | None = None
 
 
 @record
 class SaliencyScale:
-    """Where a candidate lies by each further measure: 0 at the noise floor, 1 at the randomised ceiling.
+    """Where a candidate lies by each further measure: 0 at the noise floor, 1 at the randomized ceiling.
 
     The place by deviation is :attr:`SaliencyShift.scale_position`.
     """
@@ -50,7 +50,7 @@ class SaliencyScale:
     top_k_overlap: Measure
     ssim: Measure
     cosine: Measure
-    centre_shift: Measure
+    center_shift: Measure
 
 
 class ShiftVerdict(StrEnum):
@@ -84,13 +84,13 @@ class ClassAttention:
 
 @record
 class SystematicShift:
-    """Whether the mean of the signed differences (candidate minus baseline, normalised maps) is more than chance.
+    """Whether the mean of the signed differences (candidate minus baseline, normalized maps) is more than chance.
 
-    ``p_value`` is that of the sign-flip test of the largest standardised mean over all cells;
+    ``p_value`` is that of the sign-flip test of the largest standardized mean over all cells;
     ``significant_fraction`` the share of cells significant at a false-discovery rate of 5 %;
-    ``effect`` the root mean square over cells of the standardised mean difference, and
+    ``effect`` the root mean square over cells of the standardized mean difference, and
     ``explained`` the share of the mean square difference that the mean map explains, both freed of
-    what chance adds; ``largest_effect`` the largest magnitude of a cell's standardised mean
+    what chance adds; ``largest_effect`` the largest magnitude of a cell's standardized mean
     difference. A cell is ``cell_px`` pixels high and wide.
     """
 
@@ -111,9 +111,9 @@ class SystematicShift:
 class SaliencyShift:
     """How far the candidate's attribution maps moved, between two anchors.
 
-    ``floor`` is the baseline against itself under half a grey level of input noise, ``ceiling`` the
+    ``floor`` is the baseline against itself under half a gray level of input noise, ``ceiling`` the
     baseline against copies with re-drawn weights, by every measure; ``noise_floor`` and
-    ``randomised_ceiling`` are their deviations. ``scale_position`` is the candidate's place by
+    ``randomized_ceiling`` are their deviations. ``scale_position`` is the candidate's place by
     deviation, 0 at the floor, 1 at the ceiling. ``flat_baseline`` and ``flat_candidate`` count maps
     whose pixels are all equal.
     """
@@ -127,7 +127,7 @@ class SaliencyShift:
     over_same: SaliencyGroup | None
     over_flipped: SaliencyGroup | None
     noise_floor: float | None
-    randomised_ceiling: float | None
+    randomized_ceiling: float | None
     undefined_reason: str | None = None
     over_same_undefined_reason: str | None = None
     over_flipped_undefined_reason: str | None = None
@@ -145,11 +145,11 @@ class SaliencyShift:
 class AttentionMaps:
     """What a report shows of one candidate's attention.
 
-    Means over the counted samples of min-max-normalised maps, each (h, w) float32, averaged over
+    Means over the counted samples of min-max-normalized maps, each (h, w) float32, averaged over
     cells of :attr:`SystematicShift.cell_px` pixels: baseline, candidate, and their signed
     difference (candidate minus baseline); ``significant`` (h, w) bool. Examples, the sample of
     median and that of largest deviation (E is 1 for a single sample): ``example_ids`` (E,) str,
-    ``example_pixels`` (E, H, W, 3) uint8, normalised maps (E, H, W) float32, ``example_deviation`` (E,)
+    ``example_pixels`` (E, H, W, 3) uint8, normalized maps (E, H, W) float32, ``example_deviation`` (E,)
     float32.
     """
 

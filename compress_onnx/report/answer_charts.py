@@ -9,8 +9,8 @@ from compress_onnx.report.chart import KIND_STYLE, Chart, as_figure, axis, label
 
 ROW_HEIGHT = 30
 FRAME_HEIGHT = 110
-# What tells the kinds apart in grey.
-HATCHES = {"negative": "", "positive": "/", "lateral": "x", "unlabelled": ""}
+# What tells the kinds apart in gray.
+HATCHES = {"negative": "", "positive": "/", "lateral": "x", "unlabeled": ""}
 
 
 def flip_chart(record: RunRecord) -> Chart:
@@ -39,21 +39,21 @@ def flip_chart(record: RunRecord) -> Chart:
 
 
 def _number(flips: FlipSummary, kind: str) -> int:
-    if kind == "unlabelled":
+    if kind == "unlabeled":
         return flips.flips if flips.negative is None else 0
     return int(getattr(flips, kind) or 0)
 
 
 def _bars(kind: str, numbers: list[int], totals: list[int]) -> go.Bar:
-    colour, _ = KIND_STYLE[kind]
+    color, _ = KIND_STYLE[kind]
     return go.Bar(
         orientation="h",
         name=kind,
         x=[100 * number / total if total else 0.0 for number, total in zip(numbers, totals, strict=True)],
         y=list(range(len(numbers))),
         marker={
-            "color": colour,
-            "pattern": {"shape": HATCHES[kind], "bgcolor": colour, "fgcolor": "white", "fgopacity": 0.6},
+            "color": color,
+            "pattern": {"shape": HATCHES[kind], "bgcolor": color, "fgcolor": "white", "fgopacity": 0.6},
         },
         customdata=[f"{number:,}" for number in numbers],
         hovertemplate="%{customdata} " + kind + ", %{x:.2f} %<extra></extra>",

@@ -31,7 +31,7 @@ NAMES = {
     "top_k_overlap": "Overlap of the strongest 10 %",
     "ssim": "Structural similarity (SSIM)",
     "cosine": "Cosine",
-    "centre_shift": "Shift of the centre, in diagonals",
+    "center_shift": "Shift of the center, in diagonals",
 }
 VERDICTS = {
     ShiftVerdict.SYSTEMATIC: (Tone.BAD, "systematic"),
@@ -74,7 +74,7 @@ def place_cell(shift: SaliencyShift) -> Cell:
     interval = f" ({span(place.interval, scale=100, digits=1)})" if place.interval else ""
     return Cell(
         text=f"{percent(place.value, 1)}{interval} of the way from noise to random weights",
-        detail="0 %: half a grey level of input noise, which no one can see; 100 %: weights in random order",
+        detail="0 %: half a gray level of input noise, which no one can see; 100 %: weights in random order",
         bar=min(max(place.value, 0.0), 1.0),
     )
 
@@ -198,7 +198,7 @@ def _mean_gallery(maps: AttentionMaps) -> Gallery:
             ),
         ),
         note=f"Both means on one scale from {plain(low)} to {plain(high)}. Differences: blue looks less, orange more, "
-        f"full colour at {plain(limit, 3)}. Outlined: beyond chance at a false-discovery rate of 5 %.",
+        f"full color at {plain(limit, 3)}. Outlined: beyond chance at a false-discovery rate of 5 %.",
     )
 
 
@@ -218,7 +218,7 @@ def _example_galleries(maps: AttentionMaps) -> tuple[Gallery, ...]:
                     f"signed difference, from {plain(-limit)} (blue) to {plain(limit)} (orange)",
                 ),
             ),
-            note=f"Both maps on a scale from 0 to 1; full colour of the difference at {plain(limit)}.",
+            note=f"Both maps on a scale from 0 to 1; full color of the difference at {plain(limit)}.",
         )
         for name, sample, deviation, pixels, before, after, moved in zip(
             EXAMPLE_NAMES,

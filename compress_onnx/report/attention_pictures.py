@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.report.pictures import ANCHORS, png
 
-# Blue for less, vermillion for more, the report's colours of gain and harm, which colour-blind readers tell apart;
+# Blue for less, vermillion for more, the report's colors of gain and harm, which color-blind readers tell apart;
 # white is no change.
 LESS, NO_CHANGE, MORE = "2f86d0", "ffffff", "d9542b"
 INK = (0x1B, 0x21, 0x29)
@@ -27,7 +27,7 @@ def common_png(saliency: Map, low: float, high: float) -> bytes:
     >>> common_png(np.eye(4, dtype=np.float32), 0.0, 1.0)[1:4]
     b'PNG'
     """
-    return png(_coloured((saliency - low) / ((high - low) or 1.0), ANCHORS))
+    return png(_colored((saliency - low) / ((high - low) or 1.0), ANCHORS))
 
 
 def difference_png(difference: Map, limit: float) -> bytes:
@@ -51,14 +51,14 @@ def outlined_png(difference: Map, marked: NDArray[np.bool_], limit: float) -> by
 
 
 def _signed(difference: Map, limit: float) -> Pixels:
-    return _coloured(difference / (2 * limit or 1.0) + 0.5, (LESS, NO_CHANGE, MORE))
+    return _colored(difference / (2 * limit or 1.0) + 0.5, (LESS, NO_CHANGE, MORE))
 
 
-def _coloured(values: NDArray[np.floating], colours: tuple[str, ...]) -> Pixels:
-    """Return values from 0 to 1, beyond which they are cut, as RGB (H, W, 3) between colours at even steps."""
-    stops = np.array([list(bytes.fromhex(colour)) for colour in colours], dtype=np.float64)
-    place = np.clip(values, 0, 1) * (len(colours) - 1)
-    channels = [np.interp(place, np.arange(len(colours)), stops[:, channel]) for channel in range(3)]
+def _colored(values: NDArray[np.floating], colors: tuple[str, ...]) -> Pixels:
+    """Return values from 0 to 1, beyond which they are cut, as RGB (H, W, 3) between colors at even steps."""
+    stops = np.array([list(bytes.fromhex(color)) for color in colors], dtype=np.float64)
+    place = np.clip(values, 0, 1) * (len(colors) - 1)
+    channels = [np.interp(place, np.arange(len(colors)), stops[:, channel]) for channel in range(3)]
     return np.asarray(np.rint(np.stack(channels, axis=-1)), dtype=np.uint8)
 
 

@@ -33,7 +33,7 @@ def _speed(record: BenchRecord) -> Section:
     return Section(
         key="speed",
         title="Speed-up",
-        good="a filled mark whose whole interval lies right of the grey band.",
+        good="a filled mark whose whole interval lies right of the gray band.",
         bad="a mark inside the band: two copies of the baseline differ as much.",
         panels=(Panel(blocks=(charts["speedup"], charts["distribution"])),),
     )

@@ -26,7 +26,7 @@ from compress_onnx.report.chart import (
 )
 from compress_onnx.report.latency_charts import box_chart, speedup_chart
 
-_COLOURS = (BASELINE, CANDIDATE, REPAIR, HARM, SIDEWAYS)
+_COLORS = (BASELINE, CANDIDATE, REPAIR, HARM, SIDEWAYS)
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
@@ -96,20 +96,20 @@ def _styles(lines: Sequence[tuple[int, int, list[Point]]]) -> Iterator[tuple[str
     order = list(dict.fromkeys(threads for _, threads, _ in lines))
     for model, threads, _ in lines:
         place = order.index(threads)
-        yield _COLOURS[model % len(_COLOURS)], _DASHES[place % len(_DASHES)], _SYMBOLS[model % len(_SYMBOLS)]
+        yield _COLORS[model % len(_COLORS)], _DASHES[place % len(_DASHES)], _SYMBOLS[model % len(_SYMBOLS)]
 
 
 def _line(name: str, style: tuple[str, str, str], points: list[Point]) -> go.Scatter:
-    colour, dash, symbol = style
+    color, dash, symbol = style
     errors = {"array": [p[2] for p in points], "arrayminus": [p[3] for p in points], "symmetric": False}
     return go.Scatter(
         x=[p[0] for p in points],
         y=[p[1] for p in points],
         name=label(name),
         mode="lines+markers",
-        line={"color": colour, "dash": dash, "width": 2},
-        marker={"color": colour, "symbol": symbol, "size": 9},
-        error_y={**errors, "color": colour, "thickness": 1, "width": 3},
+        line={"color": color, "dash": dash, "width": 2},
+        marker={"color": color, "symbol": symbol, "size": 9},
+        error_y={**errors, "color": color, "thickness": 1, "width": 3},
         hovertemplate="batch %{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
     )
 
@@ -118,7 +118,7 @@ def distribution_chart(record: BenchRecord) -> Chart:
     """Return the distribution of all timed calls of each model in the first setting."""
     setting = settings_of(record)[0]
     runs = [
-        (name, run.values_ms, _COLOURS[place % len(_COLOURS)])
+        (name, run.values_ms, _COLORS[place % len(_COLORS)])
         for place, (name, run) in enumerate(zip(names_of(record), runs_of(setting), strict=True))
     ]
     calls = sum(len(values) for _, values, _ in runs)

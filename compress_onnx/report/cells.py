@@ -13,7 +13,7 @@ ABSENT_TEXT = "\u2013"
 
 
 class Tone(StrEnum):
-    """How a number is to be felt; never told by colour alone."""
+    """How a number is to be felt; never told by color alone."""
 
     GOOD = "good"
     BAD = "bad"
@@ -57,7 +57,7 @@ class Cell:
 
     @property
     def sign(self) -> str:
-        """Return the mark that says the tone without colour."""
+        """Return the mark that says the tone without color."""
         return self.mark or SIGNS[self.tone]
 
     @property

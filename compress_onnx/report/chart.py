@@ -18,7 +18,7 @@ KIND_STYLE = {
     "negative": (HARM, "triangle-down"),
     "positive": (REPAIR, "triangle-up"),
     "lateral": (SIDEWAYS, "diamond"),
-    "unlabelled": (CANDIDATE, "square"),
+    "unlabeled": (CANDIDATE, "square"),
 }
 LABEL_LENGTH = 26
 CHART_HEIGHT = 340

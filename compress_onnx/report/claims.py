@@ -211,7 +211,7 @@ def confidence_changes(found: Sequence[Case]) -> Finding:
 
 def saliency_deviation(found: Sequence[Case]) -> Finding:
     """Hold *saliency deviates by about 7.5 % on average* against the mean absolute deviation of all cells."""
-    claim, scope = "Saliency deviates by about 7.5 % on average.", "mean absolute deviation of min-max-normalised maps"
+    claim, scope = "Saliency deviates by about 7.5 % on average.", "mean absolute deviation of min-max-normalized maps"
     shifts = [case.comparison.saliency for case in found]
     groups = [shift.over_all for shift in shifts if shift is not None]
     known = [m for group in groups if group and (m := group.mean_absolute_deviation.value) is not None]

@@ -67,7 +67,7 @@ def _class_trace(shown: tuple[ClassResult, ...], candidate: str) -> go.Scatter:
         error_x={"array": up, "arrayminus": down, "symmetric": False, "thickness": 1, "width": 0, "color": BASELINE},
         marker={
             "size": 9,
-            "color": [_colour(value, mark) for value, mark in zip(values, marks, strict=True)],
+            "color": [_color(value, mark) for value, mark in zip(values, marks, strict=True)],
             "symbol": list(map(_symbol, shown)),
         },
         customdata=[[label(r.class_name), f"{r.support:,}", beyond_chance(r)] for r in shown],
@@ -84,7 +84,7 @@ def _symbol(result: ClassResult) -> str:
     return "diamond" if is_discovered(result) else "circle-open"
 
 
-def _colour(value: float, marked: object) -> str:
+def _color(value: float, marked: object) -> str:
     if not marked or value == 0:
         return BASELINE
     return HARM if value < 0 else REPAIR

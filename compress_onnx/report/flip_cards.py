@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.records import RunRecord
-from compress_onnx.report.pictures import map_levels, palette_colours
+from compress_onnx.report.pictures import map_levels, palette_colors
 from compress_onnx.report.samples import Columns, flipped
 from compress_onnx.report.source import Maps, ReportInput
 
@@ -23,7 +23,7 @@ KIND_WORDS = {
     "negative": "right to wrong",
     "positive": "wrong to right",
     "lateral": "wrong to another wrong",
-    "unlabelled": "changed, no label",
+    "unlabeled": "changed, no label",
 }
 NO_SAMPLES = "samples.parquet is missing: single flips cannot be shown, everything else comes from run.json"
 NO_FLIPS = "no prediction changed under any candidate"
@@ -119,7 +119,7 @@ def _packed(maps: Maps, needed: set[tuple[str, str]]) -> dict[str, JsonValue] | 
         "height": levels.shape[1],
         "width": levels.shape[2],
         "places": places,
-        "palette": palette_colours(),
+        "palette": palette_colors(),
         "levels": _text(zlib.compress(levels.tobytes(), 9)),
     }
 

@@ -12,7 +12,7 @@ FLOAT_NODES_SHOWN = 40
 def fusion_table(fusion: FusionReceipt | None) -> Table | Note:
     """Return the nodes that the runtime computes in floating point, with reasons."""
     if fusion is None:
-        return Note(reason="No fusion receipt: the candidate holds no quantised nodes, or fusion was not inspected.")
+        return Note(reason="No fusion receipt: the candidate holds no quantized nodes, or fusion was not inspected.")
     if not fusion.float_nodes:
         return Note(reason="Every node runs as an integer kernel.")
     rows = tuple((code(n.op), code(n.name), words(n.reason)) for n in fusion.float_nodes[:FLOAT_NODES_SHOWN])
@@ -25,7 +25,7 @@ def fusion_facts(fusion: FusionReceipt | None) -> Cell:
     """Return the int8 share of a candidate's compute nodes as one cell with a bar."""
     if fusion is None:
         return absent("not inspected")
-    detail = f"{fusion.quantised_nodes:,} integer kernels, {len(fusion.float_nodes):,} float nodes"
+    detail = f"{fusion.quantized_nodes:,} integer kernels, {len(fusion.float_nodes):,} float nodes"
     stray = f"{fusion.stray_qdq:,} stray Q/DQ nodes"
     tone = Tone.BAD if fusion.stray_qdq else Tone.PLAIN
     return Cell(

@@ -56,7 +56,7 @@ def speedup_chart(rows: Sequence[Timed], note: str = "") -> Chart:
         "showlegend": False,
     }
     alt = (
-        "Speed-up with 95 % interval; filled: more than noise. Grey: as far apart as two copies of the baseline were, "
+        "Speed-up with 95 % interval; filled: more than noise. Gray: as far apart as two copies of the baseline were, "
         f"this machine's noise.{note}"
     )
     return Chart(title=title, alt=alt, height=110 + 40 * len(rows), figure=as_figure(marks, layout))
@@ -76,8 +76,8 @@ _ONE = {
 def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
     measure = comparison.speedup
     value, interval = measure.value or 1.0, measure.interval
-    colour = SIDEWAYS if not comparison.significant else CANDIDATE if value > 1 else HARM
-    error = {"symmetric": False, "thickness": 2, "width": 5, "color": colour}
+    color = SIDEWAYS if not comparison.significant else CANDIDATE if value > 1 else HARM
+    error = {"symmetric": False, "thickness": 2, "width": 5, "color": color}
     ends = {"array": [interval.high - value], "arrayminus": [value - interval.low]} if interval else {"array": [0.0]}
     word = "significant" if comparison.significant else "not significant"
     return go.Scatter(
@@ -86,7 +86,7 @@ def _mark(place: int, comparison: LatencyComparison) -> go.Scatter:
         mode="markers+text",
         text=[f"{plain(value)}{TIMES}"],
         textposition="top center",
-        marker={"color": colour, "size": 11, "symbol": "circle" if comparison.significant else "circle-open"},
+        marker={"color": color, "size": 11, "symbol": "circle" if comparison.significant else "circle-open"},
         error_x={**error, **ends},
         hovertemplate=f"%{{x:.4g}} times, {word}<extra></extra>",
     )
@@ -131,14 +131,14 @@ def latency_chart(record: RunRecord, baseline: str) -> Chart:
 
 
 def box_chart(title: str, alt: str, runs: Sequence[Run]) -> Chart:
-    """Return a box with points for each run of calls, first at the top: a name, milliseconds and a colour each."""
+    """Return a box with points for each run of calls, first at the top: a name, milliseconds and a color each."""
     ticks = {"tickvals": list(range(len(runs))), "ticktext": [label(name) for name, _, _ in runs]}
     layout = {
         "xaxis": log_axis("milliseconds per call (log)", [end for _, values, _ in runs for end in _bulk(values)]),
         "yaxis": axis("", range=[len(runs) - 0.4, -0.6], **ticks),
         "showlegend": False,
     }
-    boxes = [_box(place, values, colour) for place, (_, values, colour) in enumerate(runs)]
+    boxes = [_box(place, values, color) for place, (_, values, color) in enumerate(runs)]
     return Chart(title=title, alt=alt, height=100 + 34 * len(boxes), figure=as_figure(boxes, layout))
 
 
@@ -160,7 +160,7 @@ def _bulk(values: tuple[float, ...]) -> list[float]:
     return np.quantile(known, [0.01, 0.99]).tolist() if known else []
 
 
-def _box(place: int, values: tuple[float, ...], colour: str) -> go.Box:
+def _box(place: int, values: tuple[float, ...], color: str) -> go.Box:
     drawn = even_quantiles(np.asarray(values, dtype=np.float64), BOX_POINTS)
     return go.Box(
         x=[float(f"{value:.4g}") for value in drawn],
@@ -170,7 +170,7 @@ def _box(place: int, values: tuple[float, ...], colour: str) -> go.Box:
         jitter=0.6,
         pointpos=0,
         width=0.55,
-        marker={"size": 3, "opacity": 0.35, "color": colour},
-        line={"color": colour, "width": 1.5},
+        marker={"size": 3, "opacity": 0.35, "color": color},
+        line={"color": color, "width": 1.5},
         hoverinfo="x",
     )

@@ -14,7 +14,7 @@ LAYERS_SHOWN = 60
 ROW_HEIGHT = 20
 FRAME_HEIGHT = 96
 NOT_RECORDED = "Layers were not recorded: the run was made by an older version."
-# Narrower weights, stronger colour; the hatch says the same in grey.
+# Narrower weights, stronger color; the hatch says the same in gray.
 LOOKS = {4: (SIDEWAYS, "x"), 8: (CANDIDATE, "/")}
 
 
@@ -55,13 +55,13 @@ def layer_chart(artifact: Artifact) -> Chart:
 
 def _bars(shown: tuple[LayerWeights, ...], bits: int) -> go.Bar:
     rows = [(row, layer) for row, layer in enumerate(shown) if layer.bits == bits]
-    colour, hatch = LOOKS.get(bits, (BASELINE, ""))
+    color, hatch = LOOKS.get(bits, (BASELINE, ""))
     return go.Bar(
         orientation="h",
         name=f"{bits} bits",
         x=[100 * _zeros(layer) for _, layer in rows],
         y=[row for row, _ in rows],
-        marker={"color": colour, "pattern": {"shape": hatch}, "line": {"width": 1, "color": colour}},
+        marker={"color": color, "pattern": {"shape": hatch}, "line": {"width": 1, "color": color}},
         customdata=[[label(x.name), f"{x.elements:,}", " x ".join(map(str, x.shape))] for _, x in rows],
         hovertemplate="%{customdata[0]}<br>%{x:.1f} % of %{customdata[1]} weights, %{customdata[2]}<extra>"
         f"{bits} bits</extra>",

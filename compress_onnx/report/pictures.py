@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 # Viridis (S. van der Walt and N. Smith 2015, CC0) at nine even steps: lightness rises all the way,
-# so the order survives grey printing and colour blindness.
+# so the order survives gray printing and color blindness.
 ANCHORS = ("440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962", "addc30", "fde725")
 LEVELS = 64
-"""Colours of a map: finer steps cannot be told apart and double the bytes."""
-UNKNOWN_GREY = 128
+"""Colors of a map: finer steps cannot be told apart and double the bytes."""
+UNKNOWN_GRAY = 128
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
@@ -28,8 +28,8 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 def map_png(saliency: NDArray[np.floating]) -> bytes:
     """Return a saliency map (H, W) of floats as PNG bytes, lowest value dark, highest bright.
 
-    Values are min-max normalised within the map; a constant map is all dark; a value that is not
-    finite is grey.
+    Values are min-max normalized within the map; a constant map is all dark; a value that is not
+    finite is gray.
 
     >>> map_png(np.eye(4))[1:4]
     b'PNG'
@@ -60,16 +60,16 @@ def _levels(saliency: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _palette() -> bytes:
-    anchors = np.array([list(bytes.fromhex(colour)) for colour in ANCHORS], dtype=np.float64)
+    anchors = np.array([list(bytes.fromhex(color)) for color in ANCHORS], dtype=np.float64)
     at = np.linspace(0, len(ANCHORS) - 1, LEVELS)
     channels = [np.interp(at, np.arange(len(ANCHORS)), anchors[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8).tobytes() + bytes([UNKNOWN_GREY] * 3)
+    return np.rint(np.stack(channels, axis=1)).astype(np.uint8).tobytes() + bytes([UNKNOWN_GRAY] * 3)
 
 
-def palette_colours() -> list[int]:
-    """Return the colour of each level of a map as 0xRRGGBB, lowest first, that of unknown values last.
+def palette_colors() -> list[int]:
+    """Return the color of each level of a map as 0xRRGGBB, lowest first, that of unknown values last.
 
-    >>> f"{palette_colours()[0]:06x}", len(palette_colours())
+    >>> f"{palette_colors()[0]:06x}", len(palette_colors())
     ('440154', 65)
     """
     return [int.from_bytes(_palette()[3 * level : 3 * level + 3], "big") for level in range(LEVELS + 1)]

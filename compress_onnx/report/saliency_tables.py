@@ -10,7 +10,7 @@ from compress_onnx.report.figures import percent
 
 HEAD = (
     *("Predictions", "Images", "Mean absolute deviation", "Rank correlation", "Top-k overlap", "SSIM"),
-    *("Cosine", "Shift of the centre, px"),
+    *("Cosine", "Shift of the center, px"),
 )
 
 
@@ -25,7 +25,7 @@ def saliency_table(shift: SaliencyShift | None) -> Table | Note:
         ("same class", shift.over_same, shift.over_same_undefined_reason),
         ("flipped", shift.over_flipped, shift.over_flipped_undefined_reason),
     )
-    anchors = f"Noise floor {_anchor(shift.noise_floor)}, randomised ceiling {_anchor(shift.randomised_ceiling)}."
+    anchors = f"Noise floor {_anchor(shift.noise_floor)}, randomized ceiling {_anchor(shift.randomized_ceiling)}."
     return Table(
         caption="Similarity of saliency maps",
         head=HEAD,
@@ -38,7 +38,7 @@ def _saliency_row(name: str, group: SaliencyGroup | None, reason: str | None) ->
     if group is None:
         return (words(name), count(0), *[absent(reason)] * 6)
     measures = (group.mean_absolute_deviation, group.spearman, group.top_k_overlap, group.ssim)
-    further = (group.cosine, group.centre_shift_px)
+    further = (group.cosine, group.center_shift_px)
     # The head says the unit: plain numbers.
     return (
         words(name),

@@ -54,8 +54,8 @@ def confidence_scatter(comparison: Comparison, samples: Columns | None, names: t
     number, drawn = int(changed.sum()), len(kinds)
     marked = f"{number:,} flips" if drawn == number else f"the {drawn:,} surest of {number:,} flips"
     alt = (
-        f"Grey: how many of {changed.size - number:,} samples keep their class, darker is more (log). "
-        f"Marks: {marked}, by shape and colour."
+        f"Gray: how many of {changed.size - number:,} samples keep their class, darker is more (log). "
+        f"Marks: {marked}, by shape and color."
     )
     return Chart(title=title, alt=alt, height=SQUARE_HEIGHT, figure=as_figure(traces, layout))
 
@@ -83,13 +83,13 @@ def _density(rows: Columns, chosen: NDArray[np.bool_]) -> go.Heatmap:
 
 def _flips(rows: Columns, kind: str, names: tuple[str, ...]) -> go.Scatter:
     chosen = np.flatnonzero((rows["flip_kind"] == kind) & flipped(rows))
-    colour, symbol = KIND_STYLE[kind]
+    color, symbol = KIND_STYLE[kind]
     return go.Scatter(
         x=np.asarray(rows["baseline_confidence"][chosen], dtype=np.float32),
         y=np.asarray(rows["candidate_confidence"][chosen], dtype=np.float32),
         mode="markers",
         name=kind,
-        marker={"size": 8, "color": colour, "symbol": symbol, "line": {"width": 0.5, "color": "rgba(128,128,128,0.6)"}},
+        marker={"size": 8, "color": color, "symbol": symbol, "line": {"width": 0.5, "color": "rgba(128,128,128,0.6)"}},
         customdata=[_hover(rows, int(index), names) for index in chosen],
         hovertemplate="%{customdata}<br>%{x:.3f} to %{y:.3f}<extra>" + kind + "</extra>",
     )
@@ -121,12 +121,12 @@ def change_histogram(comparison: Comparison) -> Chart:
         "bargap": 0,
     }
     total = sum(histogram.counts)
-    alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence, grey kept it."
+    alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence, gray kept it."
     return Chart(title="Change of confidence", alt=alt, figure=as_figure([bars], layout))
 
 
 def _direction(change: float) -> str:
-    # Rounding alone puts the middle bin's centre beside zero.
+    # Rounding alone puts the middle bin's center beside zero.
     if abs(change) < 1e-9:
         return BASELINE
     return HARM if change < 0 else CANDIDATE
@@ -155,14 +155,14 @@ def _known(bins: tuple[ReliabilityBin, ...]) -> list[ReliabilityBin]:
     return [b for b in bins if b.accuracy is not None and b.mean_confidence is not None]
 
 
-def _reliability(name: str, bins: tuple[ReliabilityBin, ...], colour: str, symbol: str) -> go.Scatter:
+def _reliability(name: str, bins: tuple[ReliabilityBin, ...], color: str, symbol: str) -> go.Scatter:
     known = _known(bins)
     return go.Scatter(
         x=[b.mean_confidence for b in known],
         y=[b.accuracy for b in known],
         mode="lines+markers",
         name=name,
-        line={"color": colour, "dash": "dash" if name == "baseline" else "solid"},
+        line={"color": color, "dash": "dash" if name == "baseline" else "solid"},
         marker={"symbol": symbol, "size": 8},
         customdata=[f"{b.n:,}" for b in known],
         hovertemplate="confidence %{x:.3f}, accuracy %{y:.3f}, %{customdata} samples<extra>" + name + "</extra>",
@@ -186,7 +186,7 @@ def saliency_chart(comparison: Comparison, samples: Columns | None) -> Chart:
     every = np.concatenate([values for _, values, _, _ in groups])
     if not every.size:
         return missing_chart(title, shift.undefined_reason or "No sample has a saliency deviation.")
-    anchors = [("floor", shift.noise_floor), ("ceiling", shift.randomised_ceiling)]
+    anchors = [("floor", shift.noise_floor), ("ceiling", shift.randomized_ceiling)]
     known = [(name, value) for name, value in anchors if value is not None]
     edges = np.linspace(0.0, max([float(every.max()), *(value for _, value in known)]) * 1.05 or 1.0, BINS + 1)
     layout = {
@@ -197,10 +197,10 @@ def saliency_chart(comparison: Comparison, samples: Columns | None) -> Chart:
         "margin": {"l": 56, "r": 16, "t": 34, "b": 48},
         **_anchor_lines(known),
     }
-    traces = [_share(name, values, edges, (colour, hatch)) for name, values, colour, hatch in groups if values.size]
+    traces = [_share(name, values, edges, (color, hatch)) for name, values, color, hatch in groups if values.size]
     more = f" Flips beyond the {shift.n:,} images of the table are among them." if every.size > shift.n else ""
     alt = (
-        f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomised ceiling.{more}"
+        f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomized ceiling.{more}"
     )
     return Chart(title=title, alt=alt, figure=as_figure(traces, layout))
 

@@ -26,7 +26,7 @@ class ReportInput:
 
     ``samples`` holds the columns of ``samples.parquet``, each (R,) with one row per sample and
     candidate, or ``None`` where the file is missing: sample_id and candidate (str), label (int64,
-    -1 unlabelled), baseline_class and candidate_class (int64), baseline_confidence,
+    -1 unlabeled), baseline_class and candidate_class (int64), baseline_confidence,
     candidate_confidence, baseline_margin and candidate_margin (float32), flip_kind (str),
     saliency_deviation (float32, NaN where not computed). ``pictures`` maps a sample to PNG bytes,
     ``maps`` a sample and an artifact's name to the PNG bytes of its saliency map, ``attention`` a

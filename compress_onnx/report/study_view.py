@@ -22,7 +22,7 @@ SOURCE = "Schwaiger, Schwienbacher and Roscher, SafeAI 2022"
 BOTH_WAYS = ("Published", "Made as published", "Agreement", "Improved", "Agreement", "Over")
 ONE_WAY = ("Published", "Measured here", "Agreement", "Over")
 IMPROVED = (
-    "Improved: sparsity judged before BatchNorm is folded, repair on unlabelled images, 4-bit weights by GPTQ. "
+    "Improved: sparsity judged before BatchNorm is folded, repair on unlabeled images, 4-bit weights by GPTQ. "
     "W8A8 counts on both sides."
 )
 JPEG = "CIFAR-10 here may be a JPEG copy: its accuracies are then not comparable with published ones."
@@ -71,7 +71,7 @@ def _claims(found: Sequence[Case]) -> Section:
     return Section(
         key="claims",
         title="Published claims",
-        good="a claim agrees, or differs in favour of the candidates.",
+        good="a claim agrees, or differs in favor of the candidates.",
         bad="a claim that cannot be told: the study holds no candidate that could.",
         panels=(Panel(blocks=(table, *jpeg)),),
     )

@@ -22,7 +22,7 @@ from compress_onnx.report.verdict import candidate_verdict
 SIGNIFICANT = 0.05
 """Level below which an adjusted p-value is marked."""
 
-# Quarters of the way from the noise floor to the randomised ceiling: a reading aid, not a rule.
+# Quarters of the way from the noise floor to the randomized ceiling: a reading aid, not a rule.
 NEAR_NOISE, NEAR_RANDOM = 0.25, 0.75
 
 LATENCY_NOT_MEASURED = "latency was not measured"
@@ -182,8 +182,8 @@ def flip_counts(flips: FlipSummary) -> tuple[FlipCount, ...]:
 
 
 def saliency_place(shift: SaliencyShift) -> float | None:
-    """Return where the deviation lies between noise floor (0) and randomised ceiling (1), unclipped."""
-    group, floor, ceiling = shift.over_all, shift.noise_floor, shift.randomised_ceiling
+    """Return where the deviation lies between noise floor (0) and randomized ceiling (1), unclipped."""
+    group, floor, ceiling = shift.over_all, shift.noise_floor, shift.randomized_ceiling
     value = group.mean_absolute_deviation.value if group else None
     if value is None or floor is None or ceiling is None or ceiling <= floor:
         return None

@@ -32,12 +32,12 @@ def points_of(record: RunRecord, against: str) -> tuple[tuple[Point, ...], str]:
     if not record.comparisons:
         return (), "accuracy"
     first = record.comparisons[0]
-    labelled = first.accuracy.baseline.value is not None
+    labeled = first.accuracy.baseline.value is not None
     by_hash = {artifact.sha256: artifact for artifact in record.artifacts}
     found = [_baseline(first, by_hash, against)]
     found += [_candidate(comparison, by_hash, against) for comparison in record.comparisons]
     points = tuple(point for point in found if point is not None)
-    return (points if len(points) > 1 else ()), "accuracy" if labelled else "agreement with the baseline"
+    return (points if len(points) > 1 else ()), "accuracy" if labeled else "agreement with the baseline"
 
 
 def pareto(points: Iterable[Point]) -> tuple[Point, ...]:

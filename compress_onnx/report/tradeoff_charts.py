@@ -78,7 +78,7 @@ def _places(points: Sequence[Point], logs: Sequence[float], heights: tuple[float
 
 
 def _marker(point: Point, text_position: str) -> go.Scatter:
-    colour = BASELINE if point.is_baseline else CANDIDATE
+    color = BASELINE if point.is_baseline else CANDIDATE
     error = {"array": [point.up], "arrayminus": [point.down], "symmetric": False, "thickness": 1, "width": 3}
     return go.Scatter(
         x=[point.x],
@@ -87,8 +87,8 @@ def _marker(point: Point, text_position: str) -> go.Scatter:
         text=[label(point.name)],
         textposition=text_position,
         cliponaxis=False,
-        marker={"size": 13, "color": colour, "symbol": SYMBOLS.get(point.precision, SYMBOLS[Precision.MIXED])},
-        error_y={**error, "color": colour},
+        marker={"size": 13, "color": color, "symbol": SYMBOLS.get(point.precision, SYMBOLS[Precision.MIXED])},
+        error_y={**error, "color": color},
         customdata=[[label(point.name), point.detail]],
         hovertemplate="%{customdata[0]}<br>%{y:.2f} %<br>%{customdata[1]}<extra></extra>",
     )

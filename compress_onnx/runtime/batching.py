@@ -28,7 +28,7 @@ _LONGEST_CALL_S = 0.05
 def spans(n: int, batch: int) -> list[tuple[int, int]]:
     """Return start and stop of the calls for ``n`` images, none of a single image unless ``batch`` or ``n`` is 1.
 
-    A matrix of one row takes another kernel, whose last bit may differ: the rest joins its neighbour.
+    A matrix of one row takes another kernel, whose last bit may differ: the rest joins its neighbor.
 
     >>> spans(9, 4), spans(10, 4)
     ([(0, 4), (4, 9)], [(0, 4), (4, 8), (8, 10)])

@@ -27,7 +27,7 @@ _FEATURES = {
 
 
 def cpu_target() -> str:
-    """Return the name by which quantisation types are chosen for this CPU, one of ``config.CPU``.
+    """Return the name by which quantization types are chosen for this CPU, one of ``config.CPU``.
 
     Errors
     ------

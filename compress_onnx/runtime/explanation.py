@@ -6,7 +6,7 @@ import collections
 
 import onnx
 
-from compress_onnx.graph import Weight, is_quantised, weights
+from compress_onnx.graph import Weight, is_quantized, weights
 from compress_onnx.records import FusionReceipt
 
 # Fewer zeros than this are what training leaves, not pruning.
@@ -40,8 +40,8 @@ def _on_zeros(found: tuple[Weight, ...]) -> str:
 
 
 def _on_float(model: onnx.ModelProto, receipt: FusionReceipt) -> str:
-    if not is_quantised(model):
-        return "Weights and activations are floating point: quantising may help networks with large layers."
+    if not is_quantized(model):
+        return "Weights and activations are floating point: quantizing may help networks with large layers."
     reasons = collections.Counter(node.reason for node in receipt.float_nodes)
     if not reasons:
         return ""
@@ -55,7 +55,7 @@ def _on_width(model: onnx.ModelProto) -> str:
     if not direct:
         return ""
     return (
-        f"{len(direct)} weights of 4 bits are dequantised at every call: compress-onnx quantize --widen stores 4 bits "
+        f"{len(direct)} weights of 4 bits are dequantized at every call: compress-onnx quantize --widen stores 4 bits "
         "and runs 8."
     )
 

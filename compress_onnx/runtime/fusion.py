@@ -15,7 +15,7 @@ from onnx import NodeProto, TensorProto
 from compress_onnx.ort.session import open_session
 from compress_onnx.records import FloatNode, FusionReceipt
 
-# The families that carry a classifier's arithmetic: Conv, Gemm and MatMul, as ORT's optimiser names them.
+# The families that carry a classifier's arithmetic: Conv, Gemm and MatMul, as ORT's optimizer names them.
 INTEGER_WEIGHTED = frozenset(
     {
         "ConvInteger",
@@ -50,9 +50,9 @@ _PASSED_THROUGH = frozenset(
 )
 _FOUR_BIT_TYPES = frozenset({TensorProto.INT4, TensorProto.UINT4})
 
-FOUR_BIT_WEIGHT = "4-bit weight: the runtime dequantises it at every call"
+FOUR_BIT_WEIGHT = "4-bit weight: the runtime dequantizes it at every call"
 NO_INPUT_QDQ = "no Q/DQ on its input"
-NO_WEIGHT_QDQ = "its weight is not quantised"
+NO_WEIGHT_QDQ = "its weight is not quantized"
 NO_OUTPUT_QDQ = "no Q/DQ on its output"
 S8_ACTIVATIONS = "S8 activations on x86-64: only U8 activations fuse there"
 UNSUPPORTED = "unsupported: the runtime has no integer kernel for this operator with these types"
@@ -66,35 +66,35 @@ def fusion_receipt(path: Path) -> FusionReceipt:
     ModelError
         if the file is missing or ORT cannot load it.
     """
-    return receipt_of(optimised_graph(path), machine=platform.machine())
+    return receipt_of(optimized_graph(path), machine=platform.machine())
 
 
-def optimised_graph(path: Path) -> onnx.GraphProto:
+def optimized_graph(path: Path) -> onnx.GraphProto:
     """Return the graph that ORT runs on this CPU for a file.
 
     It holds operators of ORT's own domains, and its layout is this CPU's: it is read to be looked
     at, never kept, and ``onnx.checker`` would refuse it.
     """
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
-        file = Path(folder) / "optimised.onnx"
-        open_session(path, save_optimised_to=file)
+        file = Path(folder) / "optimized.onnx"
+        open_session(path, save_optimized_to=file)
         return onnx.load(file).graph
 
 
 def receipt_of(graph: onnx.GraphProto, *, machine: str) -> FusionReceipt:
-    """Return the receipt of an optimised graph that runs on ``machine`` (as ``platform.machine``).
+    """Return the receipt of an optimized graph that runs on ``machine`` (as ``platform.machine``).
 
-    ``quantised_nodes`` counts all integer kernels. ``float_nodes`` lists Conv, Gemm and MatMul
+    ``quantized_nodes`` counts all integer kernels. ``float_nodes`` lists Conv, Gemm and MatMul
     nodes computed in floating point, and other operators that stand between DQ and Q without
-    having fused. ``stray_qdq`` counts Q and DQ nodes that are left, except those that quantise the
-    graph's input or dequantise its output. ``int8_fraction`` is the integer share of Conv, Gemm
+    having fused. ``stray_qdq`` counts Q and DQ nodes that are left, except those that quantize the
+    graph's input or dequantize its output. ``int8_fraction`` is the integer share of Conv, Gemm
     and MatMul nodes; 0 where there are none.
     """
     links = _Links(graph)
     integer = sum(node.op_type in INTEGER_WEIGHTED for node in graph.node)
     floating = sum(node.op_type in FLOAT_WEIGHTED for node in graph.node)
     return FusionReceipt(
-        quantised_nodes=sum(_is_integer_kernel(node) for node in graph.node),
+        quantized_nodes=sum(_is_integer_kernel(node) for node in graph.node),
         float_nodes=tuple(
             FloatNode(op=node.op_type, name=node.name, reason=_reason(node, links, machine))
             for node in graph.node
@@ -178,18 +178,18 @@ def _reason(node: NodeProto, links: _Links, machine: str) -> str:
     """Say why a node stayed float: the first cause that would have to be removed."""
     sources = [links.source(name) for name in node.input[:2]]
     readers = list(links.readers(node.output[0]))
-    dequantised = [source for source in sources if source is not None and source.op_type == "DequantizeLinear"]
-    requantised = [reader for reader in readers if reader is not None and reader.op_type == "QuantizeLinear"]
+    dequantized = [source for source in sources if source is not None and source.op_type == "DequantizeLinear"]
+    requantized = [reader for reader in readers if reader is not None and reader.op_type == "QuantizeLinear"]
     # A weight is S8 by right; what counts is the type of the activations.
-    fed = dequantised[:1] if node.op_type in FLOAT_WEIGHTED else dequantised
-    types = {links.element_type(qdq) for qdq in fed + requantised}
-    if node.op_type == "MatMulNBits" or any(links.element_type(source) in _FOUR_BIT_TYPES for source in dequantised):
+    fed = dequantized[:1] if node.op_type in FLOAT_WEIGHTED else dequantized
+    types = {links.element_type(qdq) for qdq in fed + requantized}
+    if node.op_type == "MatMulNBits" or any(links.element_type(source) in _FOUR_BIT_TYPES for source in dequantized):
         return FOUR_BIT_WEIGHT
     if not _is(sources[0], "DequantizeLinear"):
         return NO_INPUT_QDQ
     if not all(_is(source, "DequantizeLinear") for source in sources):
         return NO_WEIGHT_QDQ if node.op_type in FLOAT_WEIGHTED else NO_INPUT_QDQ
-    if len(requantised) < max(len(readers), 1):
+    if len(requantized) < max(len(readers), 1):
         return NO_OUTPUT_QDQ
     if TensorProto.INT8 in types and machine.lower() in {"x86_64", "amd64"}:
         return S8_ACTIVATIONS

@@ -188,7 +188,7 @@ def _seen(model: Loaded, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
         others = pool.map(lambda group, kept: _beside_others(model, group, kept), owners, halves)
         together = list(pool.map(lambda call: model.logits(_aligned(call)), calls))
         alone = list(pool.map(model.logits, [row[None] for call in calls for row in call])) if singly else []
-        # In a file of one batch no image can be asked alone, but each in its neighbour's place.
+        # In a file of one batch no image can be asked alone, but each in its neighbor's place.
         alone = alone or [np.roll(told, -1, axis=0) for told in pool.map(lambda call: _moved_on(model, call), calls)]
         moved = sum(
             _unequal(other[kept], together[place // 2][kept])

@@ -1,4 +1,4 @@
-"""Where a call's time goes, by ONNX Runtime's own profile, and why a quantised file is not faster."""
+"""Where a call's time goes, by ONNX Runtime's own profile, and why a quantized file is not faster."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def not_faster(baseline: ExecutionProfile, candidate: ExecutionProfile) -> tuple
     sentences = (
         f"It runs {_counted(candidate.nodes)} per call, the baseline {baseline.nodes}.",
         _on_weighted(baseline, candidate),
-        _on_share(candidate, lambda op: op in QDQ, "Quantising and dequantising at the edges"),
+        _on_share(candidate, lambda op: op in QDQ, "Quantizing and dequantizing at the edges"),
         _on_share(candidate, lambda op: op in _LAYOUT, "Moving values into another layout"),
         _on_size(baseline),
     )
@@ -146,7 +146,7 @@ def _on_size(baseline: ExecutionProfile) -> str:
     least = _US_PER_MS * cheapest.ms / cheapest.nodes
     return (
         f"The baseline's operators take {each:.1f} microseconds on average, and the cheapest, {cheapest.op}, still "
-        f"{least:.1f}: at this size calling an operator is a good part of its cost, and quantising buys size, not speed."
+        f"{least:.1f}: at this size calling an operator is a good part of its cost, and quantizing buys size, not speed."
     )
 
 

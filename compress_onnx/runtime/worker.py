@@ -235,7 +235,7 @@ class Service:
 def opened(model: Any, options: Mapping[str, Any]) -> Any:
     """Return a silent session on the CPU for model bytes or a path.
 
-    ``options``: ``threads`` (1), ``spinning`` (true), ``optimised`` (true), ``profile`` (a file's beginning;
+    ``options``: ``threads`` (1), ``spinning`` (true), ``optimized`` (true), ``profile`` (a file's beginning;
     none), ``entries`` (ONNX Runtime's own configuration entries; none).
     """
     import onnxruntime as ort
@@ -248,7 +248,7 @@ def opened(model: Any, options: Mapping[str, Any]) -> Any:
     chosen.log_severity_level = 4
     levels = ort.GraphOptimizationLevel
     chosen.graph_optimization_level = (
-        levels.ORT_ENABLE_ALL if options.get("optimised", True) else levels.ORT_DISABLE_ALL
+        levels.ORT_ENABLE_ALL if options.get("optimized", True) else levels.ORT_DISABLE_ALL
     )
     if not options.get("spinning", True):
         chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -174,7 +174,7 @@ class Worker:
         where = model if isinstance(model, Path) else self.name
         if isinstance(model, Path) and self.sees_files:
             return self.ask("load", path=str(model.absolute()), options=options, where=where)[0]
-        content = whole_model(model).serialised() if isinstance(model, Path) else model
+        content = whole_model(model).serialized() if isinstance(model, Path) else model
         return self.ask("load", {"model": np.frombuffer(content, np.uint8)}, options=options, where=where)[0]
 
     def run(self, arrays: Mapping[str, NDArray[Any]], *, seconds: float | None = None) -> dict[str, NDArray[Any]]:

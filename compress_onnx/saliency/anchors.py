@@ -1,6 +1,6 @@
 """The two ends of the deviation scale: what changes nothing, and what leaves nothing.
 
-A deviation means little by itself. The floor is the baseline against itself under half a grey level
+A deviation means little by itself. The floor is the baseline against itself under half a gray level
 of input noise, which no one can see; the ceiling is the baseline against copies with re-drawn
 weights, which have learned nothing (Adebayo et al. 2018, arXiv:1810.03292). Both are taken per sample and by every
 measure, under the method that explains the candidates.
@@ -26,19 +26,19 @@ from compress_onnx.saliency.batching import Pace
 from compress_onnx.saliency.spilled import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask
 
-# Half a grey level of 0 to 255, in pixels divided by 255.
-HALF_GREY_LEVEL = 0.5 / 255
+# Half a gray level of 0 to 255, in pixels divided by 255.
+HALF_GRAY_LEVEL = 0.5 / 255
 # Copies with re-drawn weights over all samples: one alone may by luck look where the baseline looks, or nowhere.
 COPIES = 8
 
 
 def noise_amplitude(std: Iterable[float]) -> NDArray[np.float32]:
-    """Return half a grey level per channel, in units of a model input that was divided by ``std``.
+    """Return half a gray level per channel, in units of a model input that was divided by ``std``.
 
     >>> (noise_amplitude([0.25, 0.5]) * 255).round(3).tolist()
     [2.0, 1.0]
     """
-    return np.asarray([HALF_GREY_LEVEL / value for value in std], dtype=np.float32)
+    return np.asarray([HALF_GRAY_LEVEL / value for value in std], dtype=np.float32)
 
 
 def noisy(
@@ -57,8 +57,8 @@ def noisy(
 def redrawn(module: nn.Module, rng: np.random.Generator) -> nn.Module:
     """Return a copy whose every weight tensor has its values in random order.
 
-    The values stay, so that activations keep their size and quantisation ranges still fit; what was
-    learned is gone. Biases and normalisation statistics stay too.
+    The values stay, so that activations keep their size and quantization ranges still fit; what was
+    learned is gone. Biases and normalization statistics stay too.
     """
     changed = copy.deepcopy(module)
     for weight in _weights(changed):

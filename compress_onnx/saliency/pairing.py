@@ -12,7 +12,7 @@ from compress_onnx.config import Progress, silent
 from compress_onnx.metrics.saliency_classes import ClassSamples, class_attention, coarse
 from compress_onnx.metrics.saliency_group import MapSimilarities, joined, map_similarities
 from compress_onnx.metrics.saliency_mean_shift import MeanShift
-from compress_onnx.metrics.saliency_similarity import flat, mean_absolute_deviation, normalised
+from compress_onnx.metrics.saliency_similarity import flat, mean_absolute_deviation, normalized
 from compress_onnx.records import SystematicShift
 from compress_onnx.saliency.anchors import ExplainedBaseline
 from compress_onnx.saliency.batching import Pace
@@ -114,7 +114,7 @@ def _scaled(baseline: Maps, candidate: Maps) -> MapPairs:
     if len(baseline) == 0:
         return MapPairs(baseline=baseline, candidate=candidate, deviation=np.zeros(0))
     return MapPairs(
-        baseline=normalised(baseline).astype(np.float32),
-        candidate=normalised(candidate).astype(np.float32),
+        baseline=normalized(baseline).astype(np.float32),
+        candidate=normalized(candidate).astype(np.float32),
         deviation=mean_absolute_deviation(baseline, candidate),
     )

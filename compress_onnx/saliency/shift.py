@@ -17,7 +17,7 @@ from torch import nn
 
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError, UnknownNameError
-from compress_onnx.metrics.saliency_group import summarised
+from compress_onnx.metrics.saliency_group import summarized
 from compress_onnx.metrics.saliency_mean_shift import MeanMaps, untested
 from compress_onnx.metrics.saliency_scale import nowhere, scale_positions
 from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
@@ -103,7 +103,7 @@ class BaselineSaliency:
         except (ModelError, UnknownNameError) as error:
             return self.undefined(checked.fidelity, f"Candidate: {error}")
         shift = self._measured(self._record(checked.fidelity), found, candidate.flipped, draw_rng)
-        progress(1.0, f"{self.task.method} maps summarised")
+        progress(1.0, f"{self.task.method} maps summarized")
         return self._outcome(shift, found, candidate, others)
 
     def undefined(self, fidelity: TwinFidelity, reason: str) -> SaliencyOutcome:
@@ -124,10 +124,10 @@ class BaselineSaliency:
     ) -> SaliencyShift:
         values, every = found.similarities, np.ones(len(self.task), dtype=np.bool_)
         position, scale = scale_positions(values, found.baseline.anchors, every, rng)
-        same, changed = summarised(values, ~flipped, rng), summarised(values, flipped, rng)
+        same, changed = summarized(values, ~flipped, rng), summarized(values, flipped, rng)
         return dataclasses.replace(
             record,
-            over_all=summarised(values, every, rng),
+            over_all=summarized(values, every, rng),
             over_same=same,
             over_flipped=changed,
             over_same_undefined_reason=NO_MATCH if same is None else None,
@@ -165,7 +165,7 @@ class BaselineSaliency:
             over_same=None,
             over_flipped=None,
             noise_floor=_deviation(self.floor),
-            randomised_ceiling=_deviation(self.ceiling),
+            randomized_ceiling=_deviation(self.ceiling),
             floor=self.floor,
             ceiling=self.ceiling,
             ceiling_undefined_reason=None if explained is None else explained.anchors.missing,
@@ -211,8 +211,8 @@ def explain_baseline(
         fidelity=checked.fidelity,
         twin=module,
         explained=explained,
-        floor=summarised(anchors.floor, every, draw_rng),
-        ceiling=None if anchors.ceiling is None else summarised(anchors.ceiling, every, draw_rng),
+        floor=summarized(anchors.floor, every, draw_rng),
+        ceiling=None if anchors.ceiling is None else summarized(anchors.ceiling, every, draw_rng),
     )
 
 

@@ -18,7 +18,7 @@ class SpilledMaps:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="compress-onnx-maps-")  # noqa: SIM115  # closed by the finaliser
+        self._file = tempfile.TemporaryFile(prefix="compress-onnx-maps-")  # noqa: SIM115  # closed by the finalizer
         weakref.finalize(self, self._file.close)
         self._shape: tuple[int, int] = (0, 0)
         self._count = 0

@@ -17,7 +17,7 @@ from onnx import inliner
 from torch import fx, nn
 
 from compress_onnx.errors import ModelError, UnsupportedOperatorError
-from compress_onnx.graph import is_quantised, signature
+from compress_onnx.graph import is_quantized, signature
 from compress_onnx.ort.emulation import fused
 from compress_onnx.ort.probe import saturates
 from compress_onnx.saliency.operators import CONVERTERS
@@ -88,7 +88,7 @@ def layers(module: nn.Module) -> dict[str, nn.Module]:
 
 def _saturating_nodes(model: onnx.ModelProto) -> dict[int, Saturation]:
     """Return by its place in the graph what each node loses on a CPU that saturates."""
-    if not is_quantised(model):
+    if not is_quantized(model):
         return {}
     try:
         nodes = fused(model).at_risk

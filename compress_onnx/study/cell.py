@@ -25,7 +25,7 @@ from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import Entry
 from compress_onnx.study.export import exported
 from compress_onnx.study.options import CompareOptions
-from compress_onnx.study.quantise import cache_key
+from compress_onnx.study.quantize import cache_key
 from compress_onnx.study.recipes import (
     Step,
     Workpiece,
@@ -79,8 +79,8 @@ class Cell:
     def _any(self, needs: Callable[[Iterable[Step]], bool]) -> bool:
         return any(needs(parse_recipe(text, {})) for text in self.recipes)
 
-    def quantisation(self, choice: CalibrationChoice | None) -> dict[str, OptionValue]:
-        """Return the options of every quantisation step."""
+    def quantization(self, choice: CalibrationChoice | None) -> dict[str, OptionValue]:
+        """Return the options of every quantization step."""
         return {
             "cpu": self.target,
             "method": self.method,
@@ -164,9 +164,9 @@ def _labels(choice: CalibrationChoice | None) -> OptionValue:
 
 def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Chosen, stages: Stages) -> list[Entry]:
     progress = stages("compress")
-    quantisation = cell.quantisation(images.choice)
+    quantization = cell.quantization(images.choice)
     if images.choice is not None:
-        quantisation["cache_key"] = cache_key(images.choice, _preprocessing(baseline))
+        quantization["cache_key"] = cache_key(images.choice, _preprocessing(baseline))
     first, shared = untouched(baseline), _shared_beginnings(cell.recipes)
     whole = {_beginnings(text)[-1] for text in cell.recipes}
     known: dict[str, Workpiece] = {}
@@ -176,7 +176,7 @@ def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Cho
         for beginning in _beginnings(text):
             found = known.get(beginning)
             if found is None:
-                step = parse_recipe(beginning, quantisation)[-1]
+                step = parse_recipe(beginning, quantization)[-1]
                 found = advanced(piece, step, images=images.steps)
             if beginning in shared:
                 known[beginning] = found

@@ -293,4 +293,4 @@ def _fusion_warnings(artifact: Artifact, fusion: FusionReceipt | None) -> tuple[
     if fusion is None or artifact.precision.is_float or fusion.int8_fraction == 1.0:
         return ()
     count = len(fusion.float_nodes)
-    return (f"{count} of {count + fusion.quantised_nodes} weighted nodes run in floating point on this CPU.",)
+    return (f"{count} of {count + fusion.quantized_nodes} weighted nodes run in floating point on this CPU.",)

@@ -35,7 +35,7 @@ def explained_targets(predictions: Predictions, target: str) -> NDArray[np.int64
         return predicted
     if predictions.labels is None:
         raise OptionError(
-            "labelled images for --saliency-target label",
+            "labeled images for --saliency-target label",
             "images without labels",
             remedy="Explain the baseline's predictions.",
         )

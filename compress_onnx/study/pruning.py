@@ -24,7 +24,7 @@ from compress_onnx.metrics.paired import PairedCounts, paired_counts
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.study.calibration import beside, is_filed
-from compress_onnx.study.quantise import CalibrationData, PreparedData, calibration_batches, prepared_data
+from compress_onnx.study.quantize import CalibrationData, PreparedData, calibration_batches, prepared_data
 from compress_onnx.study.search import Searched, confirmed_sparsity
 
 
@@ -106,7 +106,7 @@ class Search:
 def search_file(
     source: Path, target: Path, job: Search, *, data: CalibrationData, progress: Progress = silent
 ) -> Searched:
-    """Prune ``source`` as far as its accuracy on labelled calibration images bears, into ``target``.
+    """Prune ``source`` as far as its accuracy on labeled calibration images bears, into ``target``.
 
     Errors
     ------
@@ -125,7 +125,7 @@ def search_file(
 def searched_model(
     reference: Reference, job: Search, *, images: PreparedData, where: object = "", progress: Progress = silent
 ) -> tuple[onnx.ModelProto, Searched]:
-    """Return the reference's model pruned as far as its accuracy on labelled images bears, and what was found.
+    """Return the reference's model pruned as far as its accuracy on labeled images bears, and what was found.
 
     Half of the images search, the other half confirms; the repair sees all of them, without labels.
 
@@ -136,7 +136,7 @@ def searched_model(
     """
     labels = images.choice.images.labels
     if labels is None:
-        raise DataError("labelled calibration images, since the search measures accuracy", "no labels", where=where)
+        raise DataError("labeled calibration images, since the search measures accuracy", "no labels", where=where)
     base = _correct(reference.model, images, labels)
     steps = 0
 

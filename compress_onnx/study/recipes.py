@@ -23,7 +23,7 @@ from compress_onnx.graph import read_embedded
 from compress_onnx.records import OptionValue, RecipeStep
 from compress_onnx.registry import unknown
 from compress_onnx.study.pruning import Search, searched_model
-from compress_onnx.study.quantise import PreparedData
+from compress_onnx.study.quantize import PreparedData
 
 REPAIR = "repair"
 SEARCH = "search"
@@ -78,7 +78,7 @@ class RepairImages:
         return referenced(model, self.batches)
 
 
-def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[Step, ...]:
+def parse_recipe(text: str, quantization: Mapping[str, OptionValue]) -> tuple[Step, ...]:
     """Return the steps of a recipe.
 
     ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``prune-folded:S`` globally
@@ -86,7 +86,7 @@ def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[St
     calibration images surely stays within D, ``search-folded:D`` prunes folded weights that far and repairs
     nothing; ``structured:F`` removes the fraction F of the channels; ``repair`` moves kept weights to
     make up for pruned ones and gives channels the first model's statistics again; ``w8a8``, ``w4a8``
-    and ``mixed`` quantise with the options ``quantisation`` (cpu, method, calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum and repairs
+    and ``mixed`` quantize with the options ``quantization`` (cpu, method, calibration), and ``w4a8-plain`` rounds 4-bit weights to nearest by their maximum and repairs
     nothing, as ONNX Runtime does; any other word is a compressor plug-in's name.
 
     >>> [step.compressor for step in parse_recipe("prune:0.5+w8a8", {"cpu": "aarch64"})]
@@ -99,10 +99,10 @@ def parse_recipe(text: str, quantisation: Mapping[str, OptionValue]) -> tuple[St
     UnknownNameError
         if no compressor has that name.
     """
-    return tuple(_step(word.strip(), quantisation) for word in text.split("+"))
+    return tuple(_step(word.strip(), quantization) for word in text.split("+"))
 
 
-def _step(word: str, quantisation: Mapping[str, OptionValue]) -> Step:
+def _step(word: str, quantization: Mapping[str, OptionValue]) -> Step:
     name, _, argument = word.partition(":")
     if name in _PRUNED:
         sparsity = _number(argument, config.SPARSITY, word)
@@ -115,9 +115,9 @@ def _step(word: str, quantisation: Mapping[str, OptionValue]) -> Step:
     if argument and (name in _QUANTISED or name == REPAIR or name in compressors()):
         raise OptionError(f"{name} without a number", repr(word))
     if name in _QUANTISED:
-        return Step(compressor="quantize", options={**_QUANTISED[name], **quantisation})
+        return Step(compressor="quantize", options={**_QUANTISED[name], **quantization})
     if name == REPAIR:
-        return Step(compressor=REPAIR, options={"calibration": quantisation.get("calibration")})
+        return Step(compressor=REPAIR, options={"calibration": quantization.get("calibration")})
     if name not in compressors():
         raise unknown("recipe step", name, [*_WRITTEN, *_QUANTISED, REPAIR, *_plugins()])
     return Step(compressor=name, options={})
@@ -195,7 +195,7 @@ def advanced(
 
 def _searched(model: onnx.ModelProto, step: Step, images: RepairImages) -> onnx.ModelProto:
     if images.prepared is None:
-        raise OptionError("labelled images to search on", "none", where=step.compressor)
+        raise OptionError("labeled images to search on", "none", where=step.compressor)
     job = Search(
         options=PruneOptions(basis=str(step.options["basis"])),
         max_drop=float(str(step.options["max_drop"])),

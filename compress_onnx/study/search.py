@@ -69,7 +69,7 @@ def highest_sparsity(loss_at: Callable[[float], float], max_drop: float) -> dict
 def confirmed_sparsity(
     counts_at: Callable[[float, NDArray[np.int64]], PairedCounts], n: int, *, max_drop: float, rng: np.random.Generator
 ) -> Searched:
-    """Search on one random half of ``n`` labelled images, confirm on the other.
+    """Search on one random half of ``n`` labeled images, confirm on the other.
 
     ``counts_at(s, rows)`` counts right and wrong predictions at sparsity *s* on the images ``rows``.
     Where the other half does not confirm, the next lower sparsity that was within the limit is tried.

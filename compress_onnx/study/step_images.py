@@ -15,7 +15,7 @@ from compress_onnx.data.decoded import decoded_once
 from compress_onnx.data.images import ImageSet
 from compress_onnx.records import Preprocessing
 from compress_onnx.study.calibration import CalibrationChoice, calibration_for
-from compress_onnx.study.quantise import PreparedData, calibration_batches
+from compress_onnx.study.quantize import PreparedData, calibration_batches
 from compress_onnx.study.recipes import RepairImages, StepImages
 
 

@@ -42,7 +42,7 @@ def in_memory(images: Images, preprocessing: Preprocessing) -> tuple[torch.Tenso
     """
     if images.labels is None or len(images) == 0:
         raise DataError(
-            "labelled images to train and test on",
+            "labeled images to train and test on",
             "no labels" if len(images) else "no images",
             where=f"{images.info.name}:{images.info.split}",
             remedy="Give data with labels.",
@@ -97,11 +97,11 @@ def _lit(pictures: torch.Tensor, light: float, rng: np.random.Generator) -> torc
     return lit.round().clamp(0, 255).to(torch.uint8)
 
 
-def normalised(pictures: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+def normalized(pictures: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """Return (B, 3, H, W) uint8 pictures as model inputs, float32: ``(pixel / 255 - mean) / std`` per channel.
 
-    >>> grey = Preprocessing(height=1, width=1, mean=(0.5,), std=(0.5,))
-    >>> normalised(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), grey).item()
+    >>> gray = Preprocessing(height=1, width=1, mean=(0.5,), std=(0.5,))
+    >>> normalized(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), gray).item()
     1.0
     """
     mean = torch.tensor(preprocessing.mean)[:, None, None]
@@ -121,9 +121,9 @@ def channel_statistics(pixels: torch.Tensor) -> tuple[tuple[float, ...], tuple[f
     means, stds = [], []
     for values in of_channels:
         counts = torch.bincount(values.int(), minlength=256).double()
-        grey = torch.arange(256, dtype=torch.float64) / 255
-        mean = float((counts * grey).sum() / counts.sum())
-        variance = float((counts * (grey - mean) ** 2).sum() / counts.sum())
+        gray = torch.arange(256, dtype=torch.float64) / 255
+        mean = float((counts * gray).sum() / counts.sum())
+        variance = float((counts * (gray - mean) ** 2).sum() / counts.sum())
         means.append(round(mean, 4))
         stds.append(round(variance**0.5, 4) or 1.0)
     return tuple(means), tuple(stds)

@@ -58,7 +58,7 @@ def squeezenet(num_classes: int) -> nn.Module:
 def resnet18(num_classes: int) -> nn.Module:
     """Return torchvision's ResNet-18 (He et al. 2015) with a 3x3 stem of stride 1 and no max pool.
 
-    11.17 million parameters with 10 classes; the stem is Kaiming-initialised, fan-out.
+    11.17 million parameters with 10 classes; the stem is Kaiming-initialized, fan-out.
     """
     network = models.resnet18(weights=None, num_classes=num_classes)
     network.conv1 = nn.Conv2d(3, 64, kernel_size=3, padding=1, bias=False)

@@ -5,7 +5,7 @@ lenet5     SGD, batch 128, Nesterov momentum, weight decay 1e-3, one-cycle peak 
            GTSRB also brightness and contrast: with a fifth of the tracks held out (20 epochs, one
            seed) this reached 0.938, AdamW without them 0.902.
 squeezenet SGD, batch 128, Nesterov momentum, weight decay 5e-4, one-cycle peak 0.1; bfloat16. The
-           network has no normalisation layers and trains slowly without (AdamW, 30 epochs of
+           network has no normalization layers and trains slowly without (AdamW, 30 epochs of
            CIFAR-10: 0.811), so each convolution gets a BatchNorm for the training only, folded
            into its weights at the end.
 resnet18   SGD, batch 128, Nesterov momentum, weight decay 5e-4, one-cycle peak 0.1 (CIFAR-10) or
@@ -36,7 +36,7 @@ class Recipe:
     reflect padding before a random crop of the picture's size; ``light`` is the largest relative
     change of brightness, and of contrast, of one picture. With ``batch_norm`` every convolution is
     followed by a BatchNorm until the training ends. ``stored`` is the precision of the weights file.
-    ``mean`` and ``std`` normalise pixels scaled to [0, 1], per channel; ``None`` means measured on
+    ``mean`` and ``std`` normalize pixels scaled to [0, 1], per channel; ``None`` means measured on
     the training images.
     """
 
@@ -122,7 +122,7 @@ _OF_BOTH: dict[tuple[str, str], dict[str, Any]] = {
 def recipe_for(network: str, dataset: str) -> Recipe:
     """Return the network's recipe with what the data set changes in it.
 
-    A data set without an entry here keeps the network's values, is not flipped, and is normalised
+    A data set without an entry here keeps the network's values, is not flipped, and is normalized
     by its own training images.
 
     >>> recipe_for("resnet18", "cifar10").peak_rate

@@ -22,7 +22,7 @@ KEPT = 2
 
 @dataclasses.dataclass(slots=True, kw_only=True, eq=False)
 class TrainingState:
-    """Module, optimiser and schedule of a training, and how many epochs it has done."""
+    """Module, optimizer and schedule of a training, and how many epochs it has done."""
 
     module: nn.Module
     optimizer: torch.optim.Optimizer

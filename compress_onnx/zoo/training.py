@@ -20,7 +20,7 @@ from compress_onnx.zoo.batches import (
     channel_statistics,
     epoch_generator,
     in_memory,
-    normalised,
+    normalized,
     training_batches,
 )
 from compress_onnx.zoo.checkpoints import (
@@ -33,7 +33,7 @@ from compress_onnx.zoo.checkpoints import (
     save_model,
 )
 from compress_onnx.zoo.networks import build, count_parameters
-from compress_onnx.zoo.normalisation import with_batch_norm, without_batch_norm
+from compress_onnx.zoo.normalization import with_batch_norm, without_batch_norm
 from compress_onnx.zoo.recipe import Recipe
 from compress_onnx.zoo.resumption import TrainingState, forget_states, newest_state, restore_state, save_state
 
@@ -92,7 +92,7 @@ def _finish(job: TrainingJob, checkpoint: Path | None, progress: Progress) -> Tr
     progress(0.0, "reading pictures")
     pixels, labels = in_memory(job.train_set, _RAW)
     preprocessing = preprocessing_for(job.recipe, pixels)
-    # The caller's random state is left as it was: dropout and initialisation use torch's global one.
+    # The caller's random state is left as it was: dropout and initialization use torch's global one.
     with torch.random.fork_rng(devices=[]):
         state = _start(job, steps_per_epoch=max(1, len(labels) // job.recipe.batch))
         if checkpoint is not None:
@@ -187,7 +187,7 @@ def _run_epoch(
     size = min(recipe.batch, len(data[1]))
     shown = len(data[1]) // size * size
     for pictures, labels in training_batches(*data, recipe, rng=rng):
-        loss, logits = _step(state, normalised(pictures, preprocessing), labels, recipe)
+        loss, logits = _step(state, normalized(pictures, preprocessing), labels, recipe)
         seen += len(labels)
         loss_sum += loss * len(labels)
         right += int((logits.argmax(1) == labels).sum())
@@ -222,7 +222,7 @@ def measured_accuracy(module: nn.Module, images: Images, preprocessing: Preproce
     with torch.inference_mode():
         for start in range(0, len(labels), _TEST_BATCH):
             rows = slice(start, start + _TEST_BATCH)
-            right += int((module(normalised(pixels[rows], preprocessing)).argmax(1) == labels[rows]).sum())
+            right += int((module(normalized(pixels[rows], preprocessing)).argmax(1) == labels[rows]).sum())
     return right / len(labels)
 
 

@@ -157,7 +157,7 @@ def _fastest(ways: Iterator[Callable[[Inputs], object]], inputs: Inputs) -> Call
 
 
 def looped(models: list[Path], images: ImageSet, form: Preprocessing) -> list[object]:
-    """Decode and normalise a picture, ask both models, go on; then scikit-learn's metrics for both."""
+    """Decode and normalize a picture, ask both models, go on; then scikit-learn's metrics for both."""
     sessions = [_session(model, 1) for model in models]
     names = [session.get_inputs()[0].name for session in sessions]
     mean, std = np.array(form.mean, np.float32), np.array(form.std, np.float32)

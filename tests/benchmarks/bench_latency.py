@@ -102,7 +102,7 @@ def fusion_rows(name: str, files: Files) -> Iterator[Row]:
             figure=figure,
             bar=1.0,
             reach="at least",
-            ours=f"{receipt.quantised_nodes} integer, {len(receipt.float_nodes)} float",
+            ours=f"{receipt.quantized_nodes} integer, {len(receipt.float_nodes)} float",
             value=receipt.int8_fraction,
         )
 

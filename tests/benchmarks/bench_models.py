@@ -1,4 +1,4 @@
-"""The files that are timed: three networks with random weights, ours and ONNX Runtime's own quantisations."""
+"""The files that are timed: three networks with random weights, ours and ONNX Runtime's own quantizations."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ def made(name: str, folder: Path) -> Files:
     )
     save_model(model, files.fp32)
     save_model(folded(model), files.folded)
-    _quantise(model, "int8", files.w8a8)
+    _quantize(model, "int8", files.w8a8)
     if files.w4a8 is not None:
-        _quantise(model, "int4", files.w4a8)
+        _quantize(model, "int4", files.w4a8)
     _ort(files.folded, files.ort_s8s8)
     int4 = {"weight_type": QuantType.QInt4, "activation_type": QuantType.QUInt8, "per_channel": True}
     _ort(files.folded, files.ort_int4, **int4)
     return files
 
 
-def _quantise(model: onnx.ModelProto, weights: str, target: Path) -> None:
+def _quantize(model: onnx.ModelProto, weights: str, target: Path) -> None:
     options = QuantizeOptions(cpu=cpu_target(), weights=weights)
     save_model(quantize_model(model, random_images(CALIBRATION, batch=16), options), target)
 
 
 def _ort(source: Path, target: Path, **arguments: Any) -> None:
-    """Quantise with ``quantize_static``, its defaults but for the arguments."""
+    """Quantize with ``quantize_static``, its defaults but for the arguments."""
     with quiet():
         quantize_static(source, target, Reader(random_images(CALIBRATION, batch=16)), **arguments)

@@ -25,7 +25,7 @@ from compress_onnx.ort.emulation import EmulatedModel, fused
 from compress_onnx.runtime.cpu import cpu_label
 from compress_onnx.runtime.targets import Elsewhere, reached, target_named
 from compress_onnx.study.export import exported
-from compress_onnx.study.quantise import CalibrationData, quantise_file
+from compress_onnx.study.quantize import CalibrationData, quantize_file
 
 TARGET = "qemu:haswell"
 BATCH = 64
@@ -66,7 +66,7 @@ def _row(figure: str, value: float) -> Row:
 
 
 class _Files:
-    """A network's quantised files, and test images drawn at random."""
+    """A network's quantized files, and test images drawn at random."""
 
     def __init__(self, name: str, folder: Path, images: int) -> None:
         self._test, self._folder, self._name = load_data("gtsrb:test"), folder, name
@@ -76,10 +76,10 @@ class _Files:
         chosen = self._test.subset(rows, split="bench")
         self._batches = list(chosen.batches(form_of(load_model(self._base)), BATCH))
 
-    def quantised(self, cpu: str) -> Path:
+    def quantized(self, cpu: str) -> Path:
         path = self._folder / f"{self._name}-{cpu}.onnx"
         data = CalibrationData(training=load_data("gtsrb:train"), evaluation=self._test, size=512, seed=0)
-        quantise_file(self._base, path, QuantizeOptions(cpu=cpu), data=data)
+        quantize_file(self._base, path, QuantizeOptions(cpu=cpu), data=data)
         return path
 
     def simulated(self, path: Path, *, saturating: bool) -> NDArray[np.float32]:
@@ -87,13 +87,13 @@ class _Files:
         return np.concatenate([model.logits(batch) for batch in self._batches])
 
     def flips(self, cpu: str) -> float:
-        path = self.quantised(cpu)
+        path = self.quantized(cpu)
         classes = [self.simulated(path, saturating=way).argmax(axis=1) for way in (True, False)]
         return float((classes[0] != classes[1]).mean())
 
     def compared(self, cpu: str, there: Elsewhere) -> tuple[int, float]:
         """Return how many predictions differ from the emulated CPU's, and how much longer that one takes."""
-        path, began = self.quantised(cpu), time.perf_counter()
+        path, began = self.quantized(cpu), time.perf_counter()
         ours = self.simulated(path, saturating=True)
         between = time.perf_counter()
         theirs = there.logits(path, self._batches, threads=1, classes=ours.shape[1])

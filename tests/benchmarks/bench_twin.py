@@ -48,9 +48,9 @@ def speed_rows() -> Iterator[Row]:
     torch.manual_seed(0)
     model = network("squeezenet")
     calibration = random_images(CALIBRATION, batch=16)
-    quantised = quantize_model(model, calibration, QuantizeOptions(cpu=cpu_target(), weights="int8"))
+    quantized = quantize_model(model, calibration, QuantizeOptions(cpu=cpu_target(), weights="int8"))
     original = build("squeezenet", 10).eval()
-    twin, twin_w8a8 = build_twin(model), build_twin(quantised)
+    twin, twin_w8a8 = build_twin(model), build_twin(quantized)
     everything = torch.get_num_threads()
     for threads in sorted({1, everything}):
         torch.set_num_threads(threads)
@@ -145,15 +145,15 @@ def _trained(name: str, folder: Path) -> onnx.ModelProto:
 
 
 def _compressed(base: onnx.ModelProto, calibration: list[np.ndarray]) -> Iterator[tuple[str, onnx.ModelProto]]:
-    def quantised(model: onnx.ModelProto, weights: str) -> onnx.ModelProto:
+    def quantized(model: onnx.ModelProto, weights: str) -> onnx.ModelProto:
         return quantize_model(model, iter(calibration), QuantizeOptions(cpu=cpu_target(), weights=weights))
 
     pruned = prune_model(base, PruneOptions(sparsity=0.5))
     yield "FP32", base
-    yield "W8A8", quantised(base, "int8")
-    yield "W4A8", quantised(base, "int4")
+    yield "W8A8", quantized(base, "int8")
+    yield "W4A8", quantized(base, "int4")
     yield "pruned", pruned
-    yield "pruned and W8A8", quantised(pruned, "int8")
+    yield "pruned and W8A8", quantized(pruned, "int8")
 
 
 def memory_row() -> Row:

@@ -134,7 +134,7 @@ def _broken_metadata(model: onnx.ModelProto) -> None:
     model.metadata_props[0].value = "{"
 
 
-def _quantised(place: Place) -> Path:
+def _quantized(place: Place) -> Path:
     def edit(model: onnx.ModelProto) -> None:
         model.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
         model.graph.initializer.append(numpy_helper.from_array(np.uint8(0), "zero"))
@@ -227,12 +227,12 @@ MODELS = (
     ),
     Case("quantize a foreign model without flags", lambda p: p.quantize(model=p.shelf.foreign), "--mean and --std"),
     Case(
-        "a colour model with grey flags",
+        "a color model with gray flags",
         lambda p: p.compare("--mean", "0.5", "--std", "0.5", base=p.shelf.foreign, other=p.shelf.foreign),
         r"an input of shape \(N, 1, 8, 8\)",
     ),
     Case(
-        "quantize a colour model with grey flags",
+        "quantize a color model with gray flags",
         lambda p: p.quantize("--mean", "0.5", "--std", "0.5", model=p.shelf.foreign),
         r"an input of shape \(N, 1, 8, 8\)",
     ),
@@ -241,8 +241,8 @@ MODELS = (
         lambda p: p.quantize("--mean", "0,0,0", "--std", "1,1,1", "--size", "9", model=p.shelf.foreign),
         r"an input of shape \(N, 3, 9, 9\)",
     ),
-    Case("prune a quantised model", lambda p: ("prune", _quantised(p)), "a float model to prune, got a quantised one"),
-    Case("quantize a quantised model", lambda p: p.quantize(model=_quantised(p)), "a float model to quantise"),
+    Case("prune a quantized model", lambda p: ("prune", _quantized(p)), "a float model to prune, got a quantized one"),
+    Case("quantize a quantized model", lambda p: p.quantize(model=_quantized(p)), "a float model to quantize"),
     Case("prune NaN", lambda p: ("prune", p.model(_nan_weight)), "finite weights"),
     Case("compare NaN", lambda p: p.compare(other=p.model(_nan_weight)), "finite logits"),
     Case("quantize an old opset", lambda p: p.quantize(model=p.model(_old_opset)), "opset 13 or newer, got opset 11"),

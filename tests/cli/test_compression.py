@@ -1,4 +1,4 @@
-"""Pruning and quantisation as a user asks for them."""
+"""Pruning and quantization as a user asks for them."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ def test_what_is_made_is_one_file_and_names_the_file_it_was_made_from(
     command: str, cli: Any, shelf: Any, outside: Path, tmp_path: Path
 ) -> None:
     words = _commands(outside, shelf, tmp_path)[command]
-    normalised = ("--json",)
-    found = cli(*words, *normalised).json
+    normalized = ("--json",)
+    found = cli(*words, *normalized).json
     made = Path(str(words[-1]))
     assert found["parent_sha256"] == model_identity(outside)
     assert found["sha256"] == sha256_of_file(made)
@@ -78,7 +78,7 @@ def test_what_is_made_is_one_file_and_names_the_file_it_was_made_from(
     onnx.checker.check_model(onnx.load(tmp_path / "alone.onnx"))
 
 
-def test_a_foreign_serialisation_is_a_parent_by_its_own_bytes(cli: Any, shelf: Any, tmp_path: Path) -> None:
+def test_a_foreign_serialization_is_a_parent_by_its_own_bytes(cli: Any, shelf: Any, tmp_path: Path) -> None:
     """Fields in another order make another file of an equal model."""
     model = onnx.load(shelf.base)
     imports, model.producer_name = onnx.ModelProto(opset_import=model.opset_import), "foreign"

@@ -80,7 +80,7 @@ def test_quantize_prints_the_artifact_and_files_its_manifest(cli: Any, shelf: An
     assert f"Calibrated on {shelf.folder.name}-train-12-seed0." in answer.err
 
 
-def test_a_foreign_model_is_quantised_and_compared_by_flags(cli: Any, shelf: Any, tmp_path: Path) -> None:
+def test_a_foreign_model_is_quantized_and_compared_by_flags(cli: Any, shelf: Any, tmp_path: Path) -> None:
     flags = ("--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25")
     made = cli(
         "quantize", shelf.foreign, "--data", shelf.train, "--calibration-size", 12, "-o", tmp_path / "q.onnx", *flags

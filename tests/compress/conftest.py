@@ -1,4 +1,4 @@
-"""Calibration batches, and logits as ONNX Runtime gives them without its optimiser."""
+"""Calibration batches, and logits as ONNX Runtime gives them without its optimizer."""
 
 from __future__ import annotations
 

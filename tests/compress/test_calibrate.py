@@ -52,7 +52,7 @@ def test_minmax_is_the_extremes_over_all_batches(model_file: Path, images: Image
 
 
 def found_ranges(model_file: Path, batches: Iterable[Images], method: str) -> dict[str, tuple[float, float]]:
-    """Return the ranges as the quantiser asks for them: batches cut to the model, then measured."""
+    """Return the ranges as the quantizer asks for them: batches cut to the model, then measured."""
     expected = signature(load_model(model_file))
     found = ranges(
         model_file, expected.input_name, fitting(batches, expected), method=method, scratch=model_file.parent

@@ -1,4 +1,4 @@
-"""A branch reads what it read before, also where the quantiser has taken a ReLU away."""
+"""A branch reads what it read before, also where the quantizer has taken a ReLU away."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def answers(model: onnx.ModelProto, images: NDArray[np.float32]) -> NDArray[np.f
 
 
 @pytest.mark.parametrize("weights", ["int8", "int4"])
-def test_a_branch_reads_the_rectified_values_of_a_quantised_model(branching: onnx.ModelProto, weights: str) -> None:
+def test_a_branch_reads_the_rectified_values_of_a_quantized_model(branching: onnx.ModelProto, weights: str) -> None:
     images = RNG.normal(0, 1, (64, 3, 8, 8)).astype(np.float32)
     result = quantize_model(branching, [images], QuantizeOptions(cpu="x86-64-avx2", weights=weights))
     wanted, given = answers(branching, images), answers(result, images)

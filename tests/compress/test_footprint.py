@@ -61,10 +61,10 @@ def test_sparsity_of_int8_weights_counts_stored_zeros(
     convnet: onnx.ModelProto, images: NDArray[np.float32], tmp_path: Path
 ) -> None:
     pruned = prune_model(convnet, PruneOptions(sparsity=0.5))
-    quantised = quantize_model(pruned, [images], QuantizeOptions(cpu="x86-64-vnni"))
-    save_model(quantised, tmp_path / "q.onnx")
+    quantized = quantize_model(pruned, [images], QuantizeOptions(cpu="x86-64-vnni"))
+    save_model(quantized, tmp_path / "q.onnx")
     artifact = describe(tmp_path / "q.onnx", name="q", shown_path="q.onnx")
-    stored = [numpy_helper.to_array(t) for t in quantised.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    stored = [numpy_helper.to_array(t) for t in quantized.graph.initializer if t.data_type == onnx.TensorProto.INT8]
     zeros = sum(int(np.count_nonzero(values == 0)) for values in stored if values.ndim >= 2)
     assert artifact.precision == Precision.W8A8
     assert artifact.weights == WEIGHTS

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from compress_onnx.compress.fold import folded
 from compress_onnx.compress.input_moments import InputMoments, _inputs
-from compress_onnx.compress.int4 import fake_quantised
+from compress_onnx.compress.int4 import fake_quantized
 from compress_onnx.compress.layout import layouts, weight_values
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, approximated, compress, prepare, quantize_model, store
@@ -43,11 +43,11 @@ def arrays(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def quantised(model: onnx.ModelProto, images: Images, **options: Any) -> onnx.ModelProto:
+def quantized(model: onnx.ModelProto, images: Images, **options: Any) -> onnx.ModelProto:
     return quantize_model(model, [images], QuantizeOptions(**({"cpu": VNNI, "weights": "int4"} | options)))
 
 
-def dequantised(model: onnx.ModelProto) -> list[NDArray[np.float64]]:
+def dequantized(model: onnx.ModelProto) -> list[NDArray[np.float64]]:
     """Return the weights as the graph reads them, in graph order."""
     values = arrays(model)
     makers = {node.output[0]: node for node in model.graph.node}
@@ -68,10 +68,10 @@ def test_what_is_stored_is_what_was_chosen(
 ) -> None:
     options = QuantizeOptions(cpu=VNNI, weights="int4", scales=scales, rounding=rounding)
     rounded, _ = approximated(prepare(convnet, [images], options), options)
-    result = quantised(convnet, images, scales=scales, rounding=rounding)
+    result = quantized(convnet, images, scales=scales, rounding=rounding)
     assert {weight.bits for weight in weights(result)} == {4}
     assert precision(result) == Precision.W4A8
-    for stored, chosen in zip(dequantised(result), weight_values(rounded).values(), strict=True):
+    for stored, chosen in zip(dequantized(result), weight_values(rounded).values(), strict=True):
         np.testing.assert_allclose(stored, chosen, rtol=1e-6)
 
 
@@ -82,11 +82,11 @@ def test_the_file_computes_what_its_float_weights_say(
     options = QuantizeOptions(cpu=cpu, weights="int4")
     rounded, _ = approximated(prepare(convnet, [images], options), options)
     expected = run(rounded, images)
-    assert np.abs(run(quantised(convnet, images, cpu=cpu), images) - expected).max() < 0.05 * np.ptp(expected)
+    assert np.abs(run(quantized(convnet, images, cpu=cpu), images) - expected).max() < 0.05 * np.ptp(expected)
 
 
 def test_it_fuses_like_eight_bits(convnet: onnx.ModelProto, images: Images, tmp_path: Path) -> None:
-    result = quantised(convnet, images)
+    result = quantized(convnet, images)
     onnx.checker.check_model(result, full_check=True)
     save_model(result, tmp_path / "a.onnx")
     assert fusion_receipt(tmp_path / "a.onnx").int8_fraction == 1.0
@@ -98,7 +98,7 @@ def test_zeros_of_a_pruned_model_stay_zero(
 ) -> None:
     pruned = prune_model(convnet, PruneOptions(sparsity=0.6))
     before = [numpy_helper.to_array(tensor) for tensor in prunable_initializers(pruned).values()]
-    result = dequantised(quantised(pruned, images, scales=scales, rounding=rounding))
+    result = dequantized(quantized(pruned, images, scales=scales, rounding=rounding))
     for real, stored in zip(before, result, strict=True):
         assert not stored[real == 0].any()
 
@@ -107,7 +107,7 @@ def test_zeros_of_a_pruned_model_stay_zero(
 def test_neither_time_nor_batches_matter(convnet: onnx.ModelProto, images: Images, size: int) -> None:
     batches = [images[start : start + size] for start in range(0, len(images), size)]
     result = quantize_model(convnet, iter(batches), QuantizeOptions(cpu=VNNI, weights="int4", scales="output"))
-    assert model_bytes(result) == model_bytes(quantised(convnet, images, scales="output"))
+    assert model_bytes(result) == model_bytes(quantized(convnet, images, scales="output"))
 
 
 def test_a_row_scaled_with_its_scale_keeps_its_integers(convnet: onnx.ModelProto, images: Images) -> None:
@@ -127,7 +127,7 @@ def test_a_row_scaled_with_its_scale_keeps_its_integers(convnet: onnx.ModelProto
 
 
 def test_biases_are_in_the_unit_that_the_kernels_assume(convnet: onnx.ModelProto, images: Images) -> None:
-    result = quantised(convnet, images)
+    result = quantized(convnet, images)
     makers, values = {node.output[0]: node for node in result.graph.node}, arrays(result)
     for node in result.graph.node:
         if node.op_type in {"Conv", "Gemm"}:
@@ -136,27 +136,27 @@ def test_biases_are_in_the_unit_that_the_kernels_assume(convnet: onnx.ModelProto
 
 
 def test_named_weights_stay_at_eight_bits(convnet: onnx.ModelProto, images: Images) -> None:
-    result = quantised(convnet, images, keep_int8=("w2",))
+    result = quantized(convnet, images, keep_int8=("w2",))
     assert [weight.bits for weight in weights(result)] == [4, 8, 4]
     assert precision(result) == "W4A8 in 2 of 3, W8A8 in 1 of 3"
     assert read_embedded(result).recipe[-1].options["keep_int8"] == ["w2"]
     eight = quantize_model(convnet, [images], QuantizeOptions(cpu=VNNI))
-    np.testing.assert_array_equal(dequantised(result)[1], dequantised(eight)[1])
+    np.testing.assert_array_equal(dequantized(result)[1], dequantized(eight)[1])
 
 
 def test_eight_bits_take_other_scales_too(convnet: onnx.ModelProto, images: Images, run: Runner) -> None:
     expected = run(convnet, images)
     for cpu, largest in ((VNNI, 128), ("x86-64-avx2", 64)):
-        result = quantised(convnet, images, weights="int8", scales="output", rounding="gptq", cpu=cpu)
+        result = quantized(convnet, images, weights="int8", scales="output", rounding="gptq", cpu=cpu)
         assert {weight.bits for weight in weights(result)} == {8}
         assert max(np.abs(arrays(result)[w.name].astype(int)).max() for w in weights(result)) <= largest
         assert np.abs(run(result, images) - expected).max() < 0.1 * np.ptp(expected)
 
 
 def test_the_recipe_says_what_auto_became(convnet: onnx.ModelProto, images: Images) -> None:
-    chosen = read_embedded(quantised(convnet, images)).recipe[-1].options
+    chosen = read_embedded(quantized(convnet, images)).recipe[-1].options
     assert (chosen["weights"], chosen["scales"], chosen["rounding"]) == ("int4", "mse", "gptq")
-    assert compress(convnet, {"cpu": VNNI, "weights": "int4"}, lambda: [images]) == quantised(convnet, images)
+    assert compress(convnet, {"cpu": VNNI, "weights": "int4"}, lambda: [images]) == quantized(convnet, images)
 
 
 def test_gptq_beats_nearest_on_the_outputs(convnet: onnx.ModelProto, images: Images, run: Runner) -> None:
@@ -257,7 +257,7 @@ def test_layers_of_every_kind_are_approximated(make_model: MakeModel, images: Im
     probe = InputMoments(model)
     list(probe.watching([images]))
     assert set(probe.found()) == {"k", "g"}
-    rounded, scales = fake_quantised(
+    rounded, scales = fake_quantized(
         model, dict.fromkeys(layouts(model), 4), "output", rounding="gptq", moments=probe.found()
     )
     assert {name: len(scale) for name, scale in scales.items()} == {"t": 4, "k": 4, "g": 5}
@@ -270,7 +270,7 @@ def test_layers_of_every_kind_are_approximated(make_model: MakeModel, images: Im
 
 def test_layers_of_every_kind_are_stored(make_model: MakeModel, images: Images, run: Runner) -> None:
     model = odd(make_model)
-    result = quantised(model, images)
+    result = quantized(model, images)
     assert {weight.name.removesuffix("_quantized"): weight.bits for weight in weights(result)} == {
         "t": 4,
         "k": 4,
@@ -280,27 +280,27 @@ def test_layers_of_every_kind_are_stored(make_model: MakeModel, images: Images, 
     assert np.corrcoef(run(result, images).ravel(), run(model, images).ravel())[0, 1] > 0.9
 
 
-def test_a_dead_channel_is_quantised(convnet: onnx.ModelProto, images: Images, run: Runner) -> None:
+def test_a_dead_channel_is_quantized(convnet: onnx.ModelProto, images: Images, run: Runner) -> None:
     dead = onnx.ModelProto()
     dead.CopyFrom(convnet)
     tensor = next(tensor for tensor in dead.graph.initializer if tensor.name == "w2")
     values = numpy_helper.to_array(tensor).copy()
     values[3] = 0
     tensor.CopyFrom(numpy_helper.from_array(values, "w2"))
-    result = quantised(dead, images)
+    result = quantized(dead, images)
     assert np.isfinite(run(result, images)).all()
-    assert not dequantised(result)[1][3].any()
+    assert not dequantized(result)[1][3].any()
 
 
 def test_bad_options_are_refused(convnet: onnx.ModelProto, images: Images) -> None:
     with pytest.raises(UnknownNameError, match=r"a weight, got 'w9'.*Known: w1, w2, w3"):
-        quantised(convnet, images, keep_int8=("w9",))
+        quantized(convnet, images, keep_int8=("w9",))
     with pytest.raises(UnknownNameError, match="a scales, got 'min'"):
         QuantizeOptions(cpu=VNNI, scales="min")
     with pytest.raises(OptionError, match="weights int8 or int4, got mixed"):
-        quantised(convnet, images, weights="mixed")
+        quantized(convnet, images, weights="mixed")
     old = onnx.ModelProto()
     old.CopyFrom(convnet)
     old.opset_import[0].version = 20
     with pytest.raises(ModelError, match="opset 21 or newer for 4-bit weights, got opset 20"):
-        quantised(old, images)
+        quantized(old, images)

@@ -231,11 +231,11 @@ def test_weights_that_are_no_numbers_are_refused(convnet: onnx.ModelProto, bad: 
 
 
 @pytest.mark.parametrize("op", ["DequantizeLinear", "DynamicQuantizeLinear"])
-def test_a_quantised_model_is_refused(convnet: onnx.ModelProto, op: str) -> None:
+def test_a_quantized_model_is_refused(convnet: onnx.ModelProto, op: str) -> None:
     model = onnx.ModelProto()
     model.CopyFrom(convnet)
     model.graph.node.append(helper.make_node(op, ["x"], ["y"]))
-    with pytest.raises(ModelError, match=r"float model to prune, got a quantised one.*Prune first"):
+    with pytest.raises(ModelError, match=r"float model to prune, got a quantized one.*Prune first"):
         prune_model(model, PruneOptions())
 
 

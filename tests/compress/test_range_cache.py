@@ -105,7 +105,7 @@ def test_the_key_tells_apart_all_that_changes_ranges(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("weights", ["int8", "int4"])
-def test_quantising_twice_reads_ranges_once_and_gives_equal_bytes(
+def test_quantizing_twice_reads_ranges_once_and_gives_equal_bytes(
     convnet: onnx.ModelProto, images: Images, folder: Path, weights: str
 ) -> None:
     passes = 0

@@ -137,13 +137,13 @@ def test_channels_in_branches_are_left_whole_by_name(make_model: MakeModel) -> N
     assert step.options["not_reached_share"] == pytest.approx(2 * 324 / (216 + 432 + 2 * 324 + 30))
 
 
-def test_quantisation_that_reaches_nothing_is_refused(make_model: MakeModel) -> None:
+def test_quantization_that_reaches_nothing_is_refused(make_model: MakeModel) -> None:
     nodes = [
         helper.make_node("Flatten", ["input"], ["flat"]),
         helper.make_node("Einsum", ["flat", "m"], ["logits"], equation="ij,jk->ik"),
     ]
     images = RNG.normal(0, 1, (4, 3, 8, 8)).astype(np.float32)
-    with pytest.raises(ModelError, match=r"weights that can be quantised, got none: m, of Einsum.* \(e\.onnx\)"):
+    with pytest.raises(ModelError, match=r"weights that can be quantized, got none: m, of Einsum.* \(e\.onnx\)"):
         quantize_model(
             make_model(nodes, {"m": normal(192, 5)}), [images], QuantizeOptions(cpu="aarch64"), where="e.onnx"
         )

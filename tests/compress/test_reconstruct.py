@@ -66,7 +66,7 @@ def test_inputs_that_are_always_zero_move_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def pictures() -> NDArray[np.float32]:
-    """Return (96, 3, 8, 8) float32 whose neighbours resemble each other."""
+    """Return (96, 3, 8, 8) float32 whose neighbors resemble each other."""
     noise = np.random.default_rng(3).normal(0.4, 1.0, (96, 3, 11, 11)).astype(np.float32)
     return np.ascontiguousarray(sum(noise[:, :, i : i + 8, j : j + 8] for i in range(4) for j in range(4)) / 4)
 

@@ -32,7 +32,7 @@ CLASSES = 5
 
 @pytest.fixture(scope="module")
 def pictures() -> NDArray[np.float32]:
-    """Return (96, 3, 8, 8) float32, not centred, so that means matter."""
+    """Return (96, 3, 8, 8) float32, not centered, so that means matter."""
     return np.random.default_rng(3).normal(0.4, 1.0, (96, 3, 8, 8)).astype(np.float32)
 
 
@@ -147,7 +147,7 @@ def test_batch_norms_are_re_estimated_as_torch_does(pool: ImagePool, make_model:
     found = arrays(fit(Reference(model, pool), candidate).at(1.0))
     for number, norm in enumerate(norms):
         np.testing.assert_allclose(found[f"mean{number}"], norm.running_mean.numpy(), rtol=1e-4, atol=1e-5)
-        # torch keeps the unbiased variance, normalising needs the population's.
+        # torch keeps the unbiased variance, normalizing needs the population's.
         elements = count if number else len(images) * 64
         population = norm.running_var.numpy() * (elements - 1) / elements
         np.testing.assert_allclose(found[f"var{number}"], population, rtol=1e-4)
@@ -237,7 +237,7 @@ def test_small_batches_measure_nearly_the_same(
     monkeypatch.setattr(repair_module, "LARGEST_TENSOR_BYTES", 24 * 4 * 8 * 64)
     parts = fit(Reference(convnet, pool), candidate)
     first, deep = repair_sites(candidate)[0].key, repair_sites(candidate)[1].key
-    # Sums over batches are exact where nothing before was renormalised by a batch.
+    # Sums over batches are exact where nothing before was renormalized by a batch.
     np.testing.assert_allclose(parts.found[first].variance, whole.found[first].variance, rtol=1e-5)
     np.testing.assert_allclose(parts.found[deep].std, whole.found[deep].std, rtol=0.05)
 

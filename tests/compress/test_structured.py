@@ -494,11 +494,11 @@ def test_a_fraction_below_one_channel_is_refused(chain: onnx.ModelProto) -> None
         structured_pruned(chain, StructuredOptions(fraction=0.05, scope="layer", multiple=1))
 
 
-def test_a_quantised_model_is_refused(chain: onnx.ModelProto) -> None:
+def test_a_quantized_model_is_refused(chain: onnx.ModelProto) -> None:
     model = onnx.ModelProto()
     model.CopyFrom(chain)
     model.graph.node.append(helper.make_node("DequantizeLinear", ["x", "s"], ["y"]))
-    with pytest.raises(ModelError, match=r"float model to prune, got a quantised one.*Prune first"):
+    with pytest.raises(ModelError, match=r"float model to prune, got a quantized one.*Prune first"):
         structured_pruned(model, LAYER)
 
 

@@ -80,7 +80,7 @@ BROKEN: tuple[tuple[Edit, str], ...] = (
     (weight_permuted, "'fc'"),
     (one_channel_permuted, "'conv2'.*channel 3"),
     (weight_scale_halved, "'conv2'"),
-    (one_scale_off, "'fc'.*channel 1|with and without ONNX Runtime's optimiser"),
+    (one_scale_off, "'fc'.*channel 1|with and without ONNX Runtime's optimizer"),
     (zero_point_off, "'conv1'.*zero point of its input"),
     (input_scale_off, "'conv1'.*zero point of its input"),
     (nan_scale, "'conv2'"),
@@ -100,7 +100,7 @@ def test_a_broken_step_is_caught_and_the_node_named(
     weights: str,
 ) -> None:
     breaking, message = broken
-    real = integer_form._called  # what ONNX Runtime's quantiser gives
+    real = integer_form._called  # what ONNX Runtime's quantizer gives
 
     def spoiled(*given: Any) -> onnx.ModelProto:
         made = real(*given)
@@ -112,9 +112,9 @@ def test_a_broken_step_is_caught_and_the_node_named(
     monkeypatch.setattr(integer_form, "_called", spoiled)
     options = QuantizeOptions(cpu="x86-64-avx2", weights="int8" if weights == "int8" else "int4")
     kinds = {"repaired": lambda: repaired_int4(convnet, lambda: [images], options)}
-    quantise = kinds.get(weights, lambda: quantize_model(convnet, [images], options))
+    quantize = kinds.get(weights, lambda: quantize_model(convnet, [images], options))
     with pytest.raises(SelfCheckError, match=message):
-        quantise()
+        quantize()
 
 
 def _four_bits_permuted(model: onnx.ModelProto, broken: Edit) -> onnx.ModelProto:
@@ -168,7 +168,7 @@ def random_net(make_model: MakeModel, seed: int) -> onnx.ModelProto:
     return make_model(nodes, tensors)
 
 
-def _quantised_every_way(model: onnx.ModelProto, images: Images) -> None:
+def _quantized_every_way(model: onnx.ModelProto, images: Images) -> None:
     for cpu in ("x86-64-avx2", "x86-64-vnni", "aarch64"):
         quantize_model(model, [images], QuantizeOptions(cpu=cpu))
         quantize_model(model, [images], QuantizeOptions(cpu=cpu, weights="int4"))
@@ -184,7 +184,7 @@ def test_no_false_alarm(make_model: MakeModel, images: Images, seed: int) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_no_false_alarm_on_many_networks(make_model: MakeModel, images: Images, seed: int) -> None:
-    _quantised_every_way(random_net(make_model, seed), images)
+    _quantized_every_way(random_net(make_model, seed), images)
 
 
 def test_what_rounding_explains_is_what_it_does(convnet: onnx.ModelProto, images: Images) -> None:

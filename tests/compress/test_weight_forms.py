@@ -19,7 +19,7 @@ from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.errors import ModelError
 from compress_onnx.graph import (
-    is_quantised,
+    is_quantized,
     normalized,
     out_of_reach,
     precision,
@@ -184,7 +184,7 @@ def _loop() -> Form:
 
 
 def _norm() -> Form:
-    """Weight normalisation: g v / ||v||, columns apart."""
+    """Weight normalization: g v / ||v||, columns apart."""
     gain = RNG.uniform(0.5, 2, (1, 5)).astype(np.float32)
     nodes = [
         _node("ReduceL2", "v axis", "length", keepdims=1),
@@ -262,7 +262,7 @@ FLOATS: dict[str, Callable[[], Form]] = {
         _through([_node("MatMul", "u v", "m")], u=M[:, :2].copy(), v=STACK[0][:2].copy()),
         effective=(M[:, :2] @ STACK[0][:2],),
     ),
-    "weight normalisation": _norm,
+    "weight normalization": _norm,
     "constant of shape": lambda: dataclasses.replace(
         _through(
             [_node("ConstantOfShape", "shape", "m", value=numpy_helper.from_array(np.array([0.25], np.float32)))],
@@ -383,7 +383,7 @@ QUANTISED_INPUT = [_node("QuantizeLinear", "flat step point", "q"), _node("Dequa
 STEP: dict[str, Array] = {"step": np.float32(0.05), "point": np.array(128, np.uint8)}
 
 
-def _dequantised(nodes: Sequence[onnx.NodeProto], kind: str, effective: Array, **tensors: Any) -> Form:
+def _dequantized(nodes: Sequence[onnx.NodeProto], kind: str, effective: Array, **tensors: Any) -> Form:
     return Form([*nodes, _node("MatMul", "flat m", "logits")], tensors, (effective,), f"{kind} in 1 of 2")
 
 
@@ -426,7 +426,7 @@ def _dynamic(op: str, inputs: str, *, domain: str = "", **tensors: Any) -> Form:
 
 
 INTEGERS: dict[str, Callable[[], Form]] = {
-    "int8 by column": lambda: _dequantised(
+    "int8 by column": lambda: _dequantized(
         [_node("DequantizeLinear", "i s p", "m", axis=1)],
         "W8 (weight only)",
         INTS - POINTS.astype(int),
@@ -434,14 +434,14 @@ INTEGERS: dict[str, Callable[[], Form]] = {
         s=COLUMNS,
         p=POINTS,
     ),
-    "int8 by blocks": lambda: _dequantised(
+    "int8 by blocks": lambda: _dequantized(
         [_node("DequantizeLinear", "i s", "m", axis=0, block_size=48)],
         "W8 (weight only)",
         INTS.astype(np.float32),
         i=INTS,
         s=np.full((4, 5), SCALE),
     ),
-    "uint8 turned": lambda: _dequantised(
+    "uint8 turned": lambda: _dequantized(
         [_node("DequantizeLinear", "i s p", "t"), _node("Transpose", "t", "m", perm=[1, 0])],
         "W8 (weight only)",
         UNSIGNED.astype(int) - 128,
@@ -449,14 +449,14 @@ INTEGERS: dict[str, Callable[[], Form]] = {
         s=SCALE,
         p=np.array(128, np.uint8),
     ),
-    "int4 widened": lambda: _dequantised(
+    "int4 widened": lambda: _dequantized(
         [_node("Cast", "i", "wide", to=TensorProto.INT8), _node("DequantizeLinear", "wide s", "m")],
         "W4 (weight only)",
         DEEP.astype(np.float32),
         i=_four_bits("i", DEEP),
         s=SCALE,
     ),
-    "the runtime's own dequantiser": lambda: _dequantised(
+    "the runtime's own dequantizer": lambda: _dequantized(
         [helper.make_node("DequantizeLinear", ["i", "s", "p"], ["m"], domain=MICROSOFT)],
         "W8 (weight only)",
         INTS.astype(np.float32) - 3,
@@ -464,7 +464,7 @@ INTEGERS: dict[str, Callable[[], Form]] = {
         s=SCALE,
         p=np.array(3, np.int8),
     ),
-    "cast and scaled": lambda: _dequantised(
+    "cast and scaled": lambda: _dequantized(
         [_node("Cast", "i", "f", to=TensorProto.FLOAT), _node("Sub", "f p", "g"), _node("Mul", "g s", "m")],
         "W8 (weight only)",
         INTS.astype(np.float32) - 3,
@@ -472,7 +472,7 @@ INTEGERS: dict[str, Callable[[], Form]] = {
         s=SCALE,
         p=np.float32(3),
     ),
-    "rounded on the way": lambda: _dequantised(
+    "rounded on the way": lambda: _dequantized(
         [_node("QuantizeLinear", "f s z", "i"), _node("DequantizeLinear", "i s z", "m")],
         "W8 (weight only)",
         np.rint(M / np.float32(0.1)),
@@ -547,7 +547,7 @@ def test_every_float_weight_is_counted(floats: Form) -> None:
     model = floats.model()
     assert _counted(model) == (floats.elements, floats.nonzero)
     assert precision(model) == "fp32"
-    assert not is_quantised(model)
+    assert not is_quantized(model)
 
 
 def test_every_integer_weight_counts_as_what_it_decodes_to(integers: Form) -> None:
@@ -555,7 +555,7 @@ def test_every_integer_weight_counts_as_what_it_decodes_to(integers: Form) -> No
     _logits(model)
     assert _counted(model) == (integers.elements, integers.nonzero)
     assert precision(model) == integers.kind
-    assert is_quantised(model)
+    assert is_quantized(model)
 
 
 def test_the_plain_form_computes_the_same_with_every_weight_in_reach(floats: Form) -> None:
@@ -602,16 +602,16 @@ def test_pruned_forms_of_one_matrix_answer_alike() -> None:
             np.testing.assert_allclose(found, _logits(plain), rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_quantised_weights_are_refused_in_any_form(integers: Form) -> None:
+def test_quantized_weights_are_refused_in_any_form(integers: Form) -> None:
     model = integers.model()
-    with pytest.raises(ModelError, match=r"a float model to prune, got a quantised one .*Prune first"):
+    with pytest.raises(ModelError, match=r"a float model to prune, got a quantized one .*Prune first"):
         prune_model(model, PruneOptions(), where="m.onnx")
-    with pytest.raises(ModelError, match=r"a float model to quantise, got a quantised one .*FP32 parent"):
+    with pytest.raises(ModelError, match=r"a float model to quantize, got a quantized one .*FP32 parent"):
         quantize_model(model, [IMAGES], QuantizeOptions(cpu="x86-64-vnni"), where="m.onnx")
 
 
 @pytest.mark.parametrize("name", ["transpose", "constant", "function that holds it", "cast from float16", "masked"])
-def test_weights_behind_nodes_are_quantised_like_plain_ones(name: str) -> None:
+def test_weights_behind_nodes_are_quantized_like_plain_ones(name: str) -> None:
     form = FLOATS[name]()
     found = quantize_model(form.model(), [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))
     assert precision(found) == "w8a8"
@@ -619,7 +619,7 @@ def test_weights_behind_nodes_are_quantised_like_plain_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "missed"), [("branches", 2), ("loop", 1), ("lstm", 2), ("einsum", 1)])
-def test_what_quantisation_leaves_is_named_in_the_recipe(name: str, missed: int) -> None:
+def test_what_quantization_leaves_is_named_in_the_recipe(name: str, missed: int) -> None:
     form = FLOATS[name]()
     found = quantize_model(form.model(), [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))
     (step,) = read_embedded(found).recipe

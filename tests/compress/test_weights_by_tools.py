@@ -19,7 +19,7 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import is_quantised, load_model, normalized, out_of_reach, precision, weights
+from compress_onnx.graph import is_quantized, load_model, normalized, out_of_reach, precision, weights
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(5)
@@ -95,13 +95,13 @@ def _blocked(source: Path, *, symmetric: bool, bits: int = 4) -> onnx.ModelProto
     return made.model.model  # type: ignore[no-any-return]  # untyped
 
 
-def _optimised(source: Path, level: str) -> onnx.ModelProto:
+def _optimized(source: Path, level: str) -> onnx.ModelProto:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, f"ORT_ENABLE_{level}")
-    options.optimized_model_filepath = str(source.with_name("optimised.onnx"))
+    options.optimized_model_filepath = str(source.with_name("optimized.onnx"))
     ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-    return load_model(source.with_name("optimised.onnx"))
+    return load_model(source.with_name("optimized.onnx"))
 
 
 def _logits(model: onnx.ModelProto) -> Array:
@@ -135,7 +135,7 @@ QUANTISED = {
 
 
 @pytest.mark.parametrize("name", [*QUANTISED])
-def test_a_quantised_file_counts_as_its_parent(half: Path, name: str) -> None:
+def test_a_quantized_file_counts_as_its_parent(half: Path, name: str) -> None:
     make, kind = QUANTISED[name]
     before, model = weights(load_model(half)), make(half)
     after = weights(model)
@@ -144,21 +144,21 @@ def test_a_quantised_file_counts_as_its_parent(half: Path, name: str) -> None:
     zeros, least = (sum(w.elements - w.nonzero for w in found) for found in (after, before))
     assert least <= zeros <= least + 0.1 * TOTAL
     assert precision(model) == kind
-    assert is_quantised(model)
+    assert is_quantized(model)
 
 
 @pytest.mark.parametrize("name", [*QUANTISED])
-def test_a_quantised_file_is_neither_pruned_nor_quantised_again(half: Path, name: str) -> None:
+def test_a_quantized_file_is_neither_pruned_nor_quantized_again(half: Path, name: str) -> None:
     model = QUANTISED[name][0](half)
-    with pytest.raises(ModelError, match="got a quantised one"):
+    with pytest.raises(ModelError, match="got a quantized one"):
         prune_model(model, PruneOptions())
-    with pytest.raises(ModelError, match="got a quantised one"):
+    with pytest.raises(ModelError, match="got a quantized one"):
         quantize_model(model, [IMAGES], QuantizeOptions(cpu="aarch64"))
 
 
 @pytest.mark.parametrize("level", ["BASIC", "EXTENDED", "ALL"])
-def test_an_optimised_graph_counts_as_its_source(half: Path, level: str) -> None:
-    model = _optimised(half, level)
+def test_an_optimized_graph_counts_as_its_source(half: Path, level: str) -> None:
+    model = _optimized(half, level)
     found = weights(model)
     assert sum(weight.elements for weight in found) == TOTAL
     assert sum(weight.nonzero for weight in found) == TOTAL // 2
@@ -166,28 +166,28 @@ def test_an_optimised_graph_counts_as_its_source(half: Path, level: str) -> None
 
 
 @pytest.mark.parametrize("level", ["BASIC", "EXTENDED"])
-def test_an_optimised_graph_is_pruned_and_quantised_like_its_source(half: Path, level: str) -> None:
-    model, source = _optimised(half, level), load_model(half)
+def test_an_optimized_graph_is_pruned_and_quantized_like_its_source(half: Path, level: str) -> None:
+    model, source = _optimized(half, level), load_model(half)
     assert not {node.op_type for node in normalized(model).graph.node} & {"FusedConv", "FusedGemm"}
     np.testing.assert_allclose(_logits(normalized(model)), _logits(source), rtol=1e-5, atol=1e-6)
     options = PruneOptions(sparsity=0.7)
     np.testing.assert_allclose(
         _logits(prune_model(model, options)), _logits(prune_model(source, options)), rtol=1e-5, atol=1e-6
     )
-    quantised = quantize_model(model, [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))
-    assert precision(quantised) == "w8a8"
+    quantized = quantize_model(model, [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))
+    assert precision(quantized) == "w8a8"
     np.testing.assert_allclose(
-        _logits(quantised), _logits(quantize_model(source, [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))), atol=0.02
+        _logits(quantized), _logits(quantize_model(source, [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))), atol=0.02
     )
 
 
 def test_one_cpus_own_order_is_refused(half: Path) -> None:
-    model = _optimised(half, "ALL")
+    model = _optimized(half, "ALL")
     if not out_of_reach(model):
         pytest.skip("this CPU has no order of its own")
     with pytest.raises(ModelError, match=r"at most 1% are out of reach, got 93.1%: .*one CPU's kernels.*plain ONNX"):
         prune_model(model, PruneOptions())
-    with pytest.raises(ModelError, match=r"plain ONNX, got .* layout of one CPU.*a\.onnx.*optimised from"):
+    with pytest.raises(ModelError, match=r"plain ONNX, got .* layout of one CPU.*a\.onnx.*optimized from"):
         quantize_model(model, [IMAGES], QuantizeOptions(cpu="x86-64-avx2"), where="a.onnx")
 
 

@@ -19,7 +19,7 @@ from compress_onnx.compress.reference import referenced
 from compress_onnx.compress.repair import repaired_towards
 from compress_onnx.compress.structured import StructuredOptions, structured_pruned
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import is_quantised, load_model, normalized, precision, read_embedded, save_model, weights
+from compress_onnx.graph import is_quantized, load_model, normalized, precision, read_embedded, save_model, weights
 
 MakeModel = Callable[..., onnx.ModelProto]
 Array = NDArray[Any]
@@ -225,7 +225,7 @@ def test_integers_that_a_table_decodes_are_the_weights(make_model: MakeModel) ->
     assert (weight.name, weight.bits) == ("codes", 8)
     assert (weight.elements, weight.nonzero) == (M.size, np.count_nonzero(TABLE[CODES]))
     assert precision(model) == "W8 (weight only)"
-    assert is_quantised(model)
+    assert is_quantized(model)
 
 
 def test_weights_of_one_bit_have_a_name(make_model: MakeModel) -> None:
@@ -325,7 +325,7 @@ def test_names_of_tensors_that_are_made_into_several_stay_apart(make_model: Make
 
 
 def test_a_name_that_hides_another_is_refused_at_the_door(make_model: MakeModel, tmp_path: Path) -> None:
-    """The runtime reads either tensor there, by how far it optimises: 12 of 12 logits differ."""
+    """The runtime reads either tensor there, by how far it optimizes: 12 of 12 logits differ."""
 
     def branch(name: str, *tensors: onnx.TensorProto) -> onnx.GraphProto:
         product = helper.make_node("MatMul", ["flat", "m"], [f"{name}_out"])

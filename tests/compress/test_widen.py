@@ -37,7 +37,7 @@ class Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime ships
 def foreign(
     request: pytest.FixtureRequest, convnet: onnx.ModelProto, images: Images, tmp_path_factory: pytest.TempPathFactory
 ) -> onnx.ModelProto:
-    """Return what ONNX Runtime's own quantiser makes at 4 bits."""
+    """Return what ONNX Runtime's own quantizer makes at 4 bits."""
     folder = tmp_path_factory.mktemp("foreign")
     save_model(folded(convnet), folder / "float.onnx")
     quantize_static(
@@ -101,7 +101,7 @@ def linear(make_model: Callable[..., onnx.ModelProto], kind: int, *, nodes: list
     return make_model([flat, *nodes], {"w": packed, "s": np.linspace(0.1, 0.5, 5, dtype=np.float32), **tensors})
 
 
-def dequantised(output: str, *inputs: str) -> onnx.NodeProto:
+def dequantized(output: str, *inputs: str) -> onnx.NodeProto:
     return helper.make_node("DequantizeLinear", [*inputs], [output], axis=0)
 
 
@@ -117,7 +117,7 @@ def test_a_shared_weight_is_cast_once_and_points_are_kept_apart(
     make_model: Callable[..., onnx.ModelProto], images: Images, run: Runner, kind: int
 ) -> None:
     zero = helper.make_tensor("z", kind, [5], [1, 0, 2, 3, 1])
-    nodes = [dequantised("d1", "w", "s", "z"), dequantised("d2", "w", "s"), *GEMM]
+    nodes = [dequantized("d1", "w", "s", "z"), dequantized("d2", "w", "s"), *GEMM]
     model = linear(make_model, kind, nodes=nodes, z=zero, w_wide=np.zeros(1, np.float32))
     result = widened(model)
     assert [node.op_type for node in result.graph.node].count("Cast") == 1
@@ -131,8 +131,8 @@ def test_computed_weights_and_points_are_left_alone(
     computed = [
         helper.make_node("Identity", ["w"], ["w2"]),
         helper.make_node("Identity", ["z"], ["z2"]),
-        dequantised("d1", "w2", "s", "z"),
-        dequantised("d2", "w", "s", "z2"),
+        dequantized("d1", "w2", "s", "z"),
+        dequantized("d2", "w", "s", "z2"),
     ]
     model = linear(make_model, INT4, nodes=[*computed, *GEMM], z=helper.make_tensor("z", INT4, [5], [0] * 5))
     assert model_bytes(widened(model)) == model_bytes(model)

@@ -19,7 +19,7 @@ from compress_onnx.records import Preprocessing
 
 SMALL = Preprocessing(height=4, width=5, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 LARGE = dataclasses.replace(SMALL, height=9, width=7, layout="NHWC")
-GREY = dataclasses.replace(SMALL, mean=(0.5,), std=(0.5,))
+GRAY = dataclasses.replace(SMALL, mean=(0.5,), std=(0.5,))
 MakeSet = Callable[..., ImageSet]
 
 
@@ -35,7 +35,7 @@ def test_inputs_are_those_of_the_image_set_and_decoded_once(
         read[row] += 1
         return images.read(row)
 
-    forms = (SMALL, LARGE, GREY)
+    forms = (SMALL, LARGE, GRAY)
     with decoded_once(dataclasses.replace(images, read=counted), forms, in_memory_bytes=limit) as decoded:
         for form in (*forms, LARGE):
             found = [decoded.inputs(start, min(start + step, 6), form) for start in range(0, 6, step)]

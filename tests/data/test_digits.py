@@ -35,7 +35,7 @@ def test_loading_twice_gives_the_same_set() -> None:
     assert load("test", Path()).info.sha256 != load("train", Path()).info.sha256
 
 
-def test_pictures_are_grey_rgb_of_32_pixels() -> None:
+def test_pictures_are_gray_rgb_of_32_pixels() -> None:
     picture = upscaled(np.arange(64, dtype=np.uint8).reshape(8, 8) % 17)
     assert picture.shape == (32, 32, 3)
     assert picture.dtype == np.uint8

@@ -52,7 +52,7 @@ def test_content_hash_is_of_pixels_not_of_the_file_format(
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "CMYK"])
-def test_every_colour_mode_becomes_rgb(mode: str, pictures: NDArray[np.uint8]) -> None:
+def test_every_color_mode_becomes_rgb(mode: str, pictures: NDArray[np.uint8]) -> None:
     stream = io.BytesIO()
     Image.fromarray(pictures[0]).convert(mode).save(stream, format="TIFF")
     assert decoded(stream.getvalue(), "a").shape == (4, 5, 3)

@@ -32,11 +32,11 @@ def test_pictures_labels_and_names(tmp_path: Path, pictures: NDArray[np.uint8]) 
     np.testing.assert_array_equal(images.read(4), pictures[4])
 
 
-def test_grey_pictures_become_rgb(tmp_path: Path, pictures: NDArray[np.uint8]) -> None:
-    grey = pictures[..., 0]
-    images = load(saved(tmp_path / "a.npz", images=grey))
+def test_gray_pictures_become_rgb(tmp_path: Path, pictures: NDArray[np.uint8]) -> None:
+    gray = pictures[..., 0]
+    images = load(saved(tmp_path / "a.npz", images=gray))
     assert images.labels is None
-    np.testing.assert_array_equal(images.read(1), np.stack([grey[1]] * 3, axis=-1))
+    np.testing.assert_array_equal(images.read(1), np.stack([gray[1]] * 3, axis=-1))
 
 
 def test_hash_knows_pictures_shape_and_labels(tmp_path: Path, pictures: NDArray[np.uint8]) -> None:

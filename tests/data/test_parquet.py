@@ -73,9 +73,9 @@ def test_tracks_group_frames_of_one_class(tmp_path: Path, rows: list[dict[str, A
 
 def test_labels_and_names_are_optional(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     pictures = [row["image"] for row in rows]
-    unlabelled = load(write(tmp_path / "a.parquet", {"image": pictures, "weather": ["rain"] * 6}))
-    assert unlabelled.labels is None
-    assert unlabelled.info.class_names == ()
+    unlabeled = load(write(tmp_path / "a.parquet", {"image": pictures, "weather": ["rain"] * 6}))
+    assert unlabeled.labels is None
+    assert unlabeled.info.class_names == ()
     unnamed = load(write(tmp_path / "b.parquet", {"image": pictures, "label": [0, 1, 2, 0, 1, 4]}))
     assert unnamed.info.class_names == ("0", "1", "2", "3", "4")
 

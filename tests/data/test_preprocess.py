@@ -50,10 +50,10 @@ def test_layouts_are_transposes_of_each_other(pictures: NDArray[np.uint8]) -> No
     np.testing.assert_array_equal(first.transpose(0, 2, 3, 1), preprocess(pictures, last))
 
 
-def test_grey_is_pillows_luma(pictures: NDArray[np.uint8]) -> None:
-    grey = Preprocessing(height=4, width=5, mean=(0.0,), std=(1.0,))
+def test_gray_is_pillows_luma(pictures: NDArray[np.uint8]) -> None:
+    gray = Preprocessing(height=4, width=5, mean=(0.0,), std=(1.0,))
     luma = np.stack([np.asarray(Image.fromarray(p).convert("L")) for p in pictures])
-    np.testing.assert_allclose(preprocess(pictures, grey)[:, 0] * 255, luma, atol=1.0)
+    np.testing.assert_allclose(preprocess(pictures, gray)[:, 0] * 255, luma, atol=1.0)
 
 
 def test_a_fitting_picture_is_not_resampled(pictures: NDArray[np.uint8]) -> None:

@@ -82,7 +82,7 @@ def test_a_picture_that_occurs_twice_is_chosen_once(make_set: Callable[..., Imag
         choose_calibration(images, 3, seed=0)
 
 
-def test_unlabelled_sets_are_drawn_from_too(make_set: Callable[..., ImageSet]) -> None:
+def test_unlabeled_sets_are_drawn_from_too(make_set: Callable[..., ImageSet]) -> None:
     manifest = choose_calibration(make_set(numbered(np.arange(9)), None), 4, seed=3)
     assert manifest.class_counts == {}
     assert len(manifest.sample_ids) == 4

@@ -141,9 +141,9 @@ def test_equal_input_gives_equal_bytes(small: nn.Module, exported: onnx.ModelPro
 
 
 def test_one_channel_is_exported_too() -> None:
-    grey = Preprocessing(height=6, width=10, mean=(0.5,), std=(0.5,))
+    gray = Preprocessing(height=6, width=10, mean=(0.5,), std=(0.5,))
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(64, 5))
-    model = export_module(module, grey, NAMES)
+    model = export_module(module, gray, NAMES)
     assert signature(model).image_shape == (1, 6, 10)
 
 

@@ -50,7 +50,7 @@ def test_what_was_measured_has_names_too(made: Any) -> None:
         over_same=group,
         over_flipped=None,
         noise_floor=None,
-        randomised_ceiling=None,
+        randomized_ceiling=None,
     )
     found = measures(made.comparison(latency=latency, saliency=saliency))
     assert {"latency.speedup", "latency.candidate.p50_ms", "saliency.over_all.spearman"} <= found.keys()
@@ -78,7 +78,7 @@ def test_the_worst_class_may_have_gained(made: Any) -> None:
     assert worst_class_change(results).value == 0.1
 
 
-def test_without_labelled_classes_there_is_no_worst(made: Any) -> None:
+def test_without_labeled_classes_there_is_no_worst(made: Any) -> None:
     found = worst_class_change((made.class_result("a", made.measure(None)),))
     assert found.value is None
     assert found.undefined_reason

@@ -1,4 +1,4 @@
-"""Quantised weights in the forms that tools write them."""
+"""Quantized weights in the forms that tools write them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MakeModel = Callable[..., onnx.ModelProto]
 
 
 @pytest.fixture(scope="session")
-def dequantised(make_model: MakeModel) -> Callable[..., onnx.ModelProto]:
+def dequantized(make_model: MakeModel) -> Callable[..., onnx.ModelProto]:
     """Make Flatten and MatMul whose (192, 5) weight comes through DequantizeLinear, optionally through Cast."""
 
     def build(

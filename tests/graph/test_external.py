@@ -94,7 +94,7 @@ def test_values_outside_are_read_as_the_runtime_reads_them(form: Any, scattered:
     scattered(_model(form), tmp_path / "a" / "m.onnx")
     whole = whole_model(tmp_path / "a" / "m.onnx")
     assert len(whole.files) > 1
-    np.testing.assert_array_equal(_answer(whole.serialised()), _answer(tmp_path / "a" / "m.onnx"))
+    np.testing.assert_array_equal(_answer(whole.serialized()), _answer(tmp_path / "a" / "m.onnx"))
     assert not extents(load_model(tmp_path / "a" / "m.onnx"), tmp_path / "elsewhere.onnx")
 
 
@@ -235,7 +235,7 @@ def test_a_length_may_be_left_out(stated: str | None, scattered: Any, tmp_path: 
         entries.add(key="length", value=stated)
     path.write_bytes(model.SerializeToString())
     np.testing.assert_array_equal(_answer(path), WEIGHT)
-    np.testing.assert_array_equal(_answer(whole_model(path).serialised()), WEIGHT)
+    np.testing.assert_array_equal(_answer(whole_model(path).serialized()), WEIGHT)
 
 
 def _two(scattered: Any, path: Path, offset: int) -> None:
@@ -258,7 +258,7 @@ def test_tied_weights_may_share_their_bytes_but_not_some_of_them(scattered: Any,
     for offset in (0, 240):
         _two(scattered, tmp_path / f"{offset}" / "m.onnx", offset)
         np.testing.assert_array_equal(
-            _answer(whole_model(tmp_path / f"{offset}" / "m.onnx").serialised()), WEIGHT + WEIGHT
+            _answer(whole_model(tmp_path / f"{offset}" / "m.onnx").serialized()), WEIGHT + WEIGHT
         )
     _two(scattered, tmp_path / "some" / "m.onnx", 40)
     with pytest.raises(ModelError, match="overlapping data of 'w' and 'v'"):

@@ -16,7 +16,7 @@ from compress_onnx.errors import ModelError, OutputError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.graph import (
     Embedded,
-    is_quantised,
+    is_quantized,
     load_model,
     model_bytes,
     model_sha256,
@@ -124,7 +124,7 @@ def _everything_read_from(path: Path) -> None:
     signature(model)
     weights(model)
     prunable_initializers(model)
-    is_quantised(model)
+    is_quantized(model)
     precision(model)
     read_embedded(model)
     write_embedded(model, Embedded())

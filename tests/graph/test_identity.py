@@ -31,7 +31,7 @@ def test_a_file_that_is_all_there_is_keeps_its_plain_hash(convnet: onnx.ModelPro
     save_model(convnet, tmp_path / "m.onnx")
     plain = sha256_of_file(tmp_path / "m.onnx")
     assert model_identity(tmp_path / "m.onnx") == whole_model(tmp_path / "m.onnx").sha256 == plain
-    assert whole_model(tmp_path / "m.onnx").serialised() == (tmp_path / "m.onnx").read_bytes()
+    assert whole_model(tmp_path / "m.onnx").serialized() == (tmp_path / "m.onnx").read_bytes()
     assert is_one_file(tmp_path / "m.onnx")
 
 

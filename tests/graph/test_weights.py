@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.graph import is_quantised, precision, prunable_initializers, weights
+from compress_onnx.graph import is_quantized, precision, prunable_initializers, weights
 from compress_onnx.records import Precision
 
-Dequantised = Callable[..., onnx.ModelProto]
+Dequantized = Callable[..., onnx.ModelProto]
 RNG = np.random.default_rng(3)
 INT8 = RNG.integers(-3, 4, (192, 5)).astype(np.int8)
 POINTS = np.array([1, 0, -1, 2, 3], np.int8)
@@ -32,7 +32,7 @@ def test_prunable_weights_come_in_order_of_use_without_biases(convnet: onnx.Mode
         ("w3", ("Gemm",), (5, 8), 32),
     ]
     assert precision(convnet) == Precision.FP32
-    assert not is_quantised(convnet)
+    assert not is_quantized(convnet)
 
 
 def test_a_shared_weight_is_one_weight_of_two_operators(make_model: Callable[..., onnx.ModelProto]) -> None:
@@ -49,8 +49,8 @@ def test_a_shared_weight_is_one_weight_of_two_operators(make_model: Callable[...
     ]
 
 
-def test_int8_weights_count_their_zeros(dequantised: Dequantised) -> None:
-    model = dequantised(numpy_helper.from_array(INT8, "w"), None, ())
+def test_int8_weights_count_their_zeros(dequantized: Dequantized) -> None:
+    model = dequantized(numpy_helper.from_array(INT8, "w"), None, ())
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (8, 960, np.count_nonzero(INT8))
     assert precision(model) == "W8 (weight only)"
@@ -58,40 +58,40 @@ def test_int8_weights_count_their_zeros(dequantised: Dequantised) -> None:
 
 
 @pytest.mark.parametrize("axis", [1, -1, None])
-def test_a_value_at_its_channels_zero_point_is_zero(dequantised: Dequantised, axis: int | None) -> None:
+def test_a_value_at_its_channels_zero_point_is_zero(dequantized: Dequantized, axis: int | None) -> None:
     options = {} if axis is None else {"axis": axis}
-    model = dequantised(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(POINTS, "point"), (5,), **options)
+    model = dequantized(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(POINTS, "point"), (5,), **options)
     (weight,) = weights(model)
     assert weight.nonzero == np.count_nonzero(INT8 - POINTS)
 
 
-def test_zero_points_along_the_rows(dequantised: Dequantised) -> None:
+def test_zero_points_along_the_rows(dequantized: Dequantized) -> None:
     points = RNG.integers(-3, 4, 192).astype(np.int8)
-    model = dequantised(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(points, "point"), (192,), axis=0)
+    model = dequantized(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(points, "point"), (192,), axis=0)
     assert weights(model)[0].nonzero == np.count_nonzero(INT8 - points[:, None])
 
 
 @pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4])
-def test_four_bit_weights_count_four_bits(dequantised: Dequantised, kind: int) -> None:
+def test_four_bit_weights_count_four_bits(dequantized: Dequantized, kind: int) -> None:
     values = np.abs(INT8) if kind == TensorProto.UINT4 else INT8
     points = np.abs(POINTS) if kind == TensorProto.UINT4 else POINTS
-    model = dequantised(packed("w", values, kind), packed("point", points, kind), (5,))
+    model = dequantized(packed("w", values, kind), packed("point", points, kind), (5,))
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (4, 960, np.count_nonzero(values - points))
     assert precision(model) == "W4 (weight only)"
 
 
-def test_stored_in_four_bits_and_cast_to_eight(dequantised: Dequantised) -> None:
+def test_stored_in_four_bits_and_cast_to_eight(dequantized: Dequantized) -> None:
     point = numpy_helper.from_array(POINTS, "point")
-    model = dequantised(packed("w", INT8, TensorProto.INT4), point, (5,), cast_to=TensorProto.INT8)
+    model = dequantized(packed("w", INT8, TensorProto.INT4), point, (5,), cast_to=TensorProto.INT8)
     (weight,) = weights(model)
     assert (weight.name, weight.bits, weight.nonzero) == ("w", 4, np.count_nonzero(INT8 - POINTS))
 
 
-def test_blockwise_zero_points(dequantised: Dequantised) -> None:
+def test_blockwise_zero_points(dequantized: Dequantized) -> None:
     points = RNG.integers(-3, 4, (4, 5)).astype(np.int8)
     point = numpy_helper.from_array(points, "point")
-    model = dequantised(numpy_helper.from_array(INT8, "w"), point, (4, 5), axis=0, block_size=50)
+    model = dequantized(numpy_helper.from_array(INT8, "w"), point, (4, 5), axis=0, block_size=50)
     naive = sum(int(INT8[row, column] != points[row // 50, column]) for row in range(192) for column in range(5))
     assert weights(model)[0].nonzero == naive
 
@@ -134,9 +134,9 @@ def test_rank_one_and_activations_are_no_weights(make_model: Callable[..., onnx.
 @pytest.mark.parametrize(
     "op", ["DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv", "QuantizeLinear"]
 )
-def test_every_integer_operator_marks_a_quantised_graph(op: str) -> None:
+def test_every_integer_operator_marks_a_quantized_graph(op: str) -> None:
     graph = helper.make_graph([helper.make_node(op, ["x"], ["y"])], "g", [], [])
-    assert is_quantised(helper.make_model(graph))
+    assert is_quantized(helper.make_model(graph))
 
 
 def test_slices_that_overlap_count_their_tensor_once(make_model: Callable[..., onnx.ModelProto]) -> None:

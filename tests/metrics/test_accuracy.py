@@ -33,7 +33,7 @@ def test_pairing_narrows_the_change_of_a_model_that_hardly_changed(make_pair: Ca
 
 
 def test_without_labels_every_measure_says_so(make_pair: Callable[..., LogitPair]) -> None:
-    change = accuracy_change(make_pair(labelled=False))
+    change = accuracy_change(make_pair(labeled=False))
     measures = (change.baseline, change.candidate, change.change)
     for measure in (*measures, change.top5_baseline, change.top5_candidate, change.top5_change):
         assert measure.value is None

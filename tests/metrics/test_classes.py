@@ -64,7 +64,7 @@ def test_a_class_without_samples_is_undefined_and_costs_the_others_nothing(make_
 
 
 def test_without_labels_every_class_says_so(make_pair: Callable[..., LogitPair]) -> None:
-    results = class_results(make_pair(labelled=False))
+    results = class_results(make_pair(labeled=False))
     assert len(results) == 5
     assert {result.change.undefined_reason for result in results} == {"the data has no labels"}
     assert {result.detectable_loss.undefined_reason for result in results} == {"the data has no labels"}

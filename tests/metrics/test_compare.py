@@ -86,10 +86,10 @@ HARD = {
 }
 
 
-@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("labeled", [True, False])
 @pytest.mark.parametrize("case", HARD)
-def test_no_number_is_nan_and_every_missing_one_has_a_reason(case: str, *, labelled: bool) -> None:
-    pair = HARD[case] if labelled else dataclasses.replace(HARD[case], labels=None)
+def test_no_number_is_nan_and_every_missing_one_has_a_reason(case: str, *, labeled: bool) -> None:
+    pair = HARD[case] if labeled else dataclasses.replace(HARD[case], labels=None)
     for leaf in leaves(compare_outputs(pair)):
         if isinstance(leaf, Measure):
             assert (leaf.value is None) == (leaf.undefined_reason is not None)
@@ -99,7 +99,7 @@ def test_no_number_is_nan_and_every_missing_one_has_a_reason(case: str, *, label
 
 
 def test_without_labels_flips_confidence_and_divergence_remain(make_pair: Callable[..., LogitPair]) -> None:
-    found = compare_outputs(make_pair(labelled=False))
+    found = compare_outputs(make_pair(labeled=False))
     for measure in (found.flips.rate, found.confidence.change_all, found.divergence.kullback_leibler):
         assert measure.value is not None
     for measure in (found.accuracy.change, found.class_pattern.p_value, found.uncertainty.sets.coverage_candidate):
@@ -107,10 +107,10 @@ def test_without_labels_flips_confidence_and_divergence_remain(make_pair: Callab
     assert found.confusion is None
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_every_number_is_a_plain_python_one(make_pair: Callable[..., LogitPair], *, labelled: bool) -> None:
+@pytest.mark.parametrize("labeled", [True, False])
+def test_every_number_is_a_plain_python_one(make_pair: Callable[..., LogitPair], *, labeled: bool) -> None:
     allowed = {int, float, str, bool, type(None), Measure}
-    found = {type(leaf) for leaf in leaves(compare_outputs(make_pair(labelled=labelled)))}
+    found = {type(leaf) for leaf in leaves(compare_outputs(make_pair(labeled=labeled)))}
     assert {kind for kind in found - allowed if not issubclass(kind, str)} == set()
 
 

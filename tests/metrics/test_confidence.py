@@ -67,7 +67,7 @@ def test_swapping_the_models_turns_the_changes_round(make_pair: Callable[..., Lo
 
 
 def test_without_labels_confidence_stays_and_trust_is_undefined(make_pair: Callable[..., LogitPair]) -> None:
-    shift = confidence_shift(make_pair(labelled=False))
+    shift = confidence_shift(make_pair(labeled=False))
     assert shift.change_flipped.value is not None
     trusted = (shift.ece_baseline, shift.ece_candidate, shift.ece_change, shift.ece_equal_mass_change)
     losses = (shift.nll_baseline, shift.nll_candidate, shift.nll_change, shift.brier_candidate, shift.brier_change)

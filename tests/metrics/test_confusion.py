@@ -58,7 +58,7 @@ def test_small_integer_labels_do_not_overflow(make_pair: Callable[..., LogitPair
 
 
 def test_without_labels_there_is_no_confusion(make_pair: Callable[..., LogitPair]) -> None:
-    assert confusion_change(make_pair(labelled=False)) is None
+    assert confusion_change(make_pair(labeled=False)) is None
 
 
 @pytest.mark.parametrize("k", [0, 3, 1000])

@@ -23,7 +23,7 @@ def pair_of(baseline: NDArray[np.float32], candidate: NDArray[np.float32]) -> Lo
 
 
 def test_jensen_shannon_agrees_with_scipy(make_pair: Callable[..., LogitPair]) -> None:
-    pair = make_pair(labelled=False)
+    pair = make_pair(labeled=False)
     p, q = (softmax(outputs.astype(np.float64), axis=1) for outputs in (pair.baseline, pair.candidate))
     reference = jensenshannon(p, q, axis=1) ** 2  # SciPy gives the distance, the root of the divergence
     measure = jensen_shannon(pair)
@@ -33,7 +33,7 @@ def test_jensen_shannon_agrees_with_scipy(make_pair: Callable[..., LogitPair]) -
 
 
 def test_kullback_leibler_agrees_with_scipy(make_pair: Callable[..., LogitPair]) -> None:
-    pair = make_pair(labelled=False)
+    pair = make_pair(labeled=False)
     p, q = (softmax(outputs.astype(np.float64), axis=1) for outputs in (pair.baseline, pair.candidate))
     assert kullback_leibler(pair).value == pytest.approx(entropy(p, q, axis=1).mean(), rel=1e-9)
 
@@ -60,7 +60,7 @@ def test_certain_and_opposite_models_are_ln_2_apart() -> None:
 
 
 def test_more_rows_than_one_block_are_all_counted(make_pair: Callable[..., LogitPair]) -> None:
-    pair = make_pair(n=2500, c=500, labelled=False)
+    pair = make_pair(n=2500, c=500, labeled=False)
     p, q = (softmax(outputs.astype(np.float64), axis=1) for outputs in (pair.baseline, pair.candidate))
     assert jensen_shannon(pair).value == pytest.approx((jensenshannon(p, q, axis=1) ** 2).mean(), rel=1e-9)
 
@@ -71,9 +71,9 @@ def test_it_is_the_plug_in_that_the_package_names() -> None:
     assert metrics()["jensen_shannon"] is jensen_shannon
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_the_record_holds_what_the_single_metrics_say(make_pair: Callable[..., LogitPair], *, labelled: bool) -> None:
-    pair = make_pair(labelled=labelled)
+@pytest.mark.parametrize("labeled", [True, False])
+def test_the_record_holds_what_the_single_metrics_say(make_pair: Callable[..., LogitPair], *, labeled: bool) -> None:
+    pair = make_pair(labeled=labeled)
     found = output_divergence(pair)
     assert found.jensen_shannon == jensen_shannon(pair)
     assert found.kullback_leibler == kullback_leibler(pair)

@@ -63,7 +63,7 @@ def test_swapping_the_models_turns_negatives_to_positives(pair: LogitPair) -> No
 
 
 def test_without_labels_flips_are_counted_and_not_judged(make_pair: Callable[..., LogitPair]) -> None:
-    pair = make_pair(labelled=False)
+    pair = make_pair(labeled=False)
     summary = flip_summary(pair)
     assert summary.rate.value == np.mean(pair.baseline.argmax(1) != pair.candidate.argmax(1)) > 0
     assert (summary.negative, summary.positive, summary.lateral) == (None, None, None)
@@ -71,8 +71,8 @@ def test_without_labels_flips_are_counted_and_not_judged(make_pair: Callable[...
         assert (measure.value, measure.undefined_reason) == (None, "the data has no labels")
 
 
-def test_without_labels_a_flip_is_unlabelled_and_the_rest_the_same() -> None:
-    assert flip_kinds(np.array([0, 1]), np.array([0, 2]), None).tolist() == ["same", "unlabelled"]
+def test_without_labels_a_flip_is_unlabeled_and_the_rest_the_same() -> None:
+    assert flip_kinds(np.array([0, 1]), np.array([0, 2]), None).tolist() == ["same", "unlabeled"]
 
 
 def test_a_model_against_itself_has_no_flips_and_no_evidence(make_pair: Callable[..., LogitPair]) -> None:

@@ -15,7 +15,7 @@ def pair_of(baseline: list[list[float]], candidate: list[list[float]]) -> LogitP
 
 
 def test_errors_agree_with_whole_array_formulas(make_pair: Callable[..., LogitPair]) -> None:
-    pair = make_pair(n=2500, c=500, labelled=False)  # several blocks
+    pair = make_pair(n=2500, c=500, labeled=False)  # several blocks
     before, after = pair.baseline.astype(np.float64), pair.candidate.astype(np.float64)
     found = logit_error(pair)
     assert found.mean_absolute.value == pytest.approx(np.abs(after - before).mean())
@@ -45,7 +45,7 @@ def test_a_silent_baseline_has_no_ratio() -> None:
 
 
 def test_probabilities_are_no_logits(make_pair: Callable[..., LogitPair]) -> None:
-    pair = make_pair(labelled=False)
+    pair = make_pair(labeled=False)
     closed = LogitPair(
         labels=None, baseline=softmax(pair.baseline, axis=1), candidate=pair.candidate, class_names=pair.class_names
     )

@@ -62,7 +62,7 @@ def test_confidence_and_margin_are_those_of_sorted_probabilities(logits: NDArray
     np.testing.assert_array_equal(margin(probabilities), ranked[:, -1] - ranked[:, -2])
 
 
-def test_a_model_with_its_own_softmax_is_recognised_and_left_alone() -> None:
+def test_a_model_with_its_own_softmax_is_recognized_and_left_alone() -> None:
     probabilities = softmax(np.random.default_rng(0).normal(size=(50, 10))).astype(np.float32)
     assert looks_like_probabilities(probabilities)
     np.testing.assert_allclose(as_probabilities(probabilities), probabilities, atol=1e-6)
@@ -78,12 +78,12 @@ def test_logits_are_not_taken_for_probabilities(outputs: list[list[float]]) -> N
     np.testing.assert_allclose(as_probabilities(np.array(outputs)), scipy_softmax(np.array(outputs), axis=1))
 
 
-def test_a_quantised_softmax_is_recognised_by_its_partner() -> None:
+def test_a_quantized_softmax_is_recognized_by_its_partner() -> None:
     exact = softmax(np.random.default_rng(1).normal(size=(50, 43))).astype(np.float32)
-    quantised = (np.round(exact * 256) / 256).astype(np.float32)
-    assert not looks_like_probabilities(quantised)
-    assert set(output_kinds(exact, quantised)) == {OutputKind.PROBABILITIES}
-    assert set(output_kinds(quantised, exact)) == {OutputKind.PROBABILITIES}
+    quantized = (np.round(exact * 256) / 256).astype(np.float32)
+    assert not looks_like_probabilities(quantized)
+    assert set(output_kinds(exact, quantized)) == {OutputKind.PROBABILITIES}
+    assert set(output_kinds(quantized, exact)) == {OutputKind.PROBABILITIES}
 
 
 def test_a_logit_model_against_a_softmax_model_keeps_both_kinds() -> None:

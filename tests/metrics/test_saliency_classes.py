@@ -22,7 +22,7 @@ def found(samples: ClassSamples) -> tuple[ClassAttention, ...]:
     return class_attention(samples, NAMES, np.random.default_rng(0))
 
 
-def test_each_class_with_samples_is_summarised_over_its_own() -> None:
+def test_each_class_with_samples_is_summarized_over_its_own() -> None:
     samples = drawn(0)
     classes = found(samples)
     assert [(one.class_name, one.n) for one in classes] == [("cat", 40), ("dog", 60), ("owl", 5), ("ant", 30)]

@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics.saliency_group import map_similarities, saliency_group, summarised
+from compress_onnx.metrics.saliency_group import map_similarities, saliency_group, summarized
 from compress_onnx.metrics.saliency_similarity import (
-    centre_shift_px,
+    center_shift_px,
     cosine,
     mean_absolute_deviation,
     spearman,
@@ -22,7 +22,7 @@ MEASURES = {
     "top_k_overlap": top_k_overlap,
     "ssim": ssim,
     "cosine": cosine,
-    "centre_shift_px": centre_shift_px,
+    "center_shift_px": center_shift_px,
 }
 
 
@@ -45,11 +45,11 @@ def test_means_and_intervals_are_over_the_chosen_samples(
     assert measure.interval.low < measure.value < measure.interval.high
 
 
-def test_comparing_once_and_summarising_often_is_the_same(
+def test_comparing_once_and_summarizing_often_is_the_same(
     maps: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
     mask = np.arange(40) < 25
-    once = summarised(map_similarities(*maps), mask, np.random.default_rng(0))
+    once = summarized(map_similarities(*maps), mask, np.random.default_rng(0))
     assert once == saliency_group(*maps, mask, np.random.default_rng(0))
 
 
@@ -68,17 +68,17 @@ def test_flat_maps_count_like_any_other(maps: tuple[NDArray[np.float32], NDArray
 def test_only_flat_maps_have_not_moved() -> None:
     flat = np.ones((4, 8, 8))
     group = saliency_group(flat, 3 * flat, np.ones(4, dtype=bool), np.random.default_rng(0))
-    assert (group.mean_absolute_deviation.value, group.centre_shift.value) == (0, 0)
+    assert (group.mean_absolute_deviation.value, group.center_shift.value) == (0, 0)
     assert [getattr(group, name).value for name in ("spearman", "top_k_overlap", "ssim", "cosine")] == pytest.approx(
         [1] * 4
     )
 
 
-def test_the_centre_moves_by_as_many_pixels_as_diagonals() -> None:
+def test_the_center_moves_by_as_many_pixels_as_diagonals() -> None:
     left, right = np.zeros((2, 1, 4, 5))
     left[0, :, 0] = right[0, :, 4] = 1
     group = saliency_group(left, right, np.ones(1, dtype=bool), np.random.default_rng(0))
-    assert (group.centre_shift_px.value, group.centre_shift.value) == pytest.approx((4, 0.8))
+    assert (group.center_shift_px.value, group.center_shift.value) == pytest.approx((4, 0.8))
 
 
 def test_one_sample_has_a_value_and_no_interval(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:

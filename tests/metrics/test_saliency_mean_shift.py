@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.metrics.saliency_mean_shift import MeanShift, block_means, effects
-from compress_onnx.metrics.saliency_similarity import normalised
+from compress_onnx.metrics.saliency_similarity import normalized
 from compress_onnx.records import ShiftVerdict, SystematicShift
 
 Draw = Callable[[np.random.Generator, int], tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -93,11 +93,11 @@ def test_intervals_hold_the_true_effect_about_as_often_as_they_say() -> None:
     assert held / 60 > 0.85
 
 
-def test_mean_maps_are_the_means_of_normalised_maps() -> None:
+def test_mean_maps_are_the_means_of_normalized_maps() -> None:
     before, after = moved(0.25)(np.random.default_rng(100), 120)
     maps = shift_of(moved(0.25), 120).maps()
-    np.testing.assert_allclose(maps.baseline, normalised(before).mean(axis=0), atol=1e-6)
-    np.testing.assert_allclose(maps.candidate, normalised(after).mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(maps.baseline, normalized(before).mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(maps.candidate, normalized(after).mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(maps.difference, maps.candidate - maps.baseline, atol=1e-6)
     assert maps.significant.mean() == pytest.approx(shift_of(moved(0.25), 120).verdict().significant_fraction.value)
 
@@ -108,8 +108,8 @@ def test_large_maps_are_averaged_over_cells() -> None:
     maps = rng.random((12, 70, 50))
     cells = shift.cells(maps)
     assert (shift.cell_px, cells.shape) == (3, (12, 24, 17))
-    np.testing.assert_allclose(cells[:, 2, 4], normalised(maps)[:, 6:9, 12:15].mean(axis=(1, 2)))
-    np.testing.assert_allclose(cells[:, -1, -1], normalised(maps)[:, 69:, 48:].mean(axis=(1, 2)))
+    np.testing.assert_allclose(cells[:, 2, 4], normalized(maps)[:, 6:9, 12:15].mean(axis=(1, 2)))
+    np.testing.assert_allclose(cells[:, -1, -1], normalized(maps)[:, 69:, 48:].mean(axis=(1, 2)))
 
 
 def test_blocks_of_one_are_the_maps_themselves() -> None:

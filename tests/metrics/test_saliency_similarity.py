@@ -10,10 +10,10 @@ from scipy import ndimage, stats
 
 from compress_onnx.metrics.ranks import mean_ranks
 from compress_onnx.metrics.saliency_similarity import (
-    centre_shift_px,
+    center_shift_px,
     cosine,
     mean_absolute_deviation,
-    normalised,
+    normalized,
     spearman,
     ssim,
     top_k_overlap,
@@ -23,7 +23,7 @@ from compress_onnx.metrics.saliency_similarity import (
 MAPS = arrays(np.float32, (3, 8, 9), elements=st.integers(-2, 3).map(float)) | arrays(
     np.float32, (3, 8, 9), elements=st.floats(-1e6, 1e6, width=32)
 )
-ALL = [mean_absolute_deviation, spearman, top_k_overlap, ssim, cosine, centre_shift_px]
+ALL = [mean_absolute_deviation, spearman, top_k_overlap, ssim, cosine, center_shift_px]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def naive_ssim(x: NDArray[np.float64], y: NDArray[np.float64], side: tuple[int, 
 
 
 def test_ssim_agrees_with_a_loop_over_the_windows(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
-    a, b = (normalised(m) for m in maps)
+    a, b = (normalized(m) for m in maps)
     np.testing.assert_allclose(ssim(*maps), [naive_ssim(x, y) for x, y in zip(a, b, strict=True)], atol=1e-10)
 
 
@@ -54,7 +54,7 @@ def test_ssim_agrees_with_torchmetrics(maps: tuple[NDArray[np.float32], NDArray[
     torch = pytest.importorskip("torch")
     image = pytest.importorskip("torchmetrics.functional.image")
     torch.set_num_threads(1)
-    a, b = (torch.from_numpy(normalised(m))[:, None] for m in maps)
+    a, b = (torch.from_numpy(normalized(m))[:, None] for m in maps)
     _, full = image.structural_similarity_index_measure(
         a, b, gaussian_kernel=False, kernel_size=7, data_range=1.0, reduction="none", return_full_image=True
     )
@@ -65,7 +65,7 @@ def test_ssim_agrees_with_torchmetrics(maps: tuple[NDArray[np.float32], NDArray[
 def test_a_map_smaller_than_the_window_is_one_window() -> None:
     x, y = np.random.default_rng(0).random((2, 5, 4))
     assert ssim(x[None], y[None])[0] == pytest.approx(
-        naive_ssim(*(normalised(m[None])[0] for m in (x, y)), side=(5, 4))
+        naive_ssim(*(normalized(m[None])[0] for m in (x, y)), side=(5, 4))
     )
 
 
@@ -100,8 +100,8 @@ def test_top_pixels_agree_with_a_stable_sort(a: NDArray[np.float32], b: NDArray[
 
 @settings(max_examples=40)
 @given(MAPS)
-def test_normalised_maps_span_zero_to_one_or_are_all_zero(maps: NDArray[np.float32]) -> None:
-    for before, after in zip(maps, normalised(maps), strict=True):
+def test_normalized_maps_span_zero_to_one_or_are_all_zero(maps: NDArray[np.float32]) -> None:
+    for before, after in zip(maps, normalized(maps), strict=True):
         expected = (0, 1) if np.ptp(before) > 0 else (0, 0)
         assert (after.min(), after.max()) == expected
 
@@ -110,7 +110,7 @@ def test_normalised_maps_span_zero_to_one_or_are_all_zero(maps: NDArray[np.float
 @given(MAPS, MAPS)
 def test_deviation_agrees_with_a_loop(a: NDArray[np.float32], b: NDArray[np.float32]) -> None:
     for x, y, ours in zip(a, b, mean_absolute_deviation(a, b), strict=True):
-        assert ours == pytest.approx(np.abs(normalised(x[None]) - normalised(y[None])).sum() / 72, abs=1e-12)
+        assert ours == pytest.approx(np.abs(normalized(x[None]) - normalized(y[None])).sum() / 72, abs=1e-12)
         assert 0 <= ours <= 1
 
 
@@ -126,10 +126,10 @@ def test_cosine_agrees_with_the_definition(maps: tuple[NDArray[np.float32], NDAr
     )
 
 
-def test_centre_of_mass_agrees_with_scipy(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
-    centres = [[ndimage.center_of_mass(m) for m in normalised(one)] for one in maps]
-    expected = np.linalg.norm(np.array(centres[1]) - np.array(centres[0]), axis=1)
-    np.testing.assert_allclose(centre_shift_px(*maps), expected, rtol=1e-9)
+def test_center_of_mass_agrees_with_scipy(maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+    centers = [[ndimage.center_of_mass(m) for m in normalized(one)] for one in maps]
+    expected = np.linalg.norm(np.array(centers[1]) - np.array(centers[0]), axis=1)
+    np.testing.assert_allclose(center_shift_px(*maps), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("measure", "best"), list(zip(ALL, [0, 1, 1, 1, 1, 0], strict=True)))
@@ -148,7 +148,7 @@ def test_the_order_of_the_maps_does_not_matter(
     np.testing.assert_allclose(measure(a, b), measure(b, a), atol=1e-9)
 
 
-@pytest.mark.parametrize("measure", [mean_absolute_deviation, spearman, top_k_overlap, ssim, centre_shift_px])
+@pytest.mark.parametrize("measure", [mean_absolute_deviation, spearman, top_k_overlap, ssim, center_shift_px])
 def test_brightness_and_contrast_of_a_map_do_not_matter(
     maps: tuple[NDArray[np.float32], NDArray[np.float32]], measure: Callable[..., NDArray[np.float64]]
 ) -> None:
@@ -175,7 +175,7 @@ def test_two_flat_maps_are_alike_whatever_their_height(
 def test_a_flat_map_looks_at_the_middle() -> None:
     corner = np.zeros((1, 3, 5))
     corner[0, 0, 0] = 1
-    assert centre_shift_px(np.ones((1, 3, 5)), corner)[0] == pytest.approx(np.hypot(1, 2))
+    assert center_shift_px(np.ones((1, 3, 5)), corner)[0] == pytest.approx(np.hypot(1, 2))
     assert mean_absolute_deviation(np.ones((1, 3, 5)), corner)[0] == pytest.approx(1 / 15)
 
 

@@ -26,7 +26,7 @@ def flips_of(rows: NDArray[np.float64], seed: int = 0, permutations: int = 199) 
 
 
 def symmetric_rows(rng: np.random.Generator, n: int = 60) -> NDArray[np.float64]:
-    """Heavy-tailed differences that depend on their neighbours, as maps do; larger in the middle."""
+    """Heavy-tailed differences that depend on their neighbors, as maps do; larger in the middle."""
     rows = gaussian_filter(rng.standard_t(3, size=(n, SIDE, SIDE)), (0, 1.5, 1.5))
     return (rows * (1 + np.hanning(SIDE))).reshape(n, -1)
 
@@ -68,7 +68,7 @@ def test_p_values_agree_with_all_sign_patterns_one_by_one() -> None:
     assert flips_of(rows, permutations=9_999).test().p_value == pytest.approx(exact, abs=0.02)
 
 
-def test_largest_standardised_sum_orders_cells_as_students_t_does() -> None:
+def test_largest_standardized_sum_orders_cells_as_students_t_does() -> None:
     rows = np.random.default_rng(4).normal(0.2, 1, size=(50, 30)) * np.linspace(1, 9, 30)
     flips = flips_of(rows)
     ours = np.abs(flips.total) / np.sqrt(flips.squares)

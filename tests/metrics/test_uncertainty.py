@@ -33,7 +33,7 @@ def test_a_model_against_itself_loses_nothing(make_pair: Callable[..., LogitPair
 
 @pytest.mark.parametrize(
     ("made", "reason"),
-    [({"labelled": False}, "the data has no labels"), ({"n": 1}, "one sample cannot both calibrate and judge")],
+    [({"labeled": False}, "the data has no labels"), ({"n": 1}, "one sample cannot both calibrate and judge")],
 )
 def test_what_cannot_be_known_says_why(make_pair: Callable[..., LogitPair], made: dict[str, int], reason: str) -> None:
     found = uncertainty_shift(make_pair(**made))

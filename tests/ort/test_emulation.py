@@ -59,7 +59,7 @@ class Calibration:
         return next(self._feeds, None)
 
 
-def quantised(images: NDArray[np.float32], folder: Path, form: str, **options: Any) -> onnx.ModelProto:
+def quantized(images: NDArray[np.float32], folder: Path, form: str, **options: Any) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     quantize_static(
@@ -80,7 +80,7 @@ def quantised(images: NDArray[np.float32], folder: Path, form: str, **options: A
 def test_a_network_answers_as_on_this_cpu_and_otherwise_on_the_other_kind(
     images: NDArray[np.float32], tmp_path: Path, runtime: Any, form: str
 ) -> None:
-    model = quantised(images, tmp_path, form)
+    model = quantized(images, tmp_path, form)
     source, expected = fused(model), runtime(model, images)
     assert {node.name for node in source.at_risk} >= (
         {"second_quant", "head_quant"} if form == "QOperator" else {"second", "head"}
@@ -92,7 +92,7 @@ def test_a_network_answers_as_on_this_cpu_and_otherwise_on_the_other_kind(
 
 
 @pytest.mark.cpu
-def test_a_dynamically_quantised_network_is_added_alike(
+def test_a_dynamically_quantized_network_is_added_alike(
     images: NDArray[np.float32], tmp_path: Path, runtime: Any
 ) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -108,7 +108,7 @@ def test_a_dynamically_quantised_network_is_added_alike(
 def test_nothing_is_computed_here_where_no_pair_can_overflow(
     images: NDArray[np.float32], tmp_path: Path, runtime: Any
 ) -> None:
-    model = quantised(images, tmp_path, "QDQ", reduce_range=True)
+    model = quantized(images, tmp_path, "QDQ", reduce_range=True)
     source = fused(model)
     assert source.nodes
     assert not source.at_risk
@@ -120,7 +120,7 @@ def test_nothing_is_computed_here_where_no_pair_can_overflow(
 def test_exact_sums_are_those_of_the_float_graph_to_a_step(images: NDArray[np.float32], tmp_path: Path) -> None:
     import onnxruntime as ort
 
-    model = quantised(images, tmp_path, "QDQ")
+    model = quantized(images, tmp_path, "QDQ")
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     plain = ort.InferenceSession(model.SerializeToString(), options).run(None, {"input": images})[0]
@@ -132,7 +132,7 @@ def test_exact_sums_are_those_of_the_float_graph_to_a_step(images: NDArray[np.fl
 
 
 def attention(images: NDArray[np.float32]) -> onnx.ModelProto:
-    """A QAttention, whose kernel nobody measured, after the quantised image."""
+    """A QAttention, whose kernel nobody measured, after the quantized image."""
     rng = np.random.default_rng(0)
     tensors = {
         "s": np.float32(0.05),
@@ -184,8 +184,8 @@ def computed_weights() -> onnx.ModelProto:
 
 
 def inside_a_branch(images: NDArray[np.float32], folder: Path) -> onnx.ModelProto:
-    """The quantised network as one branch of an If."""
-    inner = quantised(images, folder, "QOperator")
+    """The quantized network as one branch of an If."""
+    inner = quantized(images, folder, "QOperator")
     body = inner.graph
     body.name = "branch"
     del body.input[:]
@@ -233,7 +233,7 @@ def test_a_graph_with_branches_and_captured_tensors_is_cut_and_run(
     images: NDArray[np.float32], tmp_path: Path, runtime: Any
 ) -> None:
     """The branch itself is float; it reads what an integer node at risk made."""
-    model = quantised(images, tmp_path, "QDQ")
+    model = quantized(images, tmp_path, "QDQ")
     end = model.graph.node[-1]
     assert end.output[0] == "logits"
     end.output[0] = "scores"

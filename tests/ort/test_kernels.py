@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from compress_onnx.ort.emulation import fused
 from compress_onnx.ort.kernels import IntegerNode
 from compress_onnx.ort.probe import saturates
-from compress_onnx.ort.requantisation import result_of
+from compress_onnx.ort.requantization import result_of
 from compress_onnx.runtime.targets import target_named
 
 U8, S8 = np.uint8, np.int8
@@ -24,7 +24,7 @@ MICROSOFT = "com.microsoft"
 
 
 def levels(rng: np.random.Generator, shape: tuple[int, ...], kind: Any, spread: float = 50) -> NDArray[Any]:
-    """Weights around the middle of their type, wide enough that neighbours overflow."""
+    """Weights around the middle of their type, wide enough that neighbors overflow."""
     values = np.clip(rng.normal(0, spread, shape).round(), -127, 127)
     return values.astype(S8) if kind is S8 else (values + 128).astype(U8)
 

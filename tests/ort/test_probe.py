@@ -21,7 +21,7 @@ class Answering:
 @pytest.mark.parametrize(("answer", "expected"), [(200, False), (101, True)])
 def test_probe_reads_saturation_from_the_answer(
     answer: int,
-    expected: bool,  # noqa: FBT001  # a parametrised value
+    expected: bool,  # noqa: FBT001  # a parametrized value
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(probe, "open_session", lambda _: Answering(answer))

@@ -32,11 +32,11 @@ def network(nodes: Sequence[NodeProto], *, opset: int = 21, **tensors: Any) -> o
     return helper.make_model(graph, opset_imports=imports, ir_version=10)
 
 
-def product_of(quantise: NodeProto, *between: NodeProto, opset: int = 21, **tensors: Any) -> onnx.ModelProto:
+def product_of(quantize: NodeProto, *between: NodeProto, opset: int = 21, **tensors: Any) -> onnx.ModelProto:
     """A MatMulInteger without zero points, of what is made of the image on its way from ``q`` to ``rows``."""
     given = {"step": np.float32(1 / 255), "weights": WEIGHTS, "flat": np.array([0, -1]), "scale": np.float32(1e-3)}
     nodes = [
-        quantise,
+        quantize,
         *(between or [node("Reshape", ["q", "flat"], ["rows"])]),
         node("MatMulInteger", ["rows", "weights"], ["sums"], "product"),
         node("Cast", ["sums"], ["wide"], to=TensorProto.FLOAT),
@@ -82,7 +82,7 @@ def test_a_zero_point_left_out_hides_no_kernel_that_saturates(
 
 @pytest.mark.cpu
 def test_a_product_of_two_activations_is_known_by_both_zero_points(bright: NDArray[np.float32], runtime: Any) -> None:
-    """Attention as a quantiser writes it: uint8 by uint8, one of them turned, whose type nothing else tells."""
+    """Attention as a quantizer writes it: uint8 by uint8, one of them turned, whose type nothing else tells."""
     nodes = [
         node("QuantizeLinear", ["input", "step", "zero"], ["q"]),
         node("Transpose", ["q"], ["turned"], perm=[0, 2, 1]),

@@ -412,21 +412,21 @@ def _saliency(own: Mapping[str, Any]) -> SaliencyShift:
         over_same=group(0.97),
         over_flipped=group(1.6),
         noise_floor=0.012,
-        randomised_ceiling=0.171,
+        randomized_ceiling=0.171,
     )
 
 
 def _latency(index: int) -> LatencyComparison:
     rng = np.random.default_rng(index)
-    centre = (1.45, 1.43, 1.46, 6.38)[index % 4]
-    speedup = Interval(low=6.4 / centre - 0.06, high=6.4 / centre + 0.06, level=0.95, method="bootstrap")
+    center = (1.45, 1.43, 1.46, 6.38)[index % 4]
+    speedup = Interval(low=6.4 / center - 0.06, high=6.4 / center + 0.06, level=0.95, method="bootstrap")
     return LatencyComparison(
         threads=1,
         batch=1,
         rounds=10,
         baseline=_run(6.4 * np.exp(rng.gamma(1.2, 0.02, 500))),
-        candidate=_run(centre * np.exp(rng.gamma(1.2, 0.03, 500))),
-        speedup=Measure(value=6.4 / centre, unit="ratio", better=Better.HIGHER, n=500, interval=speedup),
+        candidate=_run(center * np.exp(rng.gamma(1.2, 0.03, 500))),
+        speedup=Measure(value=6.4 / center, unit="ratio", better=Better.HIGHER, n=500, interval=speedup),
         warnings=("rounds differ by 6 %: the machine was not quiet",) if index == 1 else (),
         cores=(1,),
         noise_floor=Measure(value=0.013, unit="fraction", better=Better.LOWER, n=10),
@@ -452,8 +452,8 @@ def _run(values: Any) -> LatencyRun:
 def _fusion(index: int) -> FusionReceipt | None:
     if index == 3:
         return None
-    nodes = (FloatNode(op="GlobalAveragePool", name="/avgpool", reason="its input was left unquantised"),)
-    return FusionReceipt(quantised_nodes=21, float_nodes=nodes, stray_qdq=index, int8_fraction=21 / 22)
+    nodes = (FloatNode(op="GlobalAveragePool", name="/avgpool", reason="its input was left unquantized"),)
+    return FusionReceipt(quantized_nodes=21, float_nodes=nodes, stray_qdq=index, int8_fraction=21 / 22)
 
 
 def _verdict(candidates: tuple[str, ...]) -> Verdict:
@@ -489,10 +489,10 @@ def _saliency_pictures() -> list[bytes]:
 
 def _picture(rng: np.random.Generator) -> bytes:
     rows, columns = np.mgrid[0:32, 0:32]
-    middle, colour = rng.uniform(12, 20, 2), rng.integers(60, 255, 3)
+    middle, color = rng.uniform(12, 20, 2), rng.integers(60, 255, 3)
     disc = ((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2) < rng.uniform(60, 150)
     back = rng.integers(40, 160, 3) + rng.normal(0, 8, (32, 32, 1))
-    return png(np.clip(np.where(disc[..., None], colour, back), 0, 255).astype(np.uint8))
+    return png(np.clip(np.where(disc[..., None], color, back), 0, 255).astype(np.uint8))
 
 
 def _saliency_picture(rng: np.random.Generator) -> bytes:

@@ -101,7 +101,7 @@ def pixels_of(content: bytes) -> NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
-def test_two_maps_on_one_scale_have_equal_colours_for_equal_values() -> None:
+def test_two_maps_on_one_scale_have_equal_colors_for_equal_values() -> None:
     first, second = np.array([[0.0, 0.5]], np.float32), np.array([[0.5, 1.0]], np.float32)
     left, right = (pixels_of(common_png(m, 0, 1)) for m in (first, second))
     assert left[0, 1].tolist() == right[0, 0].tolist()

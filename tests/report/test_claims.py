@@ -171,8 +171,8 @@ def test_order_of_the_networks(case: Make) -> None:
 def test_sparsity_counts_only_within_a_point(case: Make) -> None:
     dense = case("lenet5", "gtsrb", change=-0.001, sparsity=0.75, recipe=PRUNED)
     ruined = case("lenet5", "gtsrb", change=-0.1, sparsity=0.95, recipe=PRUNED)
-    quantised = case("lenet5", "gtsrb", change=0.0, sparsity=0.9, recipe=())
-    finding = claims.sparsity_reached([dense, ruined, quantised])
+    quantized = case("lenet5", "gtsrb", change=0.0, sparsity=0.9, recipe=())
+    finding = claims.sparsity_reached([dense, ruined, quantized])
     assert finding.measured.startswith("75.0")
     assert finding.agreement == Agreement.AGREES
 

@@ -35,7 +35,7 @@ def test_map_keeps_the_resolution_of_the_data() -> None:
     assert pixels_of(map_png(np.eye(7, 5))).shape == (7, 5, 3)
 
 
-def test_constant_map_is_dark_and_unknown_is_grey() -> None:
+def test_constant_map_is_dark_and_unknown_is_gray() -> None:
     dark = pixels_of(map_png(np.ones((2, 2))))
     assert np.all(dark == dark[0, 0])
     assert lightness(dark).max() < 60

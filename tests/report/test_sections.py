@@ -129,7 +129,7 @@ def test_records_of_before_say_that_they_hold_less(run: Any) -> None:
     assert render(run.input(comparisons=older))
 
 
-def unlabelled(record: RunRecord, rng: np.random.Generator) -> RunRecord:
+def unlabeled(record: RunRecord, rng: np.random.Generator) -> RunRecord:
     """Return the record as the metrics make it for pictures of which nobody knows what they show."""
     logits = rng.normal(size=(record.dataset.n, 10)).astype(np.float32)
     moved = logits + rng.normal(0, 0.4, logits.shape).astype(np.float32)
@@ -149,9 +149,9 @@ def test_a_run_without_labels_shows_what_needs_none(run: Any) -> None:
     changed = samples["baseline_class"] != samples["candidate_class"]
     samples |= {
         "label": np.full_like(samples["label"], -1),
-        "flip_kind": np.where(changed, "unlabelled", "same"),
+        "flip_kind": np.where(changed, "unlabeled", "same"),
     }
-    record = unlabelled(run.record(), np.random.default_rng(0))
+    record = unlabeled(run.record(), np.random.default_rng(0))
     source = ReportInput(record=record, samples=samples, pictures=run.pictures())
     view = build_view(source)
     assert {"Classes", "Confusion", "Uncertainty"} <= {absent.title for absent in view.absent}

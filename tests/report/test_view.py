@@ -66,17 +66,17 @@ def test_undefined_measure_keeps_its_reason() -> None:
     assert "the data has no labels" in cell.line
 
 
-def test_unlabelled_run_renders_rows_with_reasons(run: Any) -> None:
+def test_unlabeled_run_renders_rows_with_reasons(run: Any) -> None:
     record = run.record()
     none = undefined("no labels", unit="fraction", better=Better.HIGHER)
     first = record.comparisons[0]
-    unlabelled = dataclasses.replace(
+    unlabeled = dataclasses.replace(
         first,
         accuracy=dataclasses.replace(first.accuracy, baseline=none, candidate=none, change=none),
         flips=dataclasses.replace(first.flips, negative=None, positive=None, lateral=None),
         classes=(),
     )
-    (row,) = summary_rows(dataclasses.replace(record, comparisons=(unlabelled,)))
+    (row,) = summary_rows(dataclasses.replace(record, comparisons=(unlabeled,)))
     assert "no labels" in row.accuracy_change
     assert "negative" not in row.flips
     assert "without labels" in row.worst_class
@@ -117,10 +117,10 @@ def test_hurt_sentence_prefers_a_significant_loss(run: Any) -> None:
 def test_saliency_is_placed_between_floor_and_ceiling(run: Any) -> None:
     shift = run.record().comparisons[0].saliency
     value = shift.over_all.mean_absolute_deviation.value
-    placed = dataclasses.replace(shift, noise_floor=value - 0.01, randomised_ceiling=value + 0.03)
+    placed = dataclasses.replace(shift, noise_floor=value - 0.01, randomized_ceiling=value + 0.03)
     assert saliency_cell(placed).bar == pytest.approx(0.25)
-    assert saliency_cell(dataclasses.replace(shift, noise_floor=value, randomised_ceiling=value + 1)).bar == 0
-    assert saliency_cell(dataclasses.replace(shift, randomised_ceiling=None)).bar is None
+    assert saliency_cell(dataclasses.replace(shift, noise_floor=value, randomized_ceiling=value + 1)).bar == 0
+    assert saliency_cell(dataclasses.replace(shift, randomized_ceiling=None)).bar is None
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -1,4 +1,4 @@
-"""Small classifiers of 3x8x8 images into five classes, in FP32 and quantised in several ways."""
+"""Small classifiers of 3x8x8 images into five classes, in FP32 and quantized in several ways."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def fixed4(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def quantised(fp32: Path, images: NDArray[np.float32], folder: Path) -> Callable[..., Path]:
-    """Quantise the classifier with ONNX Runtime's own tool: ``quantised("QUInt8", "QInt8")``."""
+def quantized(fp32: Path, images: NDArray[np.float32], folder: Path) -> Callable[..., Path]:
+    """Quantize the classifier with ONNX Runtime's own tool: ``quantized("QUInt8", "QInt8")``."""
 
     def build(activation: str, weight: str, **options: object) -> Path:
         path = folder / f"{activation}-{weight}-{len(options)}.onnx"
@@ -94,8 +94,8 @@ def quantised(fp32: Path, images: NDArray[np.float32], folder: Path) -> Callable
 
 
 @pytest.fixture(scope="session")
-def u8s8(quantised: Callable[..., Path]) -> Path:
-    return quantised("QUInt8", "QInt8")
+def u8s8(quantized: Callable[..., Path]) -> Path:
+    return quantized("QUInt8", "QInt8")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from compress_onnx.runtime import cpu
 )
 def test_target_follows_machine_and_probe(
     machine: str,
-    saturating: bool,  # noqa: FBT001  # a parametrised value
+    saturating: bool,  # noqa: FBT001  # a parametrized value
     target: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,8 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.records import FloatNode, FusionReceipt
 from compress_onnx.runtime.explanation import batch_norms, explanation
 
-FUSED = FusionReceipt(quantised_nodes=1, float_nodes=(), stray_qdq=0, int8_fraction=1.0)
-FLOAT = FusionReceipt(quantised_nodes=0, float_nodes=(), stray_qdq=0, int8_fraction=0.0)
+FUSED = FusionReceipt(quantized_nodes=1, float_nodes=(), stray_qdq=0, int8_fraction=1.0)
+FLOAT = FusionReceipt(quantized_nodes=0, float_nodes=(), stray_qdq=0, int8_fraction=0.0)
 
 
 def model(weight: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> onnx.ModelProto:
@@ -23,7 +23,7 @@ def model(weight: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> onnx.Mod
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
 
 
-def quantised(kind: int, *, cast: bool) -> onnx.ModelProto:
+def quantized(kind: int, *, cast: bool) -> onnx.ModelProto:
     stored = helper.make_tensor("q", kind, [2, 2], [1, 2, 3, 4])
     wide = [helper.make_node("Cast", ["q"], ["q8"], to=TensorProto.INT8)] if cast else []
     nodes = [*wide, helper.make_node("DequantizeLinear", ["q8" if cast else "q", "s"], ["w"])]
@@ -49,18 +49,18 @@ def test_zeros_are_said_to_buy_nothing() -> None:
 
 @pytest.mark.parametrize("cast", [True, False])
 def test_plain_four_bits_are_told_of_widening_and_widened_ones_are_not(*, cast: bool) -> None:
-    found = explanation(quantised(TensorProto.INT4, cast=cast), FUSED)
+    found = explanation(quantized(TensorProto.INT4, cast=cast), FUSED)
     assert any("--widen" in sentence for sentence in found) is not cast
 
 
 def test_a_fused_file_has_nothing_to_explain() -> None:
-    assert explanation(quantised(TensorProto.INT8, cast=False), FUSED) == ()
+    assert explanation(quantized(TensorProto.INT8, cast=False), FUSED) == ()
 
 
 def test_the_commonest_reason_of_float_nodes_is_named() -> None:
     nodes = tuple(FloatNode(op="Conv", name=str(i), reason="rare" if i == 0 else "common") for i in range(3))
-    receipt = FusionReceipt(quantised_nodes=0, float_nodes=nodes, stray_qdq=2, int8_fraction=0.0)
-    text = " ".join(explanation(quantised(TensorProto.INT8, cast=False), receipt))
+    receipt = FusionReceipt(quantized_nodes=0, float_nodes=nodes, stray_qdq=2, int8_fraction=0.0)
+    text = " ".join(explanation(quantized(TensorProto.INT8, cast=False), receipt))
     assert "3 nodes run in floating point, 2 of them because: common." in text
     assert "2 QuantizeLinear and DequantizeLinear nodes were left over" in text
 

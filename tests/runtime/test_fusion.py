@@ -26,7 +26,7 @@ def reasons(receipt: FusionReceipt) -> dict[str, str]:
 def test_fp32_has_no_integer_kernel(fp32: Path) -> None:
     receipt = fusion_receipt(fp32)
     assert receipt.int8_fraction == 0.0
-    assert receipt.quantised_nodes == receipt.stray_qdq == 0
+    assert receipt.quantized_nodes == receipt.stray_qdq == 0
     assert len(receipt.float_nodes) == 3
     assert set(reasons(receipt).values()) == {fusion.NO_INPUT_QDQ}
 
@@ -36,20 +36,20 @@ def test_u8s8_fuses_whole(u8s8: Path) -> None:
     assert receipt.int8_fraction == 1.0
     assert receipt.float_nodes == ()
     assert receipt.stray_qdq == 0
-    assert receipt.quantised_nodes == 4  # two convolutions, the addition and the classifier
+    assert receipt.quantized_nodes == 4  # two convolutions, the addition and the classifier
 
 
 @on_x86
-def test_s8_activations_keep_convolutions_float_on_x86(quantised: Callable[..., Path]) -> None:
-    receipt = fusion_receipt(quantised("QInt8", "QInt8"))
+def test_s8_activations_keep_convolutions_float_on_x86(quantized: Callable[..., Path]) -> None:
+    receipt = fusion_receipt(quantized("QInt8", "QInt8"))
     assert receipt.int8_fraction < 1.0
     assert set(reasons(receipt).values()) == {fusion.S8_ACTIVATIONS}
     assert {"conv1", "conv2"} <= set(reasons(receipt))
     assert receipt.stray_qdq > 0
 
 
-def test_four_bit_weights_are_dequantised_at_every_call(quantised: Callable[..., Path]) -> None:
-    receipt = fusion_receipt(quantised("QUInt8", "QInt4"))
+def test_four_bit_weights_are_dequantized_at_every_call(quantized: Callable[..., Path]) -> None:
+    receipt = fusion_receipt(quantized("QUInt8", "QInt4"))
     assert reasons(receipt) == dict.fromkeys(["conv1", "conv2", "fc"], fusion.FOUR_BIT_WEIGHT)
     assert receipt.int8_fraction == 0.0
 
@@ -64,9 +64,9 @@ def test_four_bit_weights_are_dequantised_at_every_call(quantised: Callable[...,
     ids=lambda value: "+".join(value) if isinstance(value, list) else "",
 )
 def test_layer_left_out_is_listed_with_what_it_lacks(
-    quantised: Callable[..., Path], excluded: list[str], reason: str
+    quantized: Callable[..., Path], excluded: list[str], reason: str
 ) -> None:
-    receipt = fusion_receipt(quantised("QUInt8", "QInt8", nodes_to_exclude=excluded))
+    receipt = fusion_receipt(quantized("QUInt8", "QInt8", nodes_to_exclude=excluded))
     assert receipt.int8_fraction == pytest.approx(2 / 3)
     assert [node.reason for node in receipt.float_nodes if node.op != "Add"] == [reason]
     assert receipt.stray_qdq > 0
@@ -99,10 +99,10 @@ def node(op: str, inputs: str, output: str) -> onnx.NodeProto:
     return helper.make_node(op, inputs.split(), [output], name=output)
 
 
-def one_layer(*, zero: object, weight: str = "dw", output: str = "quantised") -> onnx.GraphProto:
+def one_layer(*, zero: object, weight: str = "dw", output: str = "quantized") -> onnx.GraphProto:
     """Q, DQ, Conv, Q, DQ as a runtime would leave it that could not fuse."""
     tail = {
-        "quantised": [node("QuantizeLinear", "c s z", "qc"), node("DequantizeLinear", "qc s z", "y")],
+        "quantized": [node("QuantizeLinear", "c s z", "qc"), node("DequantizeLinear", "qc s z", "y")],
         "float": [node("Sigmoid", "c", "y")],
     }
     return graph(
@@ -145,7 +145,7 @@ def test_qdq_at_the_graphs_ends_is_not_stray() -> None:
         w=np.ones((2, 3, 1, 1), np.uint8),
     )
     receipt = receipt_of(fused, machine="x86_64")
-    assert (receipt.stray_qdq, receipt.int8_fraction, receipt.quantised_nodes) == (0, 1.0, 1)
+    assert (receipt.stray_qdq, receipt.int8_fraction, receipt.quantized_nodes) == (0, 1.0, 1)
 
 
 def test_operator_between_dq_and_q_is_listed() -> None:

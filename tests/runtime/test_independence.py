@@ -143,7 +143,7 @@ def test_the_graph_names_what_mixes(edited: Callable[[Edit], Path], name: str) -
     assert any("the images of a call" in cause for cause in found.causes)
 
 
-def test_a_dynamically_quantised_model_answers_as_it_does_one_by_one(dynamic: Path) -> None:
+def test_a_dynamically_quantized_model_answers_as_it_does_one_by_one(dynamic: Path) -> None:
     samples = made_samples(200)
     found = checked(dynamic, samples)
     assert (found.independent, found.predicted_batch, found.checked) == (False, 1, CHECKED)

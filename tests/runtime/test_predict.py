@@ -78,7 +78,7 @@ def test_the_probe_changes_no_bit(
     images: NDArray[np.float32],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whichever batch the clock favours: the answers are those of the usual one."""
+    """Whichever batch the clock favors: the answers are those of the usual one."""
     many = samples(np.concatenate([images] * 9))
     usual = {path: answers(path, many) for path in (fp32, u8s8)}
     monkeypatch.setattr(predict_module, "_PROBED_FROM", 32)

@@ -66,12 +66,12 @@ def test_a_real_profile_names_what_runs(
 SMALL = {"Conv": (2, 0.030), "Gemm": (3, 0.012), "Reshape": (1, 0.002)}
 
 
-def test_small_layers_and_quantising_at_the_edges_are_named() -> None:
+def test_small_layers_and_quantizing_at_the_edges_are_named() -> None:
     slower = made(QLinearConv=(2, 0.045), QGemm=(3, 0.014), Reshape=(1, 0.002), QuantizeLinear=(1, 0.007))
     told = " ".join(not_faster(made(**SMALL), slower))
     assert "It runs 7 operators per call, the baseline 6." in told
     assert "take 0.059 ms per call in it and 0.042 ms in the baseline: these layers are too small" in told
-    assert "Quantising and dequantising at the edges (1 operator) takes 0.007 ms, 10% of the time in operators." in told
+    assert "Quantizing and dequantizing at the edges (1 operator) takes 0.007 ms, 10% of the time in operators." in told
     assert "7.3 microseconds on average, and the cheapest, Reshape, still 2.0" in told
 
 

@@ -21,7 +21,7 @@ from compress_onnx.runtime.targets import target_named
 
 
 def conv(weights: NDArray[np.int8], size: int, **attributes: Any) -> onnx.ModelProto:
-    """Images 0 to 1, quantised to 0 to 255, through a QDQ Conv with per-channel scales, exact to one step of 8."""
+    """Images 0 to 1, quantized to 0 to 255, through a QDQ Conv with per-channel scales, exact to one step of 8."""
     rng = weights.astype(np.float64)
     outputs = len(weights)
     reach = float(255 * np.abs(rng).reshape(outputs, -1).sum(axis=1).max())
@@ -129,15 +129,15 @@ def test_an_emulated_haswell_answers_with_exactly_those_overflows(emulated: str)
             model, images = made(shape, size, attributes)
             stopped, exact = naive(model, images)
             step = numpy_helper.to_array(next(t for t in model.graph.initializer if t.name == "y_step"))
-            expected = _requantised(stopped / 255, step).reshape(len(images), -1)
-            assert (expected != _requantised(exact / 255, step).reshape(len(images), -1)).any()
+            expected = _requantized(stopped / 255, step).reshape(len(images), -1)
+            assert (expected != _requantized(exact / 255, step).reshape(len(images), -1)).any()
             worker.load(model.SerializeToString())
             steps = np.abs(worker.run({"input": images})["logits"] / step - expected / step).round()
             assert steps.max() <= 1  # a sum halfway between two steps
             assert (steps > 0).mean() < 0.001
 
 
-def _requantised(values: NDArray[Any], step: NDArray[Any]) -> NDArray[Any]:
+def _requantized(values: NDArray[Any], step: NDArray[Any]) -> NDArray[Any]:
     return (np.clip(np.round(values / step) + 128, 0, 255) - 128) * step
 
 
@@ -180,7 +180,7 @@ def test_a_kernel_that_was_never_measured_leaves_the_need_unknown() -> None:
     assert (found.reduced_range, found.unmeasured) == (Need.UNKNOWN, ("computed",))
 
 
-def test_a_file_quantised_by_another_tool_is_read_too(u8s8: Path, images: NDArray[np.float32]) -> None:
+def test_a_file_quantized_by_another_tool_is_read_too(u8s8: Path, images: NDArray[np.float32]) -> None:
     found = audit(onnx.load(u8s8), [images])
     assert [node.op for node in found.nodes] == ["QLinearConv", "QLinearConv", "QGemm"]
     assert [node.name for node in found.nodes] == ["conv1", "conv2", "fc"]

@@ -35,12 +35,12 @@ def test_spinning_is_off_only_when_asked(fp32: Path) -> None:
         open_session(fp32).get_session_options().get_session_config_entry(key)
 
 
-def test_optimiser_can_be_turned_off(fp32: Path, tmp_path: Path) -> None:
+def test_optimizer_can_be_turned_off(fp32: Path, tmp_path: Path) -> None:
     nodes = {}
-    for optimised in (True, False):
-        file = tmp_path / f"{optimised}.onnx"
-        open_session(fp32, optimised=optimised, save_optimised_to=file)
-        nodes[optimised] = [node.op_type for node in onnx.load(file).graph.node]
+    for optimized in (True, False):
+        file = tmp_path / f"{optimized}.onnx"
+        open_session(fp32, optimized=optimized, save_optimized_to=file)
+        nodes[optimized] = [node.op_type for node in onnx.load(file).graph.node]
     assert nodes[False] == [node.op_type for node in onnx.load(fp32).graph.node]
     assert len(nodes[True]) < len(nodes[False])
 
@@ -88,7 +88,7 @@ def test_odd_but_loadable_model_prints_nothing(
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(3, np.float32), "unused"))
 
     # ORT warns of unused initializers, and of hardware-specific graphs that are saved.
-    open_session(edited(leave_unused_initializer), save_optimised_to=tmp_path / "optimised.onnx")
+    open_session(edited(leave_unused_initializer), save_optimized_to=tmp_path / "optimized.onnx")
     assert capfd.readouterr() == ("", "")
 
 

@@ -48,12 +48,12 @@ def classifier(
 
 @pytest.fixture(scope="session")
 def runtime() -> Runner:
-    def run(model: onnx.ModelProto, images: NDArray[np.float32], *, optimised: bool = True) -> NDArray[np.float32]:
+    def run(model: onnx.ModelProto, images: NDArray[np.float32], *, optimized: bool = True) -> NDArray[np.float32]:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         level = ort.GraphOptimizationLevel
-        options.graph_optimization_level = level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if optimized else level.ORT_DISABLE_ALL
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return session.run(None, {session.get_inputs()[0].name: images})[0]
 
@@ -116,7 +116,7 @@ class _Calibration:
         return next(self._batches, None)
 
 
-def _quantised(small: Small, folder: Path, form: str) -> onnx.ModelProto:
+def _quantized(small: Small, folder: Path, form: str) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     # A copy: quantize_static moves the weights of the model it is given into files.
@@ -135,22 +135,22 @@ def _quantised(small: Small, folder: Path, form: str) -> onnx.ModelProto:
 
 
 @pytest.fixture(scope="session")
-def quantised(small: Small, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
+def quantized(small: Small, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     """The small network in W8A8: U8 activations, S8 weights per channel, int32 biases."""
-    return _quantised(small, tmp_path_factory.mktemp("quantised"), "QDQ")
+    return _quantized(small, tmp_path_factory.mktemp("quantized"), "QDQ")
 
 
 @pytest.fixture(scope="session")
 def integer_only(small: Small, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     """The same in integer operators alone: QLinearConv and QGemm."""
-    return _quantised(small, tmp_path_factory.mktemp("integer"), "QOperator")
+    return _quantized(small, tmp_path_factory.mktemp("integer"), "QOperator")
 
 
 @pytest.fixture(scope="session")
-def stored_in_4_bits(quantised: onnx.ModelProto) -> onnx.ModelProto:
+def stored_in_4_bits(quantized: onnx.ModelProto) -> onnx.ModelProto:
     """Store 4, run 8: INT4 initializers behind Cast(INT4 to INT8), with biases scaled to match."""
     model = onnx.ModelProto()
-    model.CopyFrom(quantised)
+    model.CopyFrom(quantized)
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     casts = []
     for node in model.graph.node:

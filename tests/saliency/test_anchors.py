@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("captum")
 
-from compress_onnx.saliency.anchors import HALF_GREY_LEVEL, noise_amplitude, noisy, redrawn  # noqa: E402  # after the skips
+from compress_onnx.saliency.anchors import HALF_GRAY_LEVEL, noise_amplitude, noisy, redrawn  # noqa: E402  # after the skips
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 
 @given(seed=st.integers(0, 1000))
-def test_noise_stays_within_half_a_grey_level_of_its_channel(seed: int) -> None:
+def test_noise_stays_within_half_a_gray_level_of_its_channel(seed: int) -> None:
     amplitude = noise_amplitude([0.25, 0.5, 1.0])
     inputs = np.zeros((4, 3, 5, 5), np.float32)
     noise = noisy(inputs, amplitude, np.random.default_rng(seed))
@@ -25,9 +25,9 @@ def test_noise_stays_within_half_a_grey_level_of_its_channel(seed: int) -> None:
     assert not inputs.any()
 
 
-def test_noise_in_pixels_is_half_a_grey_level_whatever_the_deviation() -> None:
+def test_noise_in_pixels_is_half_a_gray_level_whatever_the_deviation() -> None:
     std = np.array([0.2, 0.3])
-    np.testing.assert_allclose(noise_amplitude(std) * std, HALF_GREY_LEVEL, rtol=1e-6)
+    np.testing.assert_allclose(noise_amplitude(std) * std, HALF_GRAY_LEVEL, rtol=1e-6)
 
 
 def test_noise_follows_the_channels_when_they_come_last() -> None:
@@ -48,8 +48,8 @@ def test_re_drawn_weights_are_the_same_values_in_another_order_and_nothing_else_
     assert all(torch.equal(values, before[name]) for name, values in twin.state_dict().items())
 
 
-def test_weights_of_quantised_twins_are_re_drawn_too(quantised: Any) -> None:
-    twin = build_twin(quantised)
+def test_weights_of_quantized_twins_are_re_drawn_too(quantized: Any) -> None:
+    twin = build_twin(quantized)
     other = redrawn(twin, np.random.default_rng(0))
     weights = [(a, b) for a, b in zip(twin.parameters(), other.parameters(), strict=True) if a.ndim > 1]
     assert len(weights) == 3

@@ -70,9 +70,9 @@ def test_methods_enter_by_their_entry_points(name: str) -> None:
 
 
 @every_method
-def test_a_sample_has_the_same_map_in_any_batch_and_on_every_run(small: Any, quantised: Any, name: str) -> None:
+def test_a_sample_has_the_same_map_in_any_batch_and_on_every_run(small: Any, quantized: Any, name: str) -> None:
     images, targets = small.images[:6], targets_of(6)
-    twin = build_twin(quantised)
+    twin = build_twin(quantized)
     whole = batch_maps(METHODS[name], twin, images, targets)
     again = batch_maps(METHODS[name], twin, images, targets)
     parts = [batch_maps(METHODS[name], twin, images[i : i + 1], targets[i : i + 1]) for i in range(6)]
@@ -169,7 +169,7 @@ def test_smoothgrad_is_the_mean_gradient_of_the_same_noisy_copies(small: Any) ->
     assert np.abs(got - other).max() > 0.01 * got.max()
 
 
-def test_integrated_gradients_sum_to_what_the_logit_gained_from_the_mean_colour(small: Any) -> None:
+def test_integrated_gradients_sum_to_what_the_logit_gained_from_the_mean_color(small: Any) -> None:
     images, targets = torch.from_numpy(small.images[:8]), torch.from_numpy(targets_of(8))
     twin = build_twin(small.model)
     found = integrated_gradients(twin, images, targets)
@@ -198,11 +198,11 @@ def test_guided_backpropagation_holds_back_negative_signals(small: Any) -> None:
     assert_close(got, as_map(signed(by_hand, small.images, targets_of(40))))
 
 
-def test_a_quantised_model_is_guided_too_although_its_quantiser_took_the_relus_away(small: Any, quantised: Any) -> None:
-    assert not any(node.op_type == "Relu" for node in quantised.graph.node)
+def test_a_quantized_model_is_guided_too_although_its_quantizer_took_the_relus_away(small: Any, quantized: Any) -> None:
+    assert not any(node.op_type == "Relu" for node in quantized.graph.node)
     images, targets = small.images, targets_of(40)
     guided = batch_maps(guided_backpropagation, build_twin(small.model), images, targets)
-    twin = build_twin(quantised, saturating=False)  # ReLUs are the matter here, not the CPU
+    twin = build_twin(quantized, saturating=False)  # ReLUs are the matter here, not the CPU
     got = batch_maps(guided_backpropagation, twin, images, targets)
     plain = batch_maps(gradient, twin, images, targets)
     assert np.corrcoef(guided.ravel(), got.ravel())[0, 1] > 0.95
@@ -258,14 +258,14 @@ def occluded(predict: Any, image: Any, target: int, window: int, stride: int) ->
     return np.abs(falls / counts)
 
 
-def test_occlusion_is_the_fall_of_the_logit_on_the_session_itself(small: Any, quantised: Any, runtime: Any) -> None:
+def test_occlusion_is_the_fall_of_the_logit_on_the_session_itself(small: Any, quantized: Any, runtime: Any) -> None:
     rng = np.random.default_rng(0)
     big = rng.standard_normal((2, 3, 12, 12)).astype(np.float32)
 
     def predict(images: Any) -> Any:
-        return runtime(quantised, images)
+        return runtime(quantized, images)
 
-    asked = explained_module(occlusion, build_twin(quantised), predict)
+    asked = explained_module(occlusion, build_twin(quantized), predict)
     assert isinstance(asked, Deployed)
     got = batch_maps(occlusion, asked, big, np.array([3, 1]))
     expected = np.stack([occluded(predict, image, t, 1, 1) for image, t in zip(big, (3, 1), strict=True)])

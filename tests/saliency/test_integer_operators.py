@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 torch = pytest.importorskip("torch")
 
 from compress_onnx.saliency.operators.integer import written_out  # noqa: E402  # after the skip
-from compress_onnx.saliency.operators.quantisation import RectifyingQuantize  # noqa: E402
+from compress_onnx.saliency.operators.quantization import RectifyingQuantize  # noqa: E402
 from compress_onnx.saliency.twin import build_twin, layers  # noqa: E402
 
 pytestmark = pytest.mark.cpu
@@ -60,8 +60,8 @@ def test_an_integer_only_file_has_a_twin_that_gives_onnx_runtime_s_logits(
     model = onnx.load(tmp_path / "q.onnx")
     assert {"QLinearConv", "QGemm"} <= {node.op_type for node in model.graph.node}
     twin = build_twin(model)
-    for optimised in (False, True):
-        expected = runtime(model, small.images, optimised=optimised)
+    for optimized in (False, True):
+        expected = runtime(model, small.images, optimized=optimized)
         got = answers(twin, small.images)
         assert (expected.argmax(axis=1) == got.argmax(axis=1)).all()
         # A sum on the edge of two integers may be rounded to the other one: a step, no more.
@@ -135,7 +135,7 @@ MATRIX = RNG.integers(-127, 128, (4, 6)).astype(np.int8)
 def test_every_integer_operator_gives_what_onnx_runtime_gives(node: Any, extra: Any, runtime: Any) -> None:
     model = model_of(node, extra)
     images = RNG.standard_normal((4, 3, 4, 4)).astype(np.float32) * 3
-    expected = runtime(model, images, optimised=False)
+    expected = runtime(model, images, optimized=False)
     got = answers(build_twin(model), images)
     steps = np.abs(expected - got) / SCALES["t"]
     assert steps.max() < 1.01

@@ -15,7 +15,7 @@ pytest.importorskip("captum")
 from compress_onnx.errors import DataError, UnknownNameError  # noqa: E402  # after the skips
 from compress_onnx.extension_points import attributions  # noqa: E402
 from compress_onnx.metrics.saliency_group import map_similarities  # noqa: E402
-from compress_onnx.metrics.saliency_similarity import mean_absolute_deviation, normalised  # noqa: E402
+from compress_onnx.metrics.saliency_similarity import mean_absolute_deviation, normalized  # noqa: E402
 from compress_onnx.records import ShiftVerdict  # noqa: E402
 from compress_onnx.saliency.anchors import noise_amplitude  # noqa: E402
 from compress_onnx.saliency.attribution import batch_maps, gradient  # noqa: E402
@@ -91,14 +91,14 @@ def other(small: Any) -> Any:
     return changed(small.model, "7.weight", lambda weight: weight[::-1].copy())
 
 
-MEASURES = ("mean_absolute_deviation", "spearman", "top_k_overlap", "ssim", "cosine", "centre_shift")
+MEASURES = ("mean_absolute_deviation", "spearman", "top_k_overlap", "ssim", "cosine", "center_shift")
 
 
 def test_the_anchors_stand_in_order_by_every_measure(explained: Any) -> None:
     assert explained.fidelity.accepted
     for name in MEASURES:
         low, high = getattr(explained.floor, name).value, getattr(explained.ceiling, name).value
-        assert (low < high) == (name in {"mean_absolute_deviation", "centre_shift"})
+        assert (low < high) == (name in {"mean_absolute_deviation", "center_shift"})
 
 
 def test_the_floor_is_the_baseline_under_noise(small: Any, explained: Any, task: SaliencyTask) -> None:
@@ -126,13 +126,13 @@ def test_without_flips_their_group_is_none_with_the_reason(small: Any, against: 
 
 
 @pytest.mark.cpu
-def test_a_quantised_model_lies_between_the_anchors(explained: Any, quantised: Any, against: Any) -> None:
-    shift = against(quantised).shift
+def test_a_quantized_model_lies_between_the_anchors(explained: Any, quantized: Any, against: Any) -> None:
+    shift = against(quantized).shift
     assert 0 < shift.scale_position.value < 1
     assert shift.scale_position.interval.low < shift.scale_position.value < shift.scale_position.interval.high
     assert (shift.floor, shift.ceiling) == (explained.floor, explained.ceiling)
     assert shift.noise_floor == explained.floor.mean_absolute_deviation.value
-    assert shift.randomised_ceiling == explained.ceiling.mean_absolute_deviation.value
+    assert shift.randomized_ceiling == explained.ceiling.mean_absolute_deviation.value
     assert (shift.method, shift.target, shift.n) == ("gradient", "baseline", 40)
 
 
@@ -150,17 +150,17 @@ def test_figures_are_those_of_maps_compared_at_once(
     for name in MEASURES:
         assert getattr(shift.over_all, name).value == pytest.approx(getattr(expected, name).mean(), abs=1e-5)
     np.testing.assert_allclose(
-        outcome.means.difference, (normalised(after) - normalised(before)).mean(axis=0), atol=1e-5
+        outcome.means.difference, (normalized(after) - normalized(before)).mean(axis=0), atol=1e-5
     )
 
 
 def test_only_the_kept_maps_come_out_in_the_order_asked_for(
-    small: Any, task: SaliencyTask, quantised: Any, against: Any
+    small: Any, task: SaliencyTask, quantized: Any, against: Any
 ) -> None:
     keep = np.array([31, 2])
-    outcome = against(quantised, keep=keep)
-    for found, model in ((outcome.kept.baseline, small.model), (outcome.kept.candidate, quantised)):
-        np.testing.assert_allclose(found, normalised(maps_of(model, small.images, task.targets)[keep]), atol=1e-5)
+    outcome = against(quantized, keep=keep)
+    for found, model in ((outcome.kept.baseline, small.model), (outcome.kept.candidate, quantized)):
+        np.testing.assert_allclose(found, normalized(maps_of(model, small.images, task.targets)[keep]), atol=1e-5)
     np.testing.assert_allclose(outcome.kept.deviation, outcome.deviation[keep], atol=1e-6)
 
 
@@ -191,24 +191,24 @@ def test_examples_of_few_samples(deviation: list[float], rows: list[int]) -> Non
     assert telling_examples(np.array(deviation)).tolist() == rows
 
 
-def test_one_sample_has_figures_without_intervals(small: Any, logits: Any, quantised: Any, against: Any) -> None:
+def test_one_sample_has_figures_without_intervals(small: Any, logits: Any, quantized: Any, against: Any) -> None:
     alone = explain_baseline(small.model, logits[:1], task_on(small.images[:1], logits[:1].argmax(axis=1)), rng=rng())
-    shift = against(quantised, baseline=alone).shift
+    shift = against(quantized, baseline=alone).shift
     assert (shift.n, shift.over_all.mean_absolute_deviation.interval, shift.scale_position.interval) == (1, None, None)
     assert shift.systematic.verdict is ShiftVerdict.UNDECIDED
     assert "at least 10 samples" in shift.systematic.undefined_reason
 
 
-def test_classes_are_summarised_by_label_or_else_by_target(
-    small: Any, logits: Any, task: SaliencyTask, quantised: Any, against: Any
+def test_classes_are_summarized_by_label_or_else_by_target(
+    small: Any, logits: Any, task: SaliencyTask, quantized: Any, against: Any
 ) -> None:
-    by_target = against(quantised).shift.systematic.classes
+    by_target = against(quantized).shift.systematic.classes
     assert {one.class_name: one.n for one in by_target} == {
         str(label): int(n) for label, n in zip(*np.unique(task.targets, return_counts=True), strict=True)
     }
-    labelled = dataclasses.replace(task, classes=np.arange(40) % 2, class_names=("even", "odd"))
-    explained = explain_baseline(small.model, logits, labelled, rng=rng())
-    by_label = against(quantised, baseline=explained).shift.systematic.classes
+    labeled = dataclasses.replace(task, classes=np.arange(40) % 2, class_names=("even", "odd"))
+    explained = explain_baseline(small.model, logits, labeled, rng=rng())
+    by_label = against(quantized, baseline=explained).shift.systematic.classes
     assert [(one.class_name, one.n) for one in by_label] == [("even", 20), ("odd", 20)]
 
 
@@ -222,7 +222,7 @@ def test_a_shift_of_all_maps_in_one_way_is_systematic(small: Any, against: Any) 
 
 
 def test_copies_that_overflow_are_a_reason_and_the_comparison_goes_on(
-    small: Any, task: SaliencyTask, quantised: Any, against: Any, monkeypatch: pytest.MonkeyPatch
+    small: Any, task: SaliencyTask, quantized: Any, against: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def huge(module: Any, _: Any) -> Any:
         twin = build_twin(small.model)
@@ -234,18 +234,18 @@ def test_copies_that_overflow_are_a_reason_and_the_comparison_goes_on(
     monkeypatch.setattr("compress_onnx.saliency.anchors.redrawn", huge)
     logits = np.eye(5, dtype=np.float32)[task.targets]
     explained = explain_baseline(small.model, logits, task, rng=rng())
-    shift = against(quantised, baseline=explained).shift
-    assert (shift.ceiling, shift.randomised_ceiling) == (None, None)
+    shift = against(quantized, baseline=explained).shift
+    assert (shift.ceiling, shift.randomized_ceiling) == (None, None)
     assert shift.ceiling_undefined_reason == shift.scale_position.undefined_reason == shift.scale.ssim.undefined_reason
     assert shift.ceiling_undefined_reason.startswith("The copy with re-drawn weights has no maps: Expected finite")
     assert shift.over_all.mean_absolute_deviation.value > shift.noise_floor
 
 
 def test_the_same_seed_gives_the_same_record(
-    small: Any, logits: Any, task: SaliencyTask, quantised: Any, against: Any
+    small: Any, logits: Any, task: SaliencyTask, quantized: Any, against: Any
 ) -> None:
     first, second = (
-        against(quantised, baseline=explain_baseline(small.model, logits, task, rng=rng())).shift for _ in range(2)
+        against(quantized, baseline=explain_baseline(small.model, logits, task, rng=rng())).shift for _ in range(2)
     )
     assert first == second
 
@@ -300,7 +300,7 @@ def test_a_dead_network_has_flat_maps_that_have_not_moved(
     shift = against(dead, baseline=explained).shift
     assert (shift.over_all.mean_absolute_deviation.value, shift.over_all.spearman.value) == (0, 1)
     assert (shift.flat_baseline, shift.flat_candidate) == (40, 40)
-    assert shift.scale_position.undefined_reason == "the randomised ceiling does not lie beyond the noise floor"
+    assert shift.scale_position.undefined_reason == "the randomized ceiling does not lie beyond the noise floor"
     assert shift.systematic.verdict is ShiftVerdict.NOT_SYSTEMATIC
 
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from compress_onnx.errors import ModelError, UnsupportedOperatorError  # noqa: E402  # after the skip
 from compress_onnx.ort.emulation import EmulatedModel, fused  # noqa: E402
-from compress_onnx.saliency.operators.quantisation import Dequantize, FakeQuantize, Quantize  # noqa: E402
+from compress_onnx.saliency.operators.quantization import Dequantize, FakeQuantize, Quantize  # noqa: E402
 from compress_onnx.saliency.operators.saturation import Saturation  # noqa: E402
 from compress_onnx.saliency.twin import build_twin, fixed_batch  # noqa: E402
 
@@ -57,9 +57,9 @@ def relative_error(expected: Any, got: Any) -> float:
     return float(np.abs(expected - got).max() / np.abs(expected).max())
 
 
-@pytest.mark.parametrize("optimised", [True, False])
-def test_a_float_twin_gives_the_logits_of_onnx_runtime(small: Any, runtime: Any, *, optimised: bool) -> None:
-    expected = runtime(small.model, small.images, optimised=optimised)
+@pytest.mark.parametrize("optimized", [True, False])
+def test_a_float_twin_gives_the_logits_of_onnx_runtime(small: Any, runtime: Any, *, optimized: bool) -> None:
+    expected = runtime(small.model, small.images, optimized=optimized)
     assert relative_error(expected, logits(build_twin(small.model), small.images)) < 1e-5
 
 
@@ -71,15 +71,15 @@ def test_a_float_twin_has_the_gradients_of_the_original_module(small: Any) -> No
 
 
 @pytest.mark.cpu
-@pytest.mark.parametrize("optimised", [True, False])
-@pytest.mark.parametrize("form", ["quantised", "stored_in_4_bits"])
-def test_a_quantised_twin_predicts_what_onnx_runtime_predicts(
-    request: pytest.FixtureRequest, small: Any, runtime: Any, form: str, *, optimised: bool
+@pytest.mark.parametrize("optimized", [True, False])
+@pytest.mark.parametrize("form", ["quantized", "stored_in_4_bits"])
+def test_a_quantized_twin_predicts_what_onnx_runtime_predicts(
+    request: pytest.FixtureRequest, small: Any, runtime: Any, form: str, *, optimized: bool
 ) -> None:
     model = request.getfixturevalue(form)
-    expected = runtime(model, small.images, optimised=optimised)
-    # Without the optimiser Q/DQ nodes stay apart and products are float: nothing saturates on any CPU.
-    got = logits(build_twin(model, saturating=None if optimised else False), small.images)
+    expected = runtime(model, small.images, optimized=optimized)
+    # Without the optimizer Q/DQ nodes stay apart and products are float: nothing saturates on any CPU.
+    got = logits(build_twin(model, saturating=None if optimized else False), small.images)
     # A sum that lies on the edge of two integers may be rounded to the other one: a step, no more.
     step = np.diff(np.unique(got)).min()
     assert (expected.argmax(axis=1) == got.argmax(axis=1)).all()
@@ -87,7 +87,7 @@ def test_a_quantised_twin_predicts_what_onnx_runtime_predicts(
 
 
 @pytest.mark.parametrize("saturating", [True, False])
-@pytest.mark.parametrize("form", ["quantised", "integer_only"])
+@pytest.mark.parametrize("form", ["quantized", "integer_only"])
 def test_a_twin_computes_what_either_kind_of_cpu_computes(
     request: pytest.FixtureRequest, small: Any, form: str, *, saturating: bool
 ) -> None:
@@ -101,9 +101,9 @@ def test_a_twin_computes_what_either_kind_of_cpu_computes(
     assert (expected.argmax(axis=1) != other.argmax(axis=1)).any()
 
 
-def test_a_saturating_twin_has_the_gradient_of_the_exact_product(quantised: Any) -> None:
-    module = next(part for part in build_twin(quantised, saturating=True).modules() if isinstance(part, Saturation))
-    conv = next(part for part in build_twin(quantised).modules() if isinstance(part, torch.nn.Conv2d))
+def test_a_saturating_twin_has_the_gradient_of_the_exact_product(quantized: Any) -> None:
+    module = next(part for part in build_twin(quantized, saturating=True).modules() if isinstance(part, Saturation))
+    conv = next(part for part in build_twin(quantized).modules() if isinstance(part, torch.nn.Conv2d))
     values = torch.full((1, 3, 12, 12), (255 - module._point) * module._step, requires_grad=True)
     product = conv(values)
     changed = module(product, values)
@@ -112,34 +112,34 @@ def test_a_saturating_twin_has_the_gradient_of_the_exact_product(quantised: Any)
     assert torch.equal(expected, got)
 
 
-def test_the_gradient_of_a_quantised_twin_is_close_to_the_float_one(small: Any, quantised: Any) -> None:
+def test_the_gradient_of_a_quantized_twin_is_close_to_the_float_one(small: Any, quantized: Any) -> None:
     targets = np.zeros(len(small.images), dtype=np.int64)
     expected = input_gradient(small.module, small.images, targets)
-    # On exact sums: what saturation changes is no matter of quantisation.
-    got = input_gradient(build_twin(quantised, saturating=False), small.images, targets)
+    # On exact sums: what saturation changes is no matter of quantization.
+    got = input_gradient(build_twin(quantized, saturating=False), small.images, targets)
     assert np.corrcoef(expected.ravel(), got.ravel())[0, 1] > 0.95
 
 
-def test_pairs_become_one_fake_quantisation_and_weights_are_dequantised_beforehand(quantised: Any) -> None:
-    kinds = [type(module) for module in build_twin(quantised).modules()]
+def test_pairs_become_one_fake_quantization_and_weights_are_dequantized_beforehand(quantized: Any) -> None:
+    kinds = [type(module) for module in build_twin(quantized).modules()]
     assert sum(issubclass(kind, FakeQuantize) for kind in kinds) == sum(
-        node.op_type == "QuantizeLinear" for node in quantised.graph.node
+        node.op_type == "QuantizeLinear" for node in quantized.graph.node
     )
     assert Quantize not in kinds
     assert Dequantize not in kinds
 
 
-def test_weights_are_dequantised_exactly(small: Any, quantised: Any) -> None:
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantised.graph.initializer}
-    node = next(node for node in quantised.graph.node if node.input[0] == "3.weight_quantized")
+def test_weights_are_dequantized_exactly(small: Any, quantized: Any) -> None:
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantized.graph.initializer}
+    node = next(node for node in quantized.graph.node if node.input[0] == "3.weight_quantized")
     scale = stored[node.input[1]][:, None, None, None]
     expected = stored["3.weight_quantized"].astype(np.float32) * scale
-    convolutions = [module for module in build_twin(quantised).modules() if isinstance(module, torch.nn.Conv2d)]
+    convolutions = [module for module in build_twin(quantized).modules() if isinstance(module, torch.nn.Conv2d)]
     np.testing.assert_array_equal(convolutions[1].weight.numpy(), expected)
 
 
-def test_any_batch_gives_the_same_rows(small: Any, quantised: Any) -> None:
-    twin = build_twin(quantised)
+def test_any_batch_gives_the_same_rows(small: Any, quantized: Any) -> None:
+    twin = build_twin(quantized)
     whole = logits(twin, small.images[:7])
     single = np.concatenate([logits(twin, small.images[i : i + 1]) for i in range(7)])
     np.testing.assert_allclose(whole, single, atol=1e-5)
@@ -214,11 +214,11 @@ def test_halves_are_rounded_to_even_before_the_zero_point_as_in_onnx_runtime(run
     model = model_of(nodes, scale, zero, numpy_helper.from_array(np.eye(48, CLASSES, dtype=np.float32), "head"))
     images = np.zeros((1, 3, 4, 4), np.float32)
     images.reshape(-1)[:CLASSES] = [0.5, 1.5, 2.5, -0.5, -1.5]
-    expected = runtime(model, images, optimised=False)
+    expected = runtime(model, images, optimized=False)
     assert logits(build_twin(model), images).tolist() == expected.tolist() == [[0, 2, 2, 0, -2]]
 
 
-def test_a_quantise_whose_dequantise_comes_later_keeps_values_and_gradients(runtime: Any) -> None:
+def test_a_quantize_whose_dequantize_comes_later_keeps_values_and_gradients(runtime: Any) -> None:
     scale, zero = numpy_helper.from_array(np.float32(0.25), "scale"), numpy_helper.from_array(np.int8(3), "zero")
     nodes = [
         helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q"),
@@ -242,10 +242,10 @@ def test_activations_may_have_a_scale_per_channel(runtime: Any) -> None:
     ]
     model = model_of(nodes, scale, zero, head_weight())
     images = np.random.default_rng(0).standard_normal((3, 3, 4, 4), dtype=np.float32) * 4
-    np.testing.assert_allclose(logits(build_twin(model), images), runtime(model, images, optimised=False), atol=1e-4)
+    np.testing.assert_allclose(logits(build_twin(model), images), runtime(model, images, optimized=False), atol=1e-4)
 
 
-def test_int4_weights_in_blocks_are_dequantised_exactly(runtime: Any) -> None:
+def test_int4_weights_in_blocks_are_dequantized_exactly(runtime: Any) -> None:
     rng = np.random.default_rng(0)
     values = rng.integers(-8, 8, (48, CLASSES))
     stored = helper.make_tensor("stored", TensorProto.INT4, values.shape, values.flatten().tolist())
@@ -259,8 +259,8 @@ def test_int4_weights_in_blocks_are_dequantised_exactly(runtime: Any) -> None:
     twin = build_twin(model)
     expected = values * np.repeat(numpy_helper.to_array(scales), 16, axis=0)
     np.testing.assert_array_equal(twin.get_submodule("head").weight.numpy().T, expected.astype(np.float32))
-    # With the optimiser on, ONNX Runtime computes such a product with int8 activations.
-    np.testing.assert_allclose(logits(twin, images), runtime(model, images, optimised=False), rtol=1e-4, atol=1e-4)
+    # With the optimizer on, ONNX Runtime computes such a product with int8 activations.
+    np.testing.assert_allclose(logits(twin, images), runtime(model, images, optimized=False), rtol=1e-4, atol=1e-4)
 
 
 def test_shapes_that_depend_on_the_batch_are_computed_while_the_twin_runs(runtime: Any) -> None:
@@ -305,7 +305,7 @@ def test_parts_that_the_logits_do_not_need_may_be_unsupported() -> None:
     ("node", "message"),
     [
         (helper.make_node("NonZero", ["input"], ["a"], "nz"), r"got NonZero \(node 'nz'\)"),
-        (helper.make_node("ConvInteger", ["input"], ["a"], "int"), r"got ConvInteger .*Quantise in QDQ form; saliency"),
+        (helper.make_node("ConvInteger", ["input"], ["a"], "int"), r"got ConvInteger .*Quantize in QDQ form; saliency"),
         (helper.make_node("If", ["input"], ["a"], "branch"), r"got If, which is control flow \(node 'branch'\)"),
         (helper.make_node("Scan", ["input"], ["a"], "scan"), r"got Scan, which is control flow"),
         (

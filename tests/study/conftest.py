@@ -25,7 +25,7 @@ PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3
 def network(
     seed: int = 0, *, noise: float = 0.0, side: int = 6, classes: int = 3, batch: int | str = "n"
 ) -> onnx.ModelProto:
-    """Average colour to logits of three classes or more, through one convolution."""
+    """Average color to logits of three classes or more, through one convolution."""
     rng = np.random.default_rng(seed)
     first = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1) + rng.normal(0, noise, (3, 3, 1, 1)).astype(np.float32)
     last = np.tile(np.eye(classes, 3, dtype=np.float32)[:, :, None], side * side).reshape(classes, -1)
@@ -35,7 +35,7 @@ def network(
             helper.make_node("Flatten", ["c"], ["f"], name="flatten"),
             helper.make_node("Gemm", ["f", "w2"], ["logits"], name="fc", transB=1, alpha=side**-2),
         ],
-        "colours",
+        "colors",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, side, side])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, classes])],
         [numpy_helper.from_array(first, "w1"), numpy_helper.from_array(last, "w2")],
@@ -65,15 +65,15 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def make_images(tmp_path: Path) -> Callable[..., ImageSet]:
-    """Save and load pictures whose strongest colour is their class, more or less."""
+    """Save and load pictures whose strongest color is their class, more or less."""
 
-    def make(n: int = 90, *, seed: int = 0, labelled: bool = True, names: tuple[str, ...] = NAMES) -> ImageSet:
+    def make(n: int = 90, *, seed: int = 0, labeled: bool = True, names: tuple[str, ...] = NAMES) -> ImageSet:
         rng = np.random.default_rng(seed)
         labels = np.arange(n) % 3
-        colours = rng.integers(0, 200, (n, 3)) + 30 * np.eye(3, dtype=int)[labels]
-        pixels = np.clip(colours[:, None, None] + rng.integers(0, 20, (n, 6, 6, 3)), 0, 255).astype(np.uint8)
+        colors = rng.integers(0, 200, (n, 3)) + 30 * np.eye(3, dtype=int)[labels]
+        pixels = np.clip(colors[:, None, None] + rng.integers(0, 20, (n, 6, 6, 3)), 0, 255).astype(np.uint8)
         arrays: dict[str, Any] = {"images": pixels}
-        if labelled:
+        if labeled:
             arrays |= {"labels": labels, "class_names": np.array(names)}
         path = tmp_path / f"pictures-{seed}.npz"
         np.savez(path, **arrays)

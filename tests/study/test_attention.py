@@ -130,14 +130,14 @@ def test_a_candidate_fed_otherwise_gets_a_reason_and_the_next_one_figures(
 
 def test_classes_go_by_label_where_there_are_labels(compare: Any, make_model: Any, make_images: Any) -> None:
     paths = [make_model("base"), make_model("other", noise=0.4)]
-    (labelled,) = compare(paths, make_images(), "labelled").comparisons
-    (unlabelled,) = compare(paths, make_images(labelled=False), "unlabelled").comparisons
-    assert [(one.class_name, one.n) for one in labelled.saliency.systematic.classes] == [
+    (labeled,) = compare(paths, make_images(), "labeled").comparisons
+    (unlabeled,) = compare(paths, make_images(labeled=False), "unlabeled").comparisons
+    assert [(one.class_name, one.n) for one in labeled.saliency.systematic.classes] == [
         ("red", 30),
         ("green", 30),
         ("blue", 30),
     ]
-    assert sum(one.n for one in unlabelled.saliency.systematic.classes) == 90
+    assert sum(one.n for one in unlabeled.saliency.systematic.classes) == 90
 
 
 def test_no_picture_shown_is_fine(compare: Any, make_model: Any, make_images: Any) -> None:

@@ -15,7 +15,7 @@ from compress_onnx.graph import Embedded, load_model, read_embedded
 from compress_onnx.records import Preprocessing
 from compress_onnx.study import calibration
 from compress_onnx.study.calibration import beside, calibration_for, calibration_info, manifests_of
-from compress_onnx.study.quantise import CalibrationData, quantise_file
+from compress_onnx.study.quantize import CalibrationData, quantize_file
 
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni")
 
@@ -65,33 +65,33 @@ def test_too_few_pictures_are_refused(make_images: Any) -> None:
 
 
 @pytest.fixture
-def quantised(make_model: Any, make_images: Any, tmp_path: Path) -> Path:
+def quantized(make_model: Any, make_images: Any, tmp_path: Path) -> Path:
     data = CalibrationData(training=make_images(seed=1), evaluation=None, size=30, seed=0)
     target = tmp_path / "w8a8.onnx"
-    assert quantise_file(make_model("base"), target, OPTIONS, data=data) == "pictures1-all-30-seed0"
+    assert quantize_file(make_model("base"), target, OPTIONS, data=data) == "pictures1-all-30-seed0"
     return target
 
 
-def test_a_quantised_file_names_its_manifest(quantised: Path) -> None:
-    (manifest,) = manifests_of([quantised, quantised])
+def test_a_quantized_file_names_its_manifest(quantized: Path) -> None:
+    (manifest,) = manifests_of([quantized, quantized])
     info = calibration_info(manifest)
     assert (info.manifest, info.n) == ("pictures1-all-30-seed0", 30)
-    assert read_embedded(load_model(quantised)).recipe[-1].options["calibration"] == info.sha256
+    assert read_embedded(load_model(quantized)).recipe[-1].options["calibration"] == info.sha256
 
 
 def test_a_manifest_that_is_filed_is_not_written_again(
-    quantised: Path, make_model: Any, make_images: Any, tmp_path: Path
+    quantized: Path, make_model: Any, make_images: Any, tmp_path: Path
 ) -> None:
-    beside(quantised).rename(tmp_path / "filed" / "pictures1.json")
+    beside(quantized).rename(tmp_path / "filed" / "pictures1.json")
     data = CalibrationData(training=make_images(seed=1), evaluation=None, size=30, seed=0)
-    quantise_file(make_model("base"), quantised, OPTIONS, data=data)
-    assert not beside(quantised).exists()
-    assert len(manifests_of([quantised])) == 1
+    quantize_file(make_model("base"), quantized, OPTIONS, data=data)
+    assert not beside(quantized).exists()
+    assert len(manifests_of([quantized])) == 1
 
 
-def test_a_model_whose_manifest_is_away_is_not_vouched_for(quantised: Path) -> None:
-    beside(quantised).unlink()
-    assert manifests_of([quantised]) == ()
+def test_a_model_whose_manifest_is_away_is_not_vouched_for(quantized: Path) -> None:
+    beside(quantized).unlink()
+    assert manifests_of([quantized]) == ()
 
 
 def test_a_model_that_nobody_calibrated_says_nothing(make_model: Any) -> None:
@@ -104,5 +104,5 @@ def test_pictures_of_another_size_than_the_models_are_refused(
     odd = Preprocessing(height=9, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)
     data = CalibrationData(training=make_images(), evaluation=None, size=9, seed=0, preprocessing=odd)
     with pytest.raises(ModelError, match=r"an input of shape \(N, 3, 9, 6\)"):
-        quantise_file(make_model("base", embedded=Embedded()), tmp_path / "q.onnx", OPTIONS, data=data)
+        quantize_file(make_model("base", embedded=Embedded()), tmp_path / "q.onnx", OPTIONS, data=data)
     assert not (tmp_path / "q.onnx").exists()

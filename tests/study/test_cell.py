@@ -76,7 +76,7 @@ def test_the_same_command_twice_gives_the_same_record_but_for_time(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
-def test_a_quantised_lenet5_still_reads_traffic_signs(tmp_path: Path) -> None:
+def test_a_quantized_lenet5_still_reads_traffic_signs(tmp_path: Path) -> None:
     """The first 2,000 test pictures: the twin is exact and few answers change."""
     if not (config.data_root() / "gtsrb" / "test.parquet").is_file():
         pytest.skip("GTSRB is not under $COMPRESS_ONNX_DATA; fetching it takes minutes")

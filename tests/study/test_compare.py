@@ -113,10 +113,10 @@ def test_a_model_against_itself_has_nothing_to_show(
     assert load_pictures(tmp_path / "run") == {}
 
 
-def test_unlabelled_pictures_still_count_flips(
+def test_unlabeled_pictures_still_count_flips(
     compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
 ) -> None:
-    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(labelled=False))
+    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(labeled=False))
     (found,) = record.comparisons
     assert found.flips.flips > 0
     assert found.flips.rate.value == found.flips.flips / 90
@@ -236,7 +236,7 @@ def test_a_second_comparison_finds_the_predictions(
 
 @pytest.fixture
 def pair(make_model: Any, tmp_path: Path) -> tuple[Path, Path]:
-    """Two files: each image for itself, and dynamically quantised."""
+    """Two files: each image for itself, and dynamically quantized."""
     quantize_dynamic(make_model("float", noise=0.1), tmp_path / "dynamic.onnx", weight_type=QuantType.QUInt8)
     return make_model("base"), tmp_path / "dynamic.onnx"
 
@@ -305,11 +305,11 @@ def test_threads_asked_for_are_used(compare: Compare, make_model: Any, make_imag
     assert one.comparisons == three.comparisons
 
 
-@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("labeled", [True, False])
 def test_a_single_picture_can_be_compared(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, *, labelled: bool
+    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, *, labeled: bool
 ) -> None:
-    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(n=1, labelled=labelled))
+    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(n=1, labeled=labeled))
     (found,) = record.comparisons
     assert found.flips.n == 1
     assert found.flips.rate.interval is not None
@@ -322,7 +322,7 @@ def test_a_refused_comparison_leaves_nothing(
 ) -> None:
     moved = make_model("moved", embedded=Embedded(preprocessing=PREPROCESSING, class_names=names))
     with pytest.raises(DataError):
-        compare([make_model("a"), moved, make_model("more", classes=4)], make_images(labelled=False))
+        compare([make_model("a"), moved, make_model("more", classes=4)], make_images(labeled=False))
     assert not (tmp_path / "run").exists()
 
 
@@ -330,7 +330,7 @@ def test_memory_does_not_grow_with_the_number_of_candidates(
     compare: Compare, make_model: Any, make_images: Any
 ) -> None:
     """Five more candidates take less than the logits of one more would."""
-    images = make_images(n=2_000, labelled=False)
+    images = make_images(n=2_000, labeled=False)
     paths = [make_model(name, noise=0.3 + 0.1 * place, classes=40) for place, name in enumerate(["base", *"abcdef"])]
 
     def peak(models: int) -> int:

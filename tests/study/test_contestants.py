@@ -64,7 +64,7 @@ def test_preprocessing_must_make_what_the_model_takes(
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (("red", "green", "blue", "grey"), "a model with 4 classes, as pictures0 has, got 3 classes"),
+        (("red", "green", "blue", "gray"), "a model with 4 classes, as pictures0 has, got 3 classes"),
         (("green", "red", "blue"), "class 0 being 'green', got 'red'"),
     ],
 )
@@ -80,14 +80,14 @@ def test_other_words_for_the_classes_are_no_error(make_model: Any, make_images: 
     assert contestants(named_entries([make_model("base")]), images, fallback=None, folder=tmp_path)
 
 
-@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("labeled", [True, False])
 def test_models_must_number_their_classes_alike(
-    make_model: Any, make_images: Any, tmp_path: Path, *, labelled: bool
+    make_model: Any, make_images: Any, tmp_path: Path, *, labeled: bool
 ) -> None:
     """Whether the data name the classes or not: here they use other words, or none."""
     moved = Embedded(preprocessing=PREPROCESSING, class_names=("red", "blue", "green"))
     foreign = Embedded(preprocessing=PREPROCESSING)
-    images = make_images(names=("rot", "grün", "blau"), labelled=labelled)
+    images = make_images(names=("rot", "grün", "blau"), labeled=labeled)
     paths = [make_model("base"), make_model("foreign", embedded=foreign), make_model("moved", embedded=moved)]
     says = r"class order of base, with class 1 being 'green', got 'blue' \(.*moved\.onnx\)"
     for order in (paths, [paths[1], paths[0], paths[2]]):
@@ -99,7 +99,7 @@ def test_models_must_number_their_classes_alike(
 def test_models_must_have_as_many_classes(make_model: Any, make_images: Any, tmp_path: Path) -> None:
     paths = [make_model("base"), make_model("more", classes=4)]
     with pytest.raises(DataError, match=r"a model with 3 classes, as base has, got 4 classes \(.*more\.onnx\)"):
-        contestants(named_entries(paths), make_images(labelled=False), fallback=None, folder=tmp_path)
+        contestants(named_entries(paths), make_images(labeled=False), fallback=None, folder=tmp_path)
 
 
 def test_data_without_names_may_lack_the_last_classes(make_model: Any, make_images: Any, tmp_path: Path) -> None:

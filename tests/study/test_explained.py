@@ -32,7 +32,7 @@ def test_the_class_explained_is_the_prediction_or_the_label() -> None:
 
 
 def test_labels_that_are_not_there_cannot_be_explained() -> None:
-    with pytest.raises(OptionError, match="labelled images for --saliency-target label"):
+    with pytest.raises(OptionError, match="labeled images for --saliency-target label"):
         explained_targets(predictions(None), "label")
 
 

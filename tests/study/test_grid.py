@@ -210,8 +210,8 @@ def test_files_that_travel_give_the_same_record_as_shared_ones(
 ) -> None:
     shared = study()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "worker"))
-    travelled = study("other", executor=Inline(shares_files=False))
-    assert without_times(travelled) == without_times(shared)
+    traveled = study("other", executor=Inline(shares_files=False))
+    assert without_times(traveled) == without_times(shared)
     for cell in shared.cells:
         here, there = (tmp_path / out / cell.name for out in ("out", "other"))
         assert {p.relative_to(here) for p in here.rglob("*")} == {p.relative_to(there) for p in there.rglob("*")}

@@ -17,7 +17,7 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.graph import load_model, model_bytes, model_sha256, read_embedded, signature, weights
 from compress_onnx.study.calibration import calibration_for
-from compress_onnx.study.quantise import PreparedData, calibration_batches
+from compress_onnx.study.quantize import PreparedData, calibration_batches
 from compress_onnx.study.recipes import (
     RepairImages,
     Step,
@@ -88,7 +88,7 @@ def test_a_recipe_is_steps_in_order(text: str, steps: tuple[Step, ...]) -> None:
         ("prune:1", "below 1.0 .*got 'prune:1'"),
         ("prune:-0.1", "got 'prune:-0.1'"),
         ("prune:nan", "got 'prune:nan'"),
-        ("quantise", "Known: .*w8a8"),
+        ("quantize", "Known: .*w8a8"),
     ],
 )
 def test_anything_else_is_refused(text: str, says: str) -> None:
@@ -107,7 +107,7 @@ def test_anything_else_is_refused(text: str, says: str) -> None:
         ("search:0.01", True),
     ],
 )
-def test_only_quantisation_wants_images(text: str, needs: bool) -> None:  # noqa: FBT001  # a table's column
+def test_only_quantization_wants_images(text: str, needs: bool) -> None:  # noqa: FBT001  # a table's column
     assert needs_calibration(parse_recipe(text, HOW)) is needs
 
 
@@ -150,7 +150,7 @@ def test_repair_and_search_want_more_images_than_calibration() -> None:
 
 
 def repair_images(base: onnx.ModelProto, images: ImageSet) -> RepairImages:
-    """Return 60 of the images, labelled, as a repair or a search of the model is fed."""
+    """Return 60 of the images, labeled, as a repair or a search of the model is fed."""
     preprocessing = read_embedded(base).preprocessing
     assert preprocessing is not None
     choice = calibration_for(images, 60, seed=0, evaluation=None, roots=())
@@ -187,6 +187,6 @@ def test_a_reference_measured_before_gives_the_same_model(text: str, make_model:
     assert len({model_bytes(model) for model in made}) == 1
 
 
-def test_a_search_without_labelled_images_is_refused(make_model: Any) -> None:
-    with pytest.raises(CompressOnnxError, match="labelled images to search on"):
+def test_a_search_without_labeled_images_is_refused(make_model: Any) -> None:
+    with pytest.raises(CompressOnnxError, match="labeled images to search on"):
         compressed(load_model(make_model("base")), parse_recipe("search:0.01", HOW), images=StepImages())

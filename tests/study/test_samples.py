@@ -40,10 +40,10 @@ def test_columns_say_what_both_models_said() -> None:
     assert len({len(column) for column in columns.values()}) == 1
 
 
-def test_unlabelled_samples_have_no_kind_but_a_flip() -> None:
+def test_unlabeled_samples_have_no_kind_but_a_flip() -> None:
     columns = sample_columns("w8a8", IDS, _pair(None), deviation=np.zeros(4, np.float32))
     assert columns["label"].tolist() == [-1] * 4
-    assert columns["flip_kind"].tolist() == ["same", *["unlabelled"] * 3]
+    assert columns["flip_kind"].tolist() == ["same", *["unlabeled"] * 3]
 
 
 def test_the_surest_flips_are_shown() -> None:

@@ -23,7 +23,7 @@ from compress_onnx.zoo.training import TrainingJob  # noqa: E402  # only where t
 
 @dataclasses.dataclass
 class Pictures:
-    """Labelled pictures in memory, as training asks for them."""
+    """Labeled pictures in memory, as training asks for them."""
 
     info: DatasetInfo
     images: NDArray[np.uint8]

@@ -14,7 +14,7 @@ from compress_onnx.records import Preprocessing  # noqa: E402
 from compress_onnx.zoo.batches import (  # noqa: E402
     channel_statistics,
     epoch_generator,
-    normalised,
+    normalized,
     training_batches,
     varied,
 )
@@ -64,9 +64,9 @@ def test_flips_mirror_some_pictures_left_to_right(plain: Recipe) -> None:
     assert 0 < sum(mirrored) < 9
 
 
-def test_light_changes_grey_pictures_by_at_most_its_fraction(plain: Recipe) -> None:
-    grey = torch.full((200, 3, 4, 4), 100, dtype=torch.uint8)
-    lit = varied(grey, dataclasses.replace(plain, light=0.2), rng=np.random.default_rng(0))
+def test_light_changes_gray_pictures_by_at_most_its_fraction(plain: Recipe) -> None:
+    gray = torch.full((200, 3, 4, 4), 100, dtype=torch.uint8)
+    lit = varied(gray, dataclasses.replace(plain, light=0.2), rng=np.random.default_rng(0))
     assert lit.dtype == torch.uint8
     assert (int(lit.min()), int(lit.max())) == pytest.approx((80, 120), abs=2)
 
@@ -75,10 +75,10 @@ def test_nothing_asked_nothing_changed(plain: Recipe) -> None:
     assert torch.equal(varied_with(plain), PIXELS)
 
 
-def test_normalisation_is_the_one_of_deployment() -> None:
+def test_normalization_is_the_one_of_deployment() -> None:
     preprocessing = Preprocessing(height=8, width=8, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
     deployed = preprocess(PIXELS.permute(0, 2, 3, 1).numpy(), preprocessing)
-    np.testing.assert_allclose(normalised(PIXELS, preprocessing).numpy(), deployed, atol=1e-6)
+    np.testing.assert_allclose(normalized(PIXELS, preprocessing).numpy(), deployed, atol=1e-6)
 
 
 def test_channel_statistics_are_numpys() -> None:

@@ -170,7 +170,7 @@ def test_data_without_labels_or_images(make_job: Jobs, labels: list[int] | None,
     job.train_set.labels = labels  # type: ignore[misc]  # the test's own set may change
     if labels is not None:
         job.train_set.images = job.train_set.images[:0]  # type: ignore[attr-defined]  # the test's own set
-    with pytest.raises(DataError, match=f"labelled images to train and test on, {sentence} .halves:train"):
+    with pytest.raises(DataError, match=f"labeled images to train and test on, {sentence} .halves:train"):
         train(job)
 
 

@@ -13,7 +13,7 @@ TITLE = "Fusion receipt"
 def section(source: ReportInput) -> Section | Absent:
     """Return the fusion receipt of every candidate."""
     if not any(comparison.fusion for comparison in source.record.comparisons):
-        return Absent(title=TITLE, reason="no candidate holds quantised nodes, or fusion was not inspected")
+        return Absent(title=TITLE, reason="no candidate holds quantized nodes, or fusion was not inspected")
     return Section(
         key="fusion",
         title=TITLE,

@@ -19,7 +19,7 @@ def section(source: ReportInput) -> Section | Absent:
     return Section(
         key="latency",
         title=TITLE,
-        good="a filled mark right of the grey band, and a narrow candidate box wholly left of the baseline's.",
+        good="a filled mark right of the gray band, and a narrow candidate box wholly left of the baseline's.",
         bad="a mark inside the band, overlapping boxes or long tails: the speed-up is not there when it counts.",
         panels=(
             Panel(

@@ -1,4 +1,4 @@
-"""Where the models look: how far the maps moved between noise floor and randomised ceiling."""
+"""Where the models look: how far the maps moved between noise floor and randomized ceiling."""
 
 from __future__ import annotations
 

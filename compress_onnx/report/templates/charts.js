@@ -2,7 +2,7 @@
 // Charts: the library is inflated once the first screen stands, each chart is drawn when it comes near.
 (() => {
   const root = document.documentElement;
-  const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const places = document.querySelectorAll(".plot");
   if (!places.length) return;
   const touched = matchMedia("(pointer: coarse)").matches;
@@ -24,16 +24,16 @@
 
   const themed = (figure) => {
     const layout = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
-    layout.font = { color: colour("--ink"), family: getComputedStyle(document.body).fontFamily, size: 12 };
-    layout.hoverlabel = { bgcolor: colour("--sheet"), bordercolor: colour("--soft"), font: { color: colour("--ink") } };
-    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: colour("--accent") };
+    layout.font = { color: color("--ink"), family: getComputedStyle(document.body).fontFamily, size: 12 };
+    layout.hoverlabel = { bgcolor: color("--sheet"), bordercolor: color("--soft"), font: { color: color("--ink") } };
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: color("--soft"), activecolor: color("--accent") };
     for (const name of ["xaxis", "yaxis"])
       layout[name] = {
         ...figure.layout[name],
-        gridcolor: colour("--grid"),
-        linecolor: colour("--line"),
-        zerolinecolor: colour("--soft"),
-        tickcolor: colour("--line"),
+        gridcolor: color("--grid"),
+        linecolor: color("--line"),
+        zerolinecolor: color("--soft"),
+        tickcolor: color("--line"),
       };
     return { ...figure.layout, ...layout };
   };

@@ -34,7 +34,7 @@
   let pictures = {};
   let maps = null;
   let levels = null;
-  let colours = [];
+  let colors = [];
   let loading = null;
   const load = () => (loading ??= (async () => {
     const stored = JSON.parse(document.getElementById("flip-pictures").textContent);
@@ -43,7 +43,7 @@
     } catch {
       stored.maps = null;
     }
-    colours = (stored.maps?.palette ?? []).map((rgb) => [rgb >> 16, (rgb >> 8) & 255, rgb & 255]);
+    colors = (stored.maps?.palette ?? []).map((rgb) => [rgb >> 16, (rgb >> 8) & 255, rgb & 255]);
     ({ pictures, maps } = stored);
   })());
 
@@ -60,17 +60,17 @@
     strip.data[to + 3] = opacity;
   };
   const levelsOf = (place) => levels.subarray(place * maps.width * maps.height, (place + 1) * maps.width * maps.height);
-  const paintMap = (strip, tile, found) => found.forEach((level, at) => dot(strip, tile, at, colours[level], 255));
-  // Orange gained attention, blue lost it; the strongest change of the picture has the full colour.
+  const paintMap = (strip, tile, found) => found.forEach((level, at) => dot(strip, tile, at, colors[level], 255));
+  // Orange gained attention, blue lost it; the strongest change of the picture has the full color.
   const paintDifference = (strip, from, to) => {
-    const unknown = colours.length - 1;
+    const unknown = colors.length - 1;
     const known = (at) => from[at] !== unknown && to[at] !== unknown;
     let most = 1;
     for (let at = 0; at < from.length; at += 1) if (known(at)) most = Math.max(most, Math.abs(to[at] - from[at]));
     for (let at = 0; at < from.length; at += 1) {
       const change = to[at] - from[at];
       if (known(at)) dot(strip, 2, at, change > 0 ? [217, 84, 43] : [47, 134, 208], Math.round((255 * Math.abs(change)) / most));
-      else dot(strip, 2, at, colours[unknown], 255);
+      else dot(strip, 2, at, colors[unknown], 255);
     }
   };
   const stripOf = (before, after, label) => {
@@ -92,7 +92,7 @@
     const after = maps?.places[id]?.[candidateName(row)];
     const found = [];
     if (pictures[id]) {
-      const alt = `Sample ${id}, labelled ${className(rows.label[row])}`;
+      const alt = `Sample ${id}, labeled ${className(rows.label[row])}`;
       const image = make("img", { src: `data:image/png;base64,${pictures[id]}`, alt, decoding: "async" });
       found.push(make("figure", {}, image, make("figcaption", {}, "picture")));
     }
@@ -283,7 +283,7 @@
     const also = others.map((other) => make("li", {}, make("bdi", {}, candidateName(other)), `: ${className(rows.after[other])}, ${percent(rows.confidenceAfter[other])}`));
     const parts = [close, ...headOf(row), make("div", { class: "views" }, ...viewsOf(row)), factsOf(row)];
     if (also.length) parts.push(make("p", {}, "Flips under other candidates too:"), make("ul", {}, ...also));
-    parts.push(make("p", { class: "note" }, `${active + 1} of ${chosen.length}. Left and right arrow: neighbours. Escape: close.`));
+    parts.push(make("p", { class: "note" }, `${active + 1} of ${chosen.length}. Left and right arrow: neighbors. Escape: close.`));
     dialog.replaceChildren(...parts);
     if (!dialog.open) dialog.showModal();
   };

@@ -42,14 +42,14 @@ def smoothgrad(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -
 def input_x_gradient(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return input times gradient, value by value (Shrikumar et al. 2016, arXiv:1605.01713).
 
-    Inputs are normalised values: 0 is the data set's mean colour.
+    Inputs are normalized values: 0 is the data set's mean color.
     """
     found: torch.Tensor = InputXGradient(module).attribute(_leaf(inputs), target=targets)
     return found.detach()
 
 
 def integrated_gradients(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return gradients integrated from the mean colour to each sample (Sundararajan et al. 2017, arXiv:1703.01365).
+    """Return gradients integrated from the mean color to each sample (Sundararajan et al. 2017, arXiv:1703.01365).
 
     32 points of Gauss and Legendre, one backward pass each: memory is that of one batch.
     """

@@ -20,7 +20,7 @@ AT_ONCE = 256
 class Occlusion:
     """The target logit's mean fall where a square covers each pixel (Zeiler and Fergus 2014, arXiv:1311.2901).
 
-    The square has the data set's mean colour. It asks for logits alone, and so runs on the ONNX
+    The square has the data set's mean color. It asks for logits alone, and so runs on the ONNX
     session: it explains the deployed file without the twin, which it checks from outside.
     """
 

@@ -1,7 +1,7 @@
-"""Integer-only operators (the QOperator form) written out as dequantise, compute, quantise.
+"""Integer-only operators (the QOperator form) written out as dequantize, compute, quantize.
 
 ``QLinearConv`` and its relatives compute on integers what the float operator computes on the
-dequantised values, rounded to the output's scale. Written out they are the QDQ form, which the
+dequantized values, rounded to the output's scale. Written out they are the QDQ form, which the
 twin knows. Operators that keep bare integers (``ConvInteger``) have no such form and are refused.
 """
 
@@ -61,8 +61,8 @@ class _Form:
         """Return a name for a value between the parts."""
         return f"{self.proto.output[0]}/{what}"
 
-    def dequantised(self, slot: int, *, axis: int = 1) -> onnx.NodeProto:
-        """Return the node that dequantises the input in ``slot`` by the scale and zero point that follow it."""
+    def dequantized(self, slot: int, *, axis: int = 1) -> onnx.NodeProto:
+        """Return the node that dequantizes the input in ``slot`` by the scale and zero point that follow it."""
         inputs = [name for name in (self.given(slot + place) for place in range(3)) if name]
         name = f"{self.proto.name}/dequantize_{slot}" if self.proto.name else ""
         return helper.make_node("DequantizeLinear", inputs, [self.value(f"float_{slot}")], name, axis=axis)
@@ -73,8 +73,8 @@ class _Form:
         node.attribute.extend(entry for entry in self.proto.attribute if entry.name not in _INTERNAL)
         return node
 
-    def quantised(self, slot: int) -> onnx.NodeProto:
-        """Return the node that quantises the result by the scale in ``slot`` and the zero point after it."""
+    def quantized(self, slot: int) -> onnx.NodeProto:
+        """Return the node that quantizes the result by the scale in ``slot`` and the zero point after it."""
         inputs = [name for name in (self.value("float"), self.given(slot), self.given(slot + 1)) if name]
         name = f"{self.proto.name}/quantize" if self.proto.name else ""
         return helper.make_node("QuantizeLinear", inputs, [self.proto.output[0]], name)
@@ -84,7 +84,7 @@ class _Form:
         return helper.make_node("Mul", [left, right], [self.value(what)])
 
     def bias(self, slot: int, scale: str) -> onnx.NodeProto:
-        """Return the node that dequantises an int32 bias."""
+        """Return the node that dequantizes an int32 bias."""
         return helper.make_node("DequantizeLinear", [self.given(slot), scale], [self.value("bias")], axis=0)
 
 
@@ -92,7 +92,7 @@ _Write = Callable[[_Form], Iterator[onnx.NodeProto]]
 
 
 def _conv(form: _Form) -> Iterator[onnx.NodeProto]:
-    images, weight = form.dequantised(0), form.dequantised(3, axis=0)
+    images, weight = form.dequantized(0), form.dequantized(3, axis=0)
     yield from (images, weight)
     inputs = [images.output[0], weight.output[0]]
     if form.given(8):
@@ -100,12 +100,12 @@ def _conv(form: _Form) -> Iterator[onnx.NodeProto]:
         yield form.bias(8, form.value("bias_scale"))
         inputs.append(form.value("bias"))
     yield form.computed("Conv", inputs)
-    yield form.quantised(6)
+    yield form.quantized(6)
 
 
 def _gemm(form: _Form) -> Iterator[onnx.NodeProto]:
     """Write out A B + C; C has the scale alpha * a_scale * b_scale and is not multiplied by alpha."""
-    left, right = form.dequantised(0), form.dequantised(3, axis=0 if form.attributes.get("transB", 0) else 1)
+    left, right = form.dequantized(0), form.dequantized(3, axis=0 if form.attributes.get("transB", 0) else 1)
     yield from (left, right)
     inputs = [left.output[0], right.output[0]]
     if form.given(6):
@@ -120,37 +120,37 @@ def _gemm(form: _Form) -> Iterator[onnx.NodeProto]:
         yield result
         return
     yield result
-    yield form.quantised(7)
+    yield form.quantized(7)
 
 
 def _matmul(form: _Form) -> Iterator[onnx.NodeProto]:
-    left, right = form.dequantised(0, axis=-2), form.dequantised(3, axis=-1)
-    yield from (left, right, form.computed("MatMul", [left.output[0], right.output[0]]), form.quantised(6))
+    left, right = form.dequantized(0, axis=-2), form.dequantized(3, axis=-1)
+    yield from (left, right, form.computed("MatMul", [left.output[0], right.output[0]]), form.quantized(6))
 
 
 def _where(form: _Form) -> Iterator[onnx.NodeProto]:
-    left, right = form.dequantised(1), form.dequantised(4)
+    left, right = form.dequantized(1), form.dequantized(4)
     chosen = form.computed("Where", [form.given(0), left.output[0], right.output[0]])
-    yield from (left, right, chosen, form.quantised(7))
+    yield from (left, right, chosen, form.quantized(7))
 
 
 def _concat(form: _Form) -> Iterator[onnx.NodeProto]:
-    parts = [form.dequantised(slot) for slot in range(2, len(form.proto.input), 3)]
-    yield from (*parts, form.computed("Concat", [part.output[0] for part in parts]), form.quantised(0))
+    parts = [form.dequantized(slot) for slot in range(2, len(form.proto.input), 3)]
+    yield from (*parts, form.computed("Concat", [part.output[0] for part in parts]), form.quantized(0))
 
 
 def _of_two(operator: str) -> _Write:
     def write(form: _Form) -> Iterator[onnx.NodeProto]:
-        left, right = form.dequantised(0), form.dequantised(3)
-        yield from (left, right, form.computed(operator, [left.output[0], right.output[0]]), form.quantised(6))
+        left, right = form.dequantized(0), form.dequantized(3)
+        yield from (left, right, form.computed(operator, [left.output[0], right.output[0]]), form.quantized(6))
 
     return write
 
 
 def _of_one(operator: str) -> _Write:
     def write(form: _Form) -> Iterator[onnx.NodeProto]:
-        values = form.dequantised(0)
-        yield from (values, form.computed(operator, [values.output[0]]), form.quantised(3))
+        values = form.dequantized(0)
+        yield from (values, form.computed(operator, [values.output[0]]), form.quantized(3))
 
     return write
 

@@ -102,7 +102,7 @@ def unknown_operator(operator: str, name: str) -> UnsupportedOperatorError:
     'Expected an operator that the PyTorch twin computes, got Loop, which is control flow'
     """
     kind = ", which is control flow" if operator in _CONTROL_FLOW else ""
-    advice = f"Quantise in QDQ form; {_REMEDY[0].lower()}{_REMEDY[1:]}" if operator in _INTEGER_ONLY else _REMEDY
+    advice = f"Quantize in QDQ form; {_REMEDY[0].lower()}{_REMEDY[1:]}" if operator in _INTEGER_ONLY else _REMEDY
     return UnsupportedOperatorError(
         "an operator that the PyTorch twin computes", f"{operator}{kind}", where=f"node {name!r}", remedy=advice
     )

@@ -1,4 +1,4 @@
-"""Quantize and Dequantize as one: pairs become fake quantisations, and a swallowed ReLU is marked."""
+"""Quantize and Dequantize as one: pairs become fake quantizations, and a swallowed ReLU is marked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import fx, nn
 
 from compress_onnx.saliency.operators.arithmetic import Add
 from compress_onnx.saliency.operators.linear import Gemm
-from compress_onnx.saliency.operators.normalisation import BatchNorm
+from compress_onnx.saliency.operators.normalization import BatchNorm
 from compress_onnx.saliency.operators.pooling import AveragePool
-from compress_onnx.saliency.operators.quantisation import (
+from compress_onnx.saliency.operators.quantization import (
     Dequantize,
     FakeQuantize,
     Quantize,
@@ -18,7 +18,7 @@ from compress_onnx.saliency.operators.quantisation import (
 )
 from compress_onnx.saliency.operators.saturation import Saturation
 
-# Modules that give values of both signs, after which a network has a ReLU or a quantiser has taken it away.
+# Modules that give values of both signs, after which a network has a ReLU or a quantizer has taken it away.
 _SIGNED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, Gemm, BatchNorm, Add, Saturation)
 
 _BYTES = ((0, 255), (-128, 127))

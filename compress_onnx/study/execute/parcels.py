@@ -79,7 +79,7 @@ def _sha256(path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
-    return path.read_bytes() if is_one_file(path) else whole_model(path).serialised()
+    return path.read_bytes() if is_one_file(path) else whole_model(path).serialized()
 
 
 def keep(parcel: Parcel) -> None:

@@ -114,14 +114,14 @@ def test_a_card_opens_enlarged_and_closes(browser: Any) -> None:
 def test_pictures_are_in_pixels_and_differences_painted(browser: Any) -> None:
     assert browser.run("return document.querySelector('.card img').naturalWidth") == 32
     assert browser.run("return getComputedStyle(document.querySelector('.card img')).imageRendering") == "pixelated"
-    # Three maps of 32 pixels and the gaps between them; the difference has the colours of more and less.
-    colours = browser.run(
+    # Three maps of 32 pixels and the gaps between them; the difference has the colors of more and less.
+    colors = browser.run(
         "const c = document.querySelector('.card canvas'); const x = 68;"
         "const {data} = c.getContext('2d').getImageData(x, 0, c.width - x, c.height);"
         "const seen = new Set(); for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 100) seen.add(data[i] > data[i + 2] ? 'more' : 'less');"
         "return [c.width, c.height, ...[...seen].sort()];"
     )
-    assert colours == [100, 32, "less", "more"]
+    assert colors == [100, 32, "less", "more"]
 
 
 def test_on_paper_the_first_flips_flow(browser: Any) -> None:

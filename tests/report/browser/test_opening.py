@@ -64,7 +64,7 @@ def test_axe_finds_nothing_serious(reader: Any, small_page: Path, axe: str) -> N
     draw_everything(reader)
     reader.flips()
     assert reader.violations(axe) == []
-    # Nothing but colours changes with the theme.
+    # Nothing but colors changes with the theme.
     reader.run("document.getElementById('theme').click()")
     assert reader.violations(axe, ("color-contrast",)) == []
 
@@ -79,11 +79,11 @@ def test_theme_follows_the_reader_and_the_button(reader: Any, page: Path) -> Non
     reader.open(page, theme="dark")
     assert reader.run("return document.documentElement.dataset.theme") == "dark"
     reader.go("classes")
-    colour = "document.querySelector('#classes .plot .xtick text')?.style.fill"
-    dark = reader.wait(colour)
+    color = "document.querySelector('#classes .plot .xtick text')?.style.fill"
+    dark = reader.wait(color)
     reader.run("document.getElementById('theme').click()")
     assert reader.run("return document.documentElement.dataset.theme") == "light"
-    reader.wait(f"{colour} !== arguments[0]", dark)
+    reader.wait(f"{color} !== arguments[0]", dark)
 
 
 def test_the_chosen_candidate_is_the_one_shown(reader: Any, page: Path) -> None:

@@ -178,7 +178,7 @@ def board(serve: Serve) -> Iterator[Board]:
 
 
 def saturating_model() -> onnx.ModelProto:
-    """A U8S8 classifier whose answer depends on int16 saturation: QuantizeLinear, QLinearConv, dequantised, Flatten.
+    """A U8S8 classifier whose answer depends on int16 saturation: QuantizeLinear, QLinearConv, dequantized, Flatten.
 
     Images of ones and weights of 127 make pairs of products of 2 * 255 * 127, twice what int16 holds.
     """

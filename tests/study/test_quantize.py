@@ -1,4 +1,4 @@
-"""A file is quantised on manifest images; what was measured on them once is not measured again."""
+"""A file is quantized on manifest images; what was measured on them once is not measured again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compress_onnx.compress import quantize
 from compress_onnx.compress.quantize import QuantizeOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.graph import load_model, read_embedded
-from compress_onnx.study.quantise import CalibrationData, quantise_file
+from compress_onnx.study.quantize import CalibrationData, quantize_file
 
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni")
 
@@ -32,14 +32,14 @@ def test_ranges_are_measured_once_per_model_and_images(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source, first, second = make_model("colours"), tmp_path / "1.onnx", tmp_path / "2.onnx"
+    source, first, second = make_model("colors"), tmp_path / "1.onnx", tmp_path / "2.onnx"
     data = CalibrationData(training=make_images(30), evaluation=None, size=12, seed=0)
-    quantise_file(source, first, OPTIONS, data=data)
+    quantize_file(source, first, OPTIONS, data=data)
     with monkeypatch.context() as patch:
         patch.setattr(quantize, "ranges", _never)
-        quantise_file(source, second, OPTIONS, data=data)
+        quantize_file(source, second, OPTIONS, data=data)
     assert first.read_bytes() == second.read_bytes()
-    quantise_file(
+    quantize_file(
         source, second, OPTIONS, data=CalibrationData(training=data.training, evaluation=None, size=9, seed=0)
     )
     assert len(list((config.cache_root() / "ranges").iterdir())) == 2
@@ -49,5 +49,5 @@ def test_the_cache_leaves_no_trace_in_the_recipe(
     make_model: Callable[..., Path], make_images: Callable[..., ImageSet], tmp_path: Path
 ) -> None:
     data = CalibrationData(training=make_images(30), evaluation=None, size=12, seed=0)
-    quantise_file(make_model("colours"), tmp_path / "q.onnx", OPTIONS, data=data)
+    quantize_file(make_model("colors"), tmp_path / "q.onnx", OPTIONS, data=data)
     assert "cache_key" not in read_embedded(load_model(tmp_path / "q.onnx")).recipe[-1].options

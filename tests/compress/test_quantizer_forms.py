@@ -1,4 +1,4 @@
-"""Networks in the forms that people ship, quantised as by a user: right answers, or one sentence."""
+"""Networks in the forms that people ship, quantized as by a user: right answers, or one sentence."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CLASSES, SIDE, WIDTH = 6, 16, 16
 AVX2, VNNI = "x86-64-avx2", "x86-64-vnni"
 
 
-def answers(model: onnx.ModelProto, inputs: Images, *, optimised: bool = True) -> Images:
+def answers(model: onnx.ModelProto, inputs: Images, *, optimized: bool = True) -> Images:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
-    if not optimised:
+    if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {session.get_inputs()[0].name: inputs})[0])
@@ -423,12 +423,12 @@ _OLD = frozenset({"opset_13", "listed_as_inputs"})
 _FAST = ("beta_2", "row_of_biases", "scalar_bias", "transposed_groups", "float16_body", "listed_as_inputs")
 
 
-def flips(model: onnx.ModelProto, compressed: onnx.ModelProto, images: Images, *, optimised: bool = True) -> int:
-    wanted, given = answers(model, images), answers(compressed, images, optimised=optimised)
+def flips(model: onnx.ModelProto, compressed: onnx.ModelProto, images: Images, *, optimized: bool = True) -> int:
+    wanted, given = answers(model, images), answers(compressed, images, optimized=optimized)
     return int((wanted.argmax(1) != given.argmax(1)).sum())
 
 
-def quantised(model: onnx.ModelProto, data: Data, weights: str, cpu: str = AVX2) -> onnx.ModelProto:
+def quantized(model: onnx.ModelProto, data: Data, weights: str, cpu: str = AVX2) -> onnx.ModelProto:
     options = QuantizeOptions(cpu=cpu, weights=weights)
     if weights == "int4":
         return repaired_int4(model, lambda: [data.train[:128]], options)
@@ -437,11 +437,11 @@ def quantised(model: onnx.ModelProto, data: Data, weights: str, cpu: str = AVX2)
 
 def _expect_few_flips(name: str, weights: str, data: Data) -> None:
     model = FORMS[name](data)
-    result = quantised(model, data, weights, VNNI)
+    result = quantized(model, data, weights, VNNI)
     # Of 400: a bias or a factor that was lost flips 200 and more, layers of 4 and 8 bits up to 131 and 71.
-    assert flips(model, result, data.test, optimised=False) <= {"int8": 80, "int4": 140}[weights]
-    everywhere = quantised(model, data, weights)
-    assert flips(everywhere, everywhere, data.test, optimised=False) <= 4
+    assert flips(model, result, data.test, optimized=False) <= {"int8": 80, "int4": 140}[weights]
+    everywhere = quantized(model, data, weights)
+    assert flips(everywhere, everywhere, data.test, optimized=False) <= 4
 
 
 @pytest.mark.parametrize("name", _FAST)
@@ -452,7 +452,7 @@ def test_int8_answers_as_the_float_model_does(name: str, data: Data) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("weights", ["int8", "int4"])
 @pytest.mark.parametrize("name", sorted(FORMS))
-def test_every_form_is_quantised_rightly(name: str, weights: str, data: Data) -> None:
+def test_every_form_is_quantized_rightly(name: str, weights: str, data: Data) -> None:
     if weights == "int4" and name in _OLD:
         pytest.skip("4-bit weights need opset 21")
     _expect_few_flips(name, weights, data)
@@ -462,7 +462,7 @@ def test_every_form_is_quantised_rightly(name: str, weights: str, data: Data) ->
 def test_channels_scaled_after_the_training_keep_their_biases(share: float, factor: float, data: Data) -> None:
     model = dead(data, share, factor, late=True)
     for weights in ("int8", "int4"):
-        assert flips(model, quantised(model, data, weights), data.test) <= 40
+        assert flips(model, quantized(model, data, weights), data.test) <= 40
 
 
 @pytest.mark.slow
@@ -470,7 +470,7 @@ def test_channels_scaled_after_the_training_keep_their_biases(share: float, fact
 @pytest.mark.parametrize(("share", "factor"), _DEAD)
 def test_faint_channels_flip_no_more_than_none(share: float, factor: float, weights: str, data: Data) -> None:
     found, usual = [
-        flips(model, quantised(model, data, weights, VNNI), data.test, optimised=False)
+        flips(model, quantized(model, data, weights, VNNI), data.test, optimized=False)
         for model in (dead(data, share, factor), plain(data))
     ]
     # Two networks' flips differ by twice their root once in twenty times.
@@ -535,11 +535,11 @@ def test_a_block_layout_is_refused_by_its_node(data: Data, shell: Shell, capsys:
     assert shell.command(model, *COMMANDS["int8"]) == USER_CAN_FIX
     said = capsys.readouterr().err
     assert "first_node" in said
-    assert "that this one was optimised from" in said
+    assert "that this one was optimized from" in said
     assert "net.onnx" in said
 
 
-def test_what_the_quantiser_raises_names_the_node(
+def test_what_the_quantizer_raises_names_the_node(
     data: Data, shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(quantizer: object, node: onnx.NodeProto) -> None:

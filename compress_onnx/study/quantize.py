@@ -1,4 +1,4 @@
-"""Quantise a file on calibration images that are named in a manifest and never evaluated."""
+"""Quantize a file on calibration images that are named in a manifest and never evaluated."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CalibrationData:
     repairs: bool = True
 
 
-def quantise_file(
+def quantize_file(
     source: Path,
     target: Path,
     options: QuantizeOptions,
@@ -55,14 +55,14 @@ def quantise_file(
     data: CalibrationData,
     progress: Progress = silent,
 ) -> str:
-    """Quantise ``source`` into ``target`` and return the calibration manifest's name.
+    """Quantize ``source`` into ``target`` and return the calibration manifest's name.
 
     A manifest that no ``calibration/`` folder holds is written beside ``target``.
 
     Errors
     ------
     ModelError
-        if the model cannot be quantised or says nothing about its preprocessing.
+        if the model cannot be quantized or says nothing about its preprocessing.
     DataError
         if the images do not fit, or would be evaluated too.
     """
@@ -74,12 +74,12 @@ def quantise_file(
     feed = functools.partial(calibration_batches, choice, known, progress)
     with naming(source):
         if options.weights == "mixed":
-            quantised = mixed_model(model, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
+            quantized = mixed_model(model, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
         elif options.weights == "int4" and data.repairs:
-            quantised = repaired_int4(model, feed, named, where=source)
+            quantized = repaired_int4(model, feed, named, where=source)
         else:
-            quantised = quantize_model(model, feed(), named, where=source)
-    save_model(made_from(quantised, read.sha256), target)
+            quantized = quantize_model(model, feed(), named, where=source)
+    save_model(made_from(quantized, read.sha256), target)
     if not is_filed(choice.manifest):
         save_manifest(beside(target), choice.manifest)
     return choice.manifest.name

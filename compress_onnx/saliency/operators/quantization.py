@@ -1,6 +1,6 @@
 """QuantizeLinear and DequantizeLinear: exact on weights, straight-through on activations.
 
-A pair is computed as fake quantisation, ``scale * clip(round(x / scale))`` with halves rounded to
+A pair is computed as fake quantization, ``scale * clip(round(x / scale))`` with halves rounded to
 even as ONNX Runtime does; its gradient is 1 where the value is kept and 0 where it clips (Bengio et
 al. 2013, arXiv:1308.3432). A Quantize without its Dequantize keeps integers as float32 values, so
 that gradients pass through whatever lies between.
@@ -146,10 +146,10 @@ class FakeQuantize(nn.Module):
 
 
 class RectifyingFakeQuantize(FakeQuantize, nn.ReLU):
-    """A fake quantisation that took a ReLU's place: nothing below the zero point is left.
+    """A fake quantization that took a ReLU's place: nothing below the zero point is left.
 
-    Quantisers drop a ReLU that the clip makes superfluous. Guided backpropagation looks for
-    ``nn.ReLU``; without this class it would be another method on quantised models than on float ones.
+    Quantizers drop a ReLU that the clip makes superfluous. Guided backpropagation looks for
+    ``nn.ReLU``; without this class it would be another method on quantized models than on float ones.
     """
 
 

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
 from compress_onnx.zoo.networks import build  # noqa: E402  # only where torch is
-from compress_onnx.zoo.normalisation import NormalisedConv2d, with_batch_norm, without_batch_norm  # noqa: E402
+from compress_onnx.zoo.normalization import NormalizedConv2d, with_batch_norm, without_batch_norm  # noqa: E402
 
 
 @pytest.mark.parametrize("network", ["lenet5", "squeezenet"])
@@ -18,7 +18,7 @@ def test_folding_gives_the_original_network_with_the_trained_outputs(network: st
     for _ in range(3):  # the running statistics leave their first values
         trained(3 * images + 1)
     for layer in trained.modules():
-        if isinstance(layer, NormalisedConv2d):
+        if isinstance(layer, NormalizedConv2d):
             torch.nn.init.uniform_(layer.norm.weight, 0.5, 2)
             torch.nn.init.uniform_(layer.norm.bias, -1, 1)
     folded = without_batch_norm(trained)
@@ -30,12 +30,12 @@ def test_folding_gives_the_original_network_with_the_trained_outputs(network: st
     torch.testing.assert_close(folded(images), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_every_convolution_is_normalised_and_the_given_network_left_alone() -> None:
+def test_every_convolution_is_normalized_and_the_given_network_left_alone() -> None:
     original = build("squeezenet", 7)
-    normalised = with_batch_norm(original)
+    normalized = with_batch_norm(original)
     convolutions = [layer for layer in original.modules() if isinstance(layer, torch.nn.Conv2d)]
     assert len(convolutions) == 26
-    assert sum(isinstance(layer, NormalisedConv2d) for layer in normalised.modules()) == 26
+    assert sum(isinstance(layer, NormalizedConv2d) for layer in normalized.modules()) == 26
     assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in original.modules())
 
 

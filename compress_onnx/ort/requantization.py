@@ -19,7 +19,7 @@ def result_of(node: IntegerNode, raw: NDArray[np.int64], levels: Levels, given: 
 
     ``given`` answers with an input by its slot, ``None`` where it is absent. Zero points are taken
     off the sums, the int32 bias is added, and the sum is multiplied by one float32 factor per
-    channel; a quantised result is clipped, rounded half to even and moved to its zero point.
+    channel; a quantized result is clipped, rounded half to even and moved to its zero point.
     """
     sums = raw - zero_point_share(node, levels, given)
     if node.op in {"MatMulInteger", "ConvInteger"}:
@@ -29,7 +29,7 @@ def result_of(node: IntegerNode, raw: NDArray[np.int64], levels: Levels, given: 
         sums = sums + along_channels(node, bias, sums.ndim).astype(np.int64)
     scaled = sums.astype(np.int32).astype(np.float32) * along_channels(node, _factor(node, given), sums.ndim)
     if step is not None:
-        return _quantised(scaled, given(node.slots.result_zero))
+        return _quantized(scaled, given(node.slots.result_zero))
     float_bias = bias is not None and bias.dtype != np.int32
     return np.asarray(scaled + bias if float_bias else scaled)
 
@@ -43,7 +43,7 @@ def _factor(node: IntegerNode, given: Given) -> NDArray[np.float32]:
     return np.asarray(factor if out is None else factor / out)
 
 
-def _quantised(scaled: NDArray[np.float32], point: NDArray[Any] | None) -> NDArray[Any]:
+def _quantized(scaled: NDArray[np.float32], point: NDArray[Any] | None) -> NDArray[Any]:
     zero = np.zeros((), np.uint8) if point is None else point.reshape(())
     limits, shift = np.iinfo(zero.dtype), int(zero)
     return np.asarray((np.rint(np.clip(scaled, limits.min - shift, limits.max - shift)) + shift).astype(zero.dtype))

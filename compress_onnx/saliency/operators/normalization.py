@@ -1,4 +1,4 @@
-"""Normalisations in inference form: statistics are those stored in the file, or of the sample itself."""
+"""Normalizations in inference form: statistics are those stored in the file, or of the sample itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BatchNorm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the normalised (N, C, ...)."""
+        """Return the normalized (N, C, ...)."""
         scale, shift, mean, variance = (self.get_buffer(name) for name in ("scale", "shift", "mean", "variance"))
         return nn.functional.batch_norm(images, mean, variance, scale, shift, eps=self.epsilon)
 
@@ -36,12 +36,12 @@ def _layer_norm(node: Node) -> nn.Module:
     axis, epsilon = node.attribute("axis", -1), node.attribute("epsilon", 1e-5)
     scale, shift = node.constant(1), node.optional(2)
 
-    def normalise(values: torch.Tensor) -> torch.Tensor:
+    def normalize(values: torch.Tensor) -> torch.Tensor:
         shape = values.shape[axis:]
         plain = nn.functional.layer_norm(values, shape, eps=epsilon) * scale
         return plain if shift is None else plain + shift
 
-    return Function(normalise)
+    return Function(normalize)
 
 
 def _instance_norm(node: Node) -> nn.Module:
@@ -66,7 +66,7 @@ def _local_response(node: Node) -> nn.Module:
     )
 
 
-def _lp_normalisation(node: Node) -> nn.Module:
+def _lp_normalization(node: Node) -> nn.Module:
     axis, power = node.attribute("axis", -1), node.attribute("p", 2)
     return Function(lambda values: nn.functional.normalize(values, p=float(power), dim=axis))
 
@@ -77,5 +77,5 @@ CONVERTERS: dict[str, Converter] = {
     "InstanceNormalization": _instance_norm,
     "LRN": _local_response,
     "LayerNormalization": _layer_norm,
-    "LpNormalization": _lp_normalisation,
+    "LpNormalization": _lp_normalization,
 }

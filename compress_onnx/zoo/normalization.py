@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-class NormalisedConv2d(nn.Module):
+class NormalizedConv2d(nn.Module):
     """A convolution and the BatchNorm (Ioffe and Szegedy 2015) of its outputs, while training."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
@@ -18,7 +18,7 @@ class NormalisedConv2d(nn.Module):
         self.norm = nn.BatchNorm2d(convolution.out_channels)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return normalised feature maps (N, C, H, W)."""
+        """Return normalized feature maps (N, C, H, W)."""
         features: torch.Tensor = self.norm(self.convolution(images))
         return features
 
@@ -27,14 +27,14 @@ def with_batch_norm(module: nn.Module) -> nn.Module:
     """Return a copy with a BatchNorm behind every ``Conv2d``; a network that is one convolution stays one.
 
     >>> [type(layer).__name__ for layer in with_batch_norm(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()))]
-    ['NormalisedConv2d', 'ReLU']
+    ['NormalizedConv2d', 'ReLU']
     """
-    normalised = copy.deepcopy(module)
-    for parent in list(normalised.modules()):
+    normalized = copy.deepcopy(module)
+    for parent in list(normalized.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Conv2d):
-                setattr(parent, name, NormalisedConv2d(child))
-    return normalised
+                setattr(parent, name, NormalizedConv2d(child))
+    return normalized
 
 
 def without_batch_norm(module: nn.Module) -> nn.Module:
@@ -46,6 +46,6 @@ def without_batch_norm(module: nn.Module) -> nn.Module:
     folded = copy.deepcopy(module).eval()
     for parent in list(folded.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, NormalisedConv2d):
+            if isinstance(child, NormalizedConv2d):
                 setattr(parent, name, fuse_conv_bn_eval(child.convolution, child.norm))
     return folded
