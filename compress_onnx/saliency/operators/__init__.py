@@ -1,48 +1,5 @@
-"""ONNX operators as PyTorch modules: one table, operator name to converter.
+"""ONNX operators as PyTorch modules."""
 
-An operator is added in one place: write its converter in the module of its family and enter it in
-that module's ``CONVERTERS``. Operators of another domain than ONNX's own stand under
-``domain::name``.
-"""
+import lazy_loader
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from compress_onnx.saliency.operators import (
-    activation,
-    arithmetic,
-    convolution,
-    indexing,
-    linear,
-    logic,
-    normalization,
-    pooling,
-    quantization,
-    reduction,
-    resampling,
-    shape,
-)
-from compress_onnx.saliency.operators.node import Converter
-
-_FAMILIES = (
-    activation,
-    arithmetic,
-    convolution,
-    indexing,
-    linear,
-    logic,
-    normalization,
-    pooling,
-    quantization,
-    reduction,
-    resampling,
-    shape,
-)
-
-CONVERTERS: Mapping[str, Converter] = MappingProxyType(
-    {name: converter for family in _FAMILIES for name, converter in family.CONVERTERS.items()}
-)
-
-__all__ = ["CONVERTERS"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

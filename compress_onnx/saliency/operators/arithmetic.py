@@ -72,7 +72,7 @@ def _cumulative(node: Node) -> nn.Module:
     return Function(lambda values: values.cumsum(axis))
 
 
-CONVERTERS: dict[str, Converter] = {
+CONVERTERS: dict[str, Converter] = {**_LOGIC, 
     "Abs": function(torch.abs),
     "Add": module(Add),
     "Cast": _cast,

@@ -69,4 +69,4 @@ def _conv_transpose(node: Node) -> nn.Module:
     return module
 
 
-CONVERTERS: dict[str, Converter] = {"Conv": _conv, "ConvTranspose": _conv_transpose}
+_CONVOLUTIONS: dict[str, Converter] = {"Conv": _conv, "ConvTranspose": _conv_transpose}

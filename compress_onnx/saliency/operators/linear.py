@@ -65,4 +65,4 @@ def _einsum(node: Node) -> nn.Module:
     return Function(lambda *values: torch.einsum(equation, *values))
 
 
-CONVERTERS: dict[str, Converter] = {"Einsum": _einsum, "Gemm": _gemm, "MatMul": _matmul}
+CONVERTERS: dict[str, Converter] = {**_CONVOLUTIONS, "Einsum": _einsum, "Gemm": _gemm, "MatMul": _matmul}

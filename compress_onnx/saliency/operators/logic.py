@@ -6,7 +6,7 @@ import torch
 
 from compress_onnx.saliency.operators.node import Converter, function
 
-CONVERTERS: dict[str, Converter] = {
+_LOGIC: dict[str, Converter] = {
     "And": function(torch.logical_and),
     "Equal": function(torch.eq),
     "Greater": function(torch.gt),
