@@ -20,7 +20,7 @@ _HOME = {
     "decide": "compress_onnx.gate.verdict",
     "export_module": "compress_onnx.export.exporter",
     "load_data": "compress_onnx.data.sources",
-    "load_model": "compress_onnx.graph.files",
+    "load_model": "compress_onnx.model.files",
     "load_policy": "compress_onnx.gate.policy",
     "load_run": "compress_onnx.store",
     "prune_model": "compress_onnx.compress.prune",

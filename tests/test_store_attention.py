@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from compress_onnx.errors import RecordError
-from compress_onnx.records import AttentionMaps
+from compress_onnx.records.saliency import AttentionMaps
 from compress_onnx.store import load_attention, save_attention
 
 

@@ -9,7 +9,7 @@ from compress_onnx.cli.terminal import put, say
 
 def made(path: Path, *, as_json: bool) -> None:
     """Print an artifact's record, or its line for people."""
-    from compress_onnx.compress.footprint import describe
+    from compress_onnx.model import describe
     from compress_onnx.store import as_json as record_json
 
     artifact = describe(path, name=path.stem, shown_path=str(path))

@@ -41,8 +41,8 @@ def bench(
     Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --batch 1,8,32 --out reports/bench
     """
     from compress_onnx.cli.runs import command_words, new_run
-    from compress_onnx.runtime.latency import LatencyPlan
-    from compress_onnx.study.timing import Sweep, bench_files, bench_json, write_bench
+    from compress_onnx.runtime import LatencyPlan
+    from compress_onnx.study import Sweep, bench_files, bench_json, write_bench
 
     config.SEED.check(seed)
     plan = LatencyPlan(rounds=rounds, spinning=spinning)
@@ -69,7 +69,7 @@ def bench(
 
 
 def _show(found: BenchRecord) -> None:
-    from compress_onnx.report.bench_words import names_of, noise, settings_of, warnings_of
+    from compress_onnx.report import names_of, noise, settings_of, warnings_of
 
     names = names_of(found)
     for comparisons in settings_of(found):

@@ -9,7 +9,7 @@ from compress_onnx import config
 from compress_onnx.cli.options import preprocessing_of
 
 if TYPE_CHECKING:
-    from compress_onnx.study.quantize import CalibrationData
+    from compress_onnx.study import CalibrationData
 
 
 def calibration_data(
@@ -20,9 +20,9 @@ def calibration_data(
     The test split of named data is excluded unless ``exclude`` names other images.
     ``normalization`` holds the texts of --mean, --std, --size and --layout.
     """
-    from compress_onnx.data.sources import load_data
+    from compress_onnx.data import load_data
     from compress_onnx.extension_points import datasets
-    from compress_onnx.study.quantize import CalibrationData
+    from compress_onnx.study import CalibrationData
 
     config.CALIBRATION_SIZE.check(size)
     config.SEED.check(seed)

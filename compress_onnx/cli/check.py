@@ -29,8 +29,8 @@ def check(
 
     Example: compress-onnx check lenet5.onnx lenet5-w8a8.onnx --data gtsrb --policy policy.toml
     """
-    from compress_onnx.gate.policy import load_policy
-    from compress_onnx.study.judgment import Terms
+    from compress_onnx.gate import load_policy
+    from compress_onnx.study import Terms
 
     terms = Terms(policy=load_policy(policy), against=against, lock=lock, renamed=renamed(candidate)).readable()
     options = how.options(baseline)

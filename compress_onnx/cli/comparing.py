@@ -12,30 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.options import (
-    Batch,
-    Cache,
-    Calls,
-    Data,
-    Json,
-    Layout,
-    Mean,
-    Out,
-    Rounds,
-    Saliency,
-    SaliencySamples,
-    SaliencyTarget,
-    Seed,
-    Size,
-    Std,
-    Target,
-    UsedThreads,
-    preprocessing_of,
-)
+from compress_onnx.cli.options import Batch, Cache, Calls, Data, Json, Layout, Mean, Out, Rounds, Saliency, SaliencySamples, SaliencyTarget, Seed, Size, Std, Target, UsedThreads, preprocessing_of
 from compress_onnx.cli.runs import AUTO, plan_of, saliency_method
 
 if TYPE_CHECKING:
-    from compress_onnx.study.options import CompareOptions
+    from compress_onnx.study import CompareOptions
 
 Latency = Annotated[bool, typer.Option(help="Time the models too.")]
 
@@ -65,7 +46,7 @@ class Comparing:
 
     def options(self, baseline: Path) -> CompareOptions:
         """Return the options as the library takes them, checked."""
-        from compress_onnx.study.options import CompareOptions
+        from compress_onnx.study import CompareOptions
 
         timed = {"batch": self.batch, "rounds": self.rounds, "calls": self.calls}
         plan = plan_of(threads=self.threads or config.THREADS.default, **timed)

@@ -33,8 +33,8 @@ def demo(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx demo")
-    from compress_onnx.study.cell import Cell, Site, run_cell
-    from compress_onnx.study.options import CompareOptions
+    from compress_onnx.study import Cell, Site, run_cell
+    from compress_onnx.study import CompareOptions
 
     options = CompareOptions(saliency="gradient", saliency_samples=saliency_samples, latency=plan_of(), seed=seed)
     cell = Cell(model=model, dataset=model.rpartition("-")[2], recipes=tuple(recipes or RECIPES), options=options)

@@ -13,8 +13,8 @@ from compress_onnx.cli.terminal import progress_bars, put
 from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:
-    from compress_onnx.data.images import ImageSet
-    from compress_onnx.study.export import Exported
+    from compress_onnx.data import ImageSet
+    from compress_onnx.study import Exported
 
 
 def export(
@@ -37,7 +37,7 @@ def export(
     Example: compress-onnx export lenet5-gtsrb -o lenet5.onnx
     """
     from compress_onnx.extras import require_extra
-    from compress_onnx.graph import model_sha256, save_model
+    from compress_onnx.model import model_sha256, save_model
 
     require_extra("torch", command="compress-onnx export")
     with progress_bars() as stages:
@@ -56,13 +56,13 @@ def export(
 
 
 def _from_models(name: str, data: str, *, fold: bool) -> Exported:
-    from compress_onnx.study.export import exported, own_images
+    from compress_onnx.study import exported, own_images
 
     return exported(name, images=_images(data) or own_images(name), fold=fold)
 
 
 def _from_checkpoint(path: Path, factory: str, data: str, *, fold: bool, texts: tuple[str, str, str]) -> Exported:
-    from compress_onnx.study.export import checkpoint_exported
+    from compress_onnx.study import checkpoint_exported
 
     mean, std, size = texts
     preprocessing = checked_preprocessing(picture_size(size), mean=mean, std=std, layout="NCHW")
@@ -70,6 +70,6 @@ def _from_checkpoint(path: Path, factory: str, data: str, *, fold: bool, texts: 
 
 
 def _images(spec: str) -> ImageSet | None:
-    from compress_onnx.data.sources import load_data
+    from compress_onnx.data import load_data
 
     return load_data(spec) if spec else None

@@ -56,9 +56,9 @@ def gate(
             "a run and --policy FILE, --against RUN, --lock FILE or --list; or --init FILE",
             "neither" if run is None else "only the run",
         )
-    from compress_onnx.gate.policy import load_policy
+    from compress_onnx.gate import load_policy
     from compress_onnx.store import load_run
-    from compress_onnx.study.judgment import Terms
+    from compress_onnx.study import Terms
 
     terms = Terms(
         policy=load_policy(policy) if policy is not None else None,
@@ -80,7 +80,7 @@ def gate(
 
 def _extend(lock: Path, run: tuple[Path, RunRecord], against: Path | None, samples: Sequence[str]) -> None:
     from compress_onnx.store import run_file
-    from compress_onnx.study.locking import extend_lock
+    from compress_onnx.study import extend_lock
 
     folder = run_file(run[0]).parent
     held, new = extend_lock(lock, (folder, run[1]), against=against, samples=samples)
@@ -89,7 +89,7 @@ def _extend(lock: Path, run: tuple[Path, RunRecord], against: Path | None, sampl
 
 def _show_names(record: RunRecord, *, as_json: bool) -> None:
     """Print every measure of every candidate with its name."""
-    from compress_onnx.gate.measures import measures
+    from compress_onnx.gate import measures
 
     known = {comparison.candidate_name: measures(comparison) for comparison in record.comparisons}
     if as_json:
@@ -112,7 +112,7 @@ def _named_row(name: str, measure: Measure) -> tuple[str, ...]:
 
 def _write_template(path: Path) -> None:
     from compress_onnx.files import write_text
-    from compress_onnx.gate.policy import TEMPLATE
+    from compress_onnx.gate import TEMPLATE
 
     if path.exists():
         raise OutputError("a new file", "one that exists", where=path, remedy="Choose another name.")

@@ -15,15 +15,8 @@ from compress_onnx.cli.options import Json, Layout, Mean, Seed, Size, Std, prepr
 from compress_onnx.cli.terminal import put, show_table
 
 if TYPE_CHECKING:
-    from compress_onnx.graph import Weight
-    from compress_onnx.records import (
-        ExecutionProfile,
-        Footprint,
-        FusionReceipt,
-        Measure,
-        NodeSaturation,
-        SaturationAudit,
-    )
+    from compress_onnx.model import Weight
+    from compress_onnx.records import ExecutionProfile, Footprint, FusionReceipt, Measure, NodeSaturation, SaturationAudit
 
 
 def inspect(
@@ -45,12 +38,12 @@ def inspect(
 
     Example: compress-onnx inspect lenet5-w8a8.onnx --data gtsrb:train
     """
-    from compress_onnx.compress.footprint import describe
-    from compress_onnx.graph import default_opset, expect_unchanged, read_model, weights
-    from compress_onnx.runtime.explanation import batch_norms, explanation
-    from compress_onnx.runtime.fusion import fusion_receipt
-    from compress_onnx.study.inspection import saturation_audit, weighed
-    from compress_onnx.study.timing import profile_file
+    from compress_onnx.model import describe
+    from compress_onnx.model import default_opset, expect_unchanged, read_model, weights
+    from compress_onnx.runtime import batch_norms, explanation
+    from compress_onnx.runtime import fusion_receipt
+    from compress_onnx.study import saturation_audit, weighed
+    from compress_onnx.study import profile_file
 
     config.AUDIT_SIZE.check(images)
     config.SEED.check(seed)

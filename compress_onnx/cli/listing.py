@@ -22,7 +22,7 @@ def list_names(*, as_json: Json = False) -> None:
 
 def _names() -> dict[str, list[str]]:
     from compress_onnx import extension_points
-    from compress_onnx.zoo.folders import model_names
+    from compress_onnx.zoo import model_names
 
     return {
         "data sets": extension_points.datasets().names(),

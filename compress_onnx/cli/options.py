@@ -122,9 +122,9 @@ def preprocessing_of(model: Path, *, mean: str, std: str, size: str, layout: str
         return None
     if not mean or not std:
         raise _lone(mean or std)
-    from compress_onnx.graph import load_model, signature
+    from compress_onnx.model import load_model, signature_of
 
-    shape = signature(load_model(model), where=model).image_shape
+    shape = signature_of(load_model(model), where=model).image_shape
     own = shape[1:] if layout == "NCHW" else shape[:2]
     height, width = picture_size(size) if size else own
     if height is None or width is None:
@@ -134,7 +134,7 @@ def preprocessing_of(model: Path, *, mean: str, std: str, size: str, layout: str
 
 def checked_preprocessing(size: tuple[int, int], *, mean: str, std: str, layout: str) -> Preprocessing:
     """Return a preprocessing whose values fit together, else raise :class:`OptionError`."""
-    from compress_onnx.graph.metadata import check_preprocessing
+    from compress_onnx.model import check_preprocessing
     from compress_onnx.records import Preprocessing
 
     if not mean or not std:

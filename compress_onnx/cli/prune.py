@@ -16,9 +16,9 @@ from compress_onnx.cli.terminal import progress_bars, say
 from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:
-    from compress_onnx.compress.prune import PruneOptions
-    from compress_onnx.compress.structured import StructuredOptions
-    from compress_onnx.study.quantize import CalibrationData
+    from compress_onnx.compress import PruneOptions
+    from compress_onnx.compress import StructuredOptions
+    from compress_onnx.study import CalibrationData
 
 
 def prune(
@@ -80,8 +80,8 @@ def prune(
 def _options(
     sparsity: float, scope: str, basis: str, exclude: tuple[str, ...], *, structured: bool
 ) -> PruneOptions | StructuredOptions:
-    from compress_onnx.compress.prune import PruneOptions
-    from compress_onnx.compress.structured import StructuredOptions
+    from compress_onnx.compress import PruneOptions
+    from compress_onnx.compress import StructuredOptions
 
     if not structured:
         return PruneOptions(sparsity=sparsity, scope=scope or config.SCOPE.default, basis=basis, exclude=exclude)
@@ -94,8 +94,8 @@ def _options(
 def _prune(
     source: Path, target: Path, options: PruneOptions | StructuredOptions, images: CalibrationData | None
 ) -> None:
-    from compress_onnx.graph import read_embedded
-    from compress_onnx.study.pruning import prune_file
+    from compress_onnx.model import read_embedded
+    from compress_onnx.study import prune_file
 
     if images is None:
         prune_file(source, target, options, data=None)
@@ -119,8 +119,8 @@ def _search(
     max_drop: float,
     repairs: bool,
 ) -> None:
-    from compress_onnx.compress.prune import PruneOptions
-    from compress_onnx.study.pruning import Search, search_file
+    from compress_onnx.compress import PruneOptions
+    from compress_onnx.study import Search, search_file
 
     if not isinstance(options, PruneOptions) or data is None:
         raise OptionError("--data, and no --structured, with --search", "no data" if data is None else "--structured")

@@ -16,7 +16,7 @@ from compress_onnx.cli.terminal import progress_bars, say
 from compress_onnx.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
-    from compress_onnx.compress.quantize import QuantizeOptions
+    from compress_onnx.compress import QuantizeOptions
 
 SUFFIXES = {"int8": "w8a8", "int4": "w4a8", "mixed": "mixed"}
 
@@ -58,7 +58,7 @@ def quantize(
     if widen:
         _widen(model, output or model.with_name(f"{model.stem}-wide.onnx"), as_json=as_json)
         return
-    from compress_onnx.study.quantize import quantize_file
+    from compress_onnx.study import quantize_file
 
     options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
     config.MAX_DROP.check(max_drop)
@@ -78,8 +78,8 @@ def quantize(
 
 
 def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str) -> QuantizeOptions:
-    from compress_onnx.compress.quantize import QuantizeOptions
-    from compress_onnx.runtime.cpu import cpu_target
+    from compress_onnx.compress import QuantizeOptions
+    from compress_onnx.runtime import cpu_target
 
     config.CPU.check(cpu)
     return QuantizeOptions(
@@ -88,9 +88,9 @@ def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str)
 
 
 def _widen(source: Path, target: Path, *, as_json: bool) -> None:
-    from compress_onnx.compress.lineage import descended, made_from
-    from compress_onnx.compress.widen import widened
-    from compress_onnx.graph import read_model, save_model, weights
+    from compress_onnx.model import descended, made_from
+    from compress_onnx.compress import widened
+    from compress_onnx.model import read_model, save_model, weights
 
     read = read_model(source)
     model = read.model

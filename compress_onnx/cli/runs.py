@@ -16,7 +16,7 @@ from compress_onnx.errors import OutputError
 
 if TYPE_CHECKING:
     from compress_onnx.records import RunRecord
-    from compress_onnx.runtime.latency import LatencyPlan
+    from compress_onnx.runtime import LatencyPlan
 
 AUTO = "auto"
 
@@ -78,7 +78,7 @@ def plan_of(
     calls: int = config.CALLS.default,
 ) -> LatencyPlan:
     """Return a checked latency plan."""
-    from compress_onnx.runtime.latency import LatencyPlan
+    from compress_onnx.runtime import LatencyPlan
 
     return LatencyPlan(threads=threads, batch=batch, rounds=rounds, calls=calls).checked()
 
@@ -112,7 +112,7 @@ def saliency_method(wanted: str) -> str:
 def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
     """Write the report, then print the record as JSON, or the table and the report's path."""
     from compress_onnx.store import as_json as record_json
-    from compress_onnx.study.reports import write_report
+    from compress_onnx.study import write_report
 
     page = write_report(folder)
     if as_json:
@@ -126,7 +126,7 @@ def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
 
 def show_batches(record: RunRecord, *, as_json: bool) -> None:
     """Print which models answer an image by the other images of a call; on stderr where stdout is for JSON."""
-    from compress_onnx.report.batch_words import batch_sentences
+    from compress_onnx.report import batch_sentences
 
     tell = say if as_json else put
     for sentence in batch_sentences(record):
@@ -135,7 +135,7 @@ def show_batches(record: RunRecord, *, as_json: bool) -> None:
 
 def show_summary(record: RunRecord) -> None:
     """Print one row per candidate."""
-    from compress_onnx.report.view import summary_rows
+    from compress_onnx.report import summary_rows
 
     found = summary_rows(record)
     rows = [
@@ -158,7 +158,7 @@ def show_summary(record: RunRecord) -> None:
 
 
 def _show_other_cpu(record: RunRecord) -> None:
-    from compress_onnx.report.cross_cpu_tables import cross_cpu_table
+    from compress_onnx.report import cross_cpu_table
 
     baseline = record.artifacts[0].name if record.artifacts else "baseline"
     table = cross_cpu_table(record.comparisons, baseline)

@@ -75,9 +75,9 @@ def study(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx study")
-    from compress_onnx.study.grid import CellError, Setting, run_study
-    from compress_onnx.study.reports import write_study_page
-    from compress_onnx.study.spec import load_spec
+    from compress_onnx.study import CellError, Setting, run_study
+    from compress_onnx.study import write_study_page
+    from compress_onnx.study import load_spec
 
     changes = {
         "networks": networks,

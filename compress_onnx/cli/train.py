@@ -40,9 +40,9 @@ def train(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx train")
-    from compress_onnx.data.sources import load_data
+    from compress_onnx.data import load_data
     from compress_onnx.zoo import training
-    from compress_onnx.zoo.recipe import recipe_for
+    from compress_onnx.zoo import recipe_for
 
     if ":" in dataset:
         raise OptionError("a data set without a split, since train uses both", repr(dataset))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compress_onnx.records import GateCheck, RunRecord, Verdict
-    from compress_onnx.study.judgment import Terms
+    from compress_onnx.study import Terms
 
 Against = Annotated[
     Path | None, typer.Option("--against", help="An earlier run: nothing may have got worse beyond noise.")
@@ -29,7 +29,7 @@ Renamed = Annotated[
 
 def judge(run: Path, record: RunRecord, terms: Terms, *, summary: Path | None, as_json: bool) -> int:
     """Decide, write the verdict, show it, and return the verdict's exit code."""
-    from compress_onnx.study.judgment import judged_run
+    from compress_onnx.study import judged_run
 
     verdict = judged_run(run, record, terms)
     if as_json:
@@ -56,7 +56,7 @@ def renamed(pairs: Sequence[str] | None) -> dict[str, str]:
 
 
 def _show(verdict: Verdict) -> None:
-    from compress_onnx.gate.words import ordered, verdict_line
+    from compress_onnx.gate import ordered, verdict_line
 
     columns = ("candidate", "rule", "observed", "outcome", "why")
     show_table(f"Verdict: {verdict_line(verdict)}", columns, [_row(check) for check in ordered(verdict)])
@@ -65,7 +65,7 @@ def _show(verdict: Verdict) -> None:
 
 
 def _row(check: GateCheck) -> tuple[str, ...]:
-    from compress_onnx.gate.words import signed, why
+    from compress_onnx.gate import signed, why
 
     observed = "–" if check.observed is None else f"{check.observed:.4g}"
     return check.candidate, check.rule, observed, signed(check.outcome), why(check)
@@ -74,8 +74,8 @@ def _row(check: GateCheck) -> tuple[str, ...]:
 def _summarize(verdict: Verdict, record: RunRecord, summary: Path | None) -> None:
     """Write the Markdown summary where it was asked for and, on GitHub, where its runner shows it."""
     from compress_onnx.files import write_text
-    from compress_onnx.gate.annotations import workflow_commands
-    from compress_onnx.gate.markdown import markdown
+    from compress_onnx.gate import workflow_commands
+    from compress_onnx.gate import markdown
 
     text = markdown(verdict, record)
     if summary is not None:

@@ -1,1 +1,5 @@
 """Pruning and quantization on the ONNX graph, and what the result weighs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

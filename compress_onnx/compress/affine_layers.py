@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.compress.layout import attribute
-from compress_onnx.graph import WEIGHTED_OPS
+from compress_onnx.model import WEIGHTED_OPS
 
 _WEIGHT, _BIAS = 1, 2
 

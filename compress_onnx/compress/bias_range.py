@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization.quant_utils import TENSOR_NAME_QUANT_SUFFIX
 
-from compress_onnx.graph import WEIGHTED_OPS
+from compress_onnx.model import WEIGHTED_OPS
 
 # Half of what 32 bits hold: products are added to the bias, and 32,000 of the largest fill the other half.
 LARGEST_BIAS = 2**30

@@ -34,7 +34,7 @@ from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.histograms import collector_for
 from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import Signature
+from compress_onnx.model import Signature
 
 METHODS = {
     "minmax": CalibrationMethod.MinMax,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import onnx
 from onnx import helper
 
-from compress_onnx.ort.stages import needed_by
+from compress_onnx.ort import needed_by
 
 
 def captures_apart(model: onnx.ModelProto) -> onnx.ModelProto:

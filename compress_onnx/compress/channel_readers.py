@@ -11,7 +11,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from compress_onnx.compress.layout import attribute
-from compress_onnx.graph import WEIGHTED_OPS
+from compress_onnx.model import WEIGHTED_OPS
 
 _ACTIVATIONS = frozenset({"Relu", "LeakyRelu"})
 _SAME = frozenset({"Identity", "Dropout", "GlobalAveragePool", "GlobalMaxPool", "Flatten", *_ACTIVATIONS})

@@ -7,15 +7,7 @@ from typing import TypeAlias
 
 import onnx
 
-from compress_onnx.compress.channel_flow import (
-    CHANNEL_AXIS,
-    Flow,
-    Resize,
-    UnfollowedError,
-    attribute,
-    optional_input,
-    repeated,
-)
+from compress_onnx.compress.channel_flow import CHANNEL_AXIS, Flow, Resize, UnfollowedError, attribute, optional_input, repeated
 from compress_onnx.compress.channel_shapes import concat, flatten, over_space, reshape
 from compress_onnx.compress.channels import Labels
 

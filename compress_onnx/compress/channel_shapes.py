@@ -7,16 +7,7 @@ import math
 import numpy as np
 import onnx
 
-from compress_onnx.compress.channel_flow import (
-    CHANNEL_AXIS,
-    Flow,
-    Resize,
-    UnfollowedError,
-    attribute,
-    optional_input,
-    positions,
-    repeated,
-)
+from compress_onnx.compress.channel_flow import CHANNEL_AXIS, Flow, Resize, UnfollowedError, attribute, optional_input, positions, repeated
 from compress_onnx.compress.channels import Labels
 
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.compress.channel_moments import LARGEST_FACTOR, Moments, MomentSums, floor_of
 from compress_onnx.compress.sites import LayerSite, NormSite, Site, stored
 from compress_onnx.compress.tensor_runner import free_batch, runner
-from compress_onnx.graph import default_opset
+from compress_onnx.model import default_opset
 
 # Since opset 18 ReduceMean takes its axes as an input.
 _AXES_AS_INPUT = 18

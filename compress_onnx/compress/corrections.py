@@ -11,16 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.compress.channel_moments import Moments, factors
-from compress_onnx.compress.sites import (
-    LayerSite,
-    NormSite,
-    Site,
-    array,
-    channels,
-    repair_sites,
-    scaled_rows,
-    stored,
-)
+from compress_onnx.compress.sites import LayerSite, NormSite, Site, array, channels, repair_sites, scaled_rows, stored
 
 _BIAS = 2
 

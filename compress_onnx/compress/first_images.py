@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.compress.calibrate import CHUNK
 from compress_onnx.compress.verify import CHECKED_IMAGES
-from compress_onnx.graph import Signature
+from compress_onnx.model import Signature
 
 # Images that tell what is constant in a channel.
 _LOOKED_AT = 128

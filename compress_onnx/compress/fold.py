@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.sessions import quiet_options
-from compress_onnx.graph import save_model
+from compress_onnx.model import save_model
 
 # Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
 _LEAST_IR = 4

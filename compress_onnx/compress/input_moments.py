@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layout import Layout, attribute, layouts
 from compress_onnx.compress.sessions import quiet_options
-from compress_onnx.graph import model_bytes, prunable_initializers, signature
+from compress_onnx.model import model_bytes, prunable_initializers, signature_of
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
 _CHUNK = 8
@@ -36,7 +36,7 @@ class InputMoments:
         self, model: onnx.ModelProto, *, widest: int | None = None, only: frozenset[str] | None = None
     ) -> None:
         probed, self._probes = _instrumented(model, widest, only)
-        expected = signature(model)
+        expected = signature_of(model)
         self._input, self._chunk = expected.input_name, expected.fixed_batch or _CHUNK
         self._session = _opened(probed) if self._probes else None
         self._sums: dict[str, NDArray[np.float32]] = {}

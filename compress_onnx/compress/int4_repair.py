@@ -9,9 +9,9 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.layout import Layout, layouts, weight_values, with_weights
-from compress_onnx.compress.lineage import descended
+from compress_onnx.model import descended
 from compress_onnx.compress.quantize import QuantizeOptions, approximated, expect_sound, prepare, recorded, store
-from compress_onnx.compress.reach import left_float
+from compress_onnx.model import left_float
 from compress_onnx.compress.repair import RepairOutcome, repaired
 from compress_onnx.compress.scales import least_error_scales
 from compress_onnx.records import OptionValue

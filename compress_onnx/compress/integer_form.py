@@ -23,7 +23,7 @@ from compress_onnx.compress.failures import quantizer_failures
 from compress_onnx.compress.int4 import overrides
 from compress_onnx.compress.layout import attribute, layouts, weight_values
 from compress_onnx.compress.scales import dead_rows
-from compress_onnx.graph import save_model
+from compress_onnx.model import save_model
 
 Scales = Mapping[str, NDArray[np.floating]]
 _BIAS = 2

@@ -22,7 +22,7 @@ from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layout import Layout, layouts, weight_values
 from compress_onnx.compress.scales import max_scales
 from compress_onnx.compress.sessions import quiet_options
-from compress_onnx.graph import WEIGHTED_OPS, signature
+from compress_onnx.model import WEIGHTED_OPS, signature_of
 
 _BIAS = 2
 _CONSTANT_MAKERS = frozenset({"DequantizeLinear", "Cast"})
@@ -67,7 +67,7 @@ def taps(reference: onnx.ModelProto, images: NDArray[np.float32]) -> dict[str, F
     own = {tensor.name for tensor in reference.graph.initializer}
     layers = [node for node in reference.graph.node if node.op_type in WEIGHTED_OPS and node.input[1] in own]
     names = [name for node in layers for name in (*_given(node, own), node.output[0])]
-    expected = signature(reference)
+    expected = signature_of(reference)
     wanted = [name for name in dict.fromkeys([*names, expected.output_name]) if name != expected.input_name]
     probe = onnx.ModelProto()
     probe.CopyFrom(reference)

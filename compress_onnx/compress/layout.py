@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from compress_onnx.graph import prunable_initializers
+from compress_onnx.model import prunable_initializers
 
 # What ONNX Runtime's folding puts before a weight's name, once per folded neighbor.
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})

@@ -15,13 +15,13 @@ from compress_onnx import config
 from compress_onnx.compress.exclusion import excluded
 from compress_onnx.compress.fold import folded
 from compress_onnx.compress.layout import plain_name
-from compress_onnx.compress.lineage import descended
+from compress_onnx.model import descended
 from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise
-from compress_onnx.compress.reach import expect_in_reach
+from compress_onnx.model import expect_in_reach
 from compress_onnx.compress.sound_pruning import expect_only_zeros
-from compress_onnx.compress.soundness import expect_finite_weights
+from compress_onnx.model import expect_finite_weights
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import is_quantized, normalized, prunable_initializers
+from compress_onnx.model import is_quantized, normalized, prunable_initializers
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
 
     Prunable are the float weights of the census, wherever they lie; shared ones count once; biases
     are untouched. n counts what is not excluded. The result is in plain form (see
-    :func:`~compress_onnx.graph.normalize.normalized`), folded on the basis ``folded``. Where up to 1 % of the
+    :func:`~compress_onnx.model.forms.normalize.normalized`), folded on the basis ``folded``. Where up to 1 % of the
     weights cannot be reached the recipe names them.
 
     Errors

@@ -24,16 +24,16 @@ from compress_onnx.compress.int4 import fake_quantized
 from compress_onnx.compress.integer_form import IntegerTypes, integer_form
 from compress_onnx.compress.layer_error import taps
 from compress_onnx.compress.layout import layouts, plain_name
-from compress_onnx.compress.lineage import descended
+from compress_onnx.model import descended
 from compress_onnx.compress.range_cache import kept_ranges, range_key, read_ranges
-from compress_onnx.compress.reach import expect_plain_order, left_float
+from compress_onnx.model import expect_plain_order, left_float
 from compress_onnx.compress.sound_form import SoundForm, sound_form
 from compress_onnx.compress.sound_pruning import made_images
-from compress_onnx.compress.soundness import expect_finite_weights
+from compress_onnx.model import expect_finite_weights
 from compress_onnx.compress.verify import expect_explained, expect_runs, few
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.graph import default_opset, is_quantized, normalized, prunable_initializers, save_model, signature
+from compress_onnx.model import default_opset, is_quantized, normalized, prunable_initializers, save_model, signature_of
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
@@ -180,7 +180,7 @@ def prepare(
     expect_plain_order(ready, where=where)
     bare = plain_operators(ready, where=where)
     _check(bare, options, where)
-    expected = signature(bare, where=where)
+    expected = signature_of(bare, where=where)
     plain = float_form(bare)
     images = FirstImages(fitting(batches, expected, where=where), expected)
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:

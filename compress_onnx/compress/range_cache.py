@@ -15,7 +15,7 @@ from compress_onnx import config
 from compress_onnx.cache import kept
 from compress_onnx.compress.calibrate import METHODS
 from compress_onnx.files import sha256_of, write_text
-from compress_onnx.graph import model_identity
+from compress_onnx.model import model_identity
 
 # Grows when the same images would give other ranges than before.
 _VERSION = 1

@@ -18,7 +18,7 @@ from compress_onnx.compress.image_pool import ImagePool
 from compress_onnx.compress.input_moments import InputMoments
 from compress_onnx.compress.sites import LayerSite
 from compress_onnx.compress.tensor_runner import free_batch, runner
-from compress_onnx.graph import normalized, signature
+from compress_onnx.model import normalized, signature_of
 
 Batches = Callable[[], Iterable[NDArray[np.float32]]]
 
@@ -81,5 +81,5 @@ def referenced(model: onnx.ModelProto, batches: Batches) -> Iterator[Reference]:
 
 def judged_outputs(model: onnx.ModelProto, pool: ImagePool) -> NDArray[np.float32]:
     """Return a model's outputs (N, C) on the images that judge."""
-    run = runner(free_batch(model), [signature(model).output_name])
+    run = runner(free_batch(model), [signature_of(model).output_name])
     return np.concatenate([run(batch)[0] for batch in pool.batches(_BATCH, judging=True)])

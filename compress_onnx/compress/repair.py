@@ -30,9 +30,9 @@ from compress_onnx.compress.reference import Batches, Reference, judged_outputs,
 from compress_onnx.compress.sites import LayerSite, Site, channels, repair_sites, stored
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import normalized
-from compress_onnx.metrics.divergence import kullback_leibler_of
-from compress_onnx.metrics.probabilities import log_probabilities, output_kinds, predicted
+from compress_onnx.model import normalized
+from compress_onnx.metrics import kullback_leibler_of
+from compress_onnx.metrics import log_probabilities, output_kinds, predicted
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A site's tensor at most this large, with about four of its size alive beside it at a time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from compress_onnx.compress.lineage import descended
+from compress_onnx.model import descended
 from compress_onnx.compress.reference import Reference
 from compress_onnx.compress.repair import repaired_towards
 from compress_onnx.config import Progress, silent

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx.compress.channel_rules import names_used
-from compress_onnx.graph import prunable_initializers
+from compress_onnx.model import prunable_initializers
 
 _CHANNELS_FIRST = frozenset({"Conv", "ConvTranspose"})
 _LAYERS = _CHANNELS_FIRST | {"Gemm", "MatMul"}

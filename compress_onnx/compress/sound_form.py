@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from compress_onnx.compress.faint_channels import strengthened
 from compress_onnx.compress.layer_error import taps
 from compress_onnx.compress.verify import difference, expect_same_function, few
-from compress_onnx.graph import signature
+from compress_onnx.model import signature_of
 
 # Share of the largest output that strengthening faint channels may move.
 _BORNE = 0.02
@@ -47,7 +47,7 @@ def sound_form(
     """
     if not len(sample) or not np.isfinite(sample).all():
         return SoundForm(model=plain, seen={})
-    output, seen = signature(plain).output_name, taps(plain, sample)
+    output, seen = signature_of(plain).output_name, taps(plain, sample)
     shown = few(sample, plain)
     expect_same_function(model, seen[output][: len(shown)], shown, step="folding")
     stronger = strengthened(plain, batches)

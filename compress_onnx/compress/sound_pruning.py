@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from compress_onnx.compress.verify import REPORT, outputs
 from compress_onnx.errors import SelfCheckError
-from compress_onnx.graph import prunable_initializers, read_embedded, signature
+from compress_onnx.model import prunable_initializers, read_embedded, signature_of
 
 _IMAGES, _SIDE, _CHANNELS, _SEED = 2, 224, 3, 0
 
@@ -66,7 +66,7 @@ def made_images(model: onnx.ModelProto) -> NDArray[np.float32]:
 
     By its own preprocessing, else within ±2, as normalized images are.
     """
-    takes, known = signature(model), read_embedded(model).preprocessing
+    takes, known = signature_of(model), read_embedded(model).preprocessing
     channels_last = known is not None and known.layout == "NHWC"
     usual = (_SIDE, _SIDE, _CHANNELS) if channels_last else (_CHANNELS, _SIDE, _SIDE)
     if known is not None:

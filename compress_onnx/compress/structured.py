@@ -17,14 +17,14 @@ from compress_onnx.compress.channel_flow import Flow
 from compress_onnx.compress.channel_rules import followed
 from compress_onnx.compress.exclusion import excluded
 from compress_onnx.compress.layout import with_weights
-from compress_onnx.compress.lineage import descended
-from compress_onnx.compress.reach import told
+from compress_onnx.model import descended
+from compress_onnx.model import told
 from compress_onnx.compress.sound_pruning import made_images
-from compress_onnx.compress.soundness import expect_finite_weights
+from compress_onnx.model import expect_finite_weights
 from compress_onnx.compress.surgery import cut, prepared
 from compress_onnx.compress.verify import REPORT, expect_same_function, outputs
 from compress_onnx.errors import ModelError, SelfCheckError
-from compress_onnx.graph import is_quantized, prunable_initializers, weights, with_plain_tensors
+from compress_onnx.model import is_quantized, prunable_initializers, weights, with_plain_tensors
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from compress_onnx.compress.channel_flow import Flow, Resize, inferred
 from compress_onnx.compress.channel_rules import names_used
 from compress_onnx.compress.channels import Labels
-from compress_onnx.graph import prunable_initializers
+from compress_onnx.model import prunable_initializers
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:

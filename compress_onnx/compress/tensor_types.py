@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.sessions import quiet_options
-from compress_onnx.graph import save_model
+from compress_onnx.model import save_model
 
 _KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
 

@@ -13,7 +13,7 @@ from compress_onnx.compress.failures import runtime_failures
 from compress_onnx.compress.layer_error import LayerError, Ranges, layer_errors
 from compress_onnx.compress.sessions import quiet_options
 from compress_onnx.errors import SelfCheckError
-from compress_onnx.graph import signature
+from compress_onnx.model import signature_of
 
 # Times what a layer's widths explain, in mean squares; of the networks of models/ and random ones none came above 5.
 FACTOR = 16.0
@@ -29,7 +29,7 @@ REPORT = "Nothing was written; please report it with the model, or leave that st
 
 def few(images: NDArray[np.float32], model: onnx.ModelProto) -> NDArray[np.float32]:
     """Return the image that tells a wrong output from a right one; all where the model takes no other number."""
-    return images if signature(model).fixed_batch else images[:1]
+    return images if signature_of(model).fixed_batch else images[:1]
 
 
 def expect_same_function(
@@ -125,7 +125,7 @@ def expect_runs(model: onnx.ModelProto, images: NDArray[np.float32], *, fused: b
 
 def outputs(model: onnx.ModelProto, images: NDArray[np.float32], *, optimized: bool = True) -> NDArray[np.float32]:
     """Return what a model gives (N, C) for the images, as many as it takes at once."""
-    options, expected = quiet_options(), signature(model)
+    options, expected = quiet_options(), signature_of(model)
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with runtime_failures("a model that ONNX Runtime loads and runs", where="check of the result"):

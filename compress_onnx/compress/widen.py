@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import default_opset
+from compress_onnx.model import default_opset
 
 # Cast has known the 4-bit types since opset 21.
 _LEAST_OPSET = 21

@@ -18,7 +18,7 @@ from onnxscript import optimizer
 from compress_onnx.errors import ModelError
 from compress_onnx.export.modes import in_eval_mode
 from compress_onnx.export.shapes import settle_reshapes
-from compress_onnx.graph import Embedded, signature, write_embedded
+from compress_onnx.model import Embedded, signature_of, write_embedded
 from compress_onnx.records import Preprocessing, RecipeStep
 
 # 21 is the first opset whose DequantizeLinear takes INT4 weights.
@@ -63,7 +63,7 @@ def export_module(
 
 
 def _expect_classifier(proto: onnx.ModelProto, where: str) -> None:
-    taken = signature(proto, where=where).fixed_batch
+    taken = signature_of(proto, where=where).fixed_batch
     given = proto.graph.output[0].type.tensor_type.shape.dim[0].dim_value
     if taken or given:
         raise ModelError(

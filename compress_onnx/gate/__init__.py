@@ -1,1 +1,5 @@
 """A policy's rules against a run's measures: pass, fail or inconclusive. Pure."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,7 +9,7 @@ from compress_onnx.gate.names import segment
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.samples import Evidence, enough
 from compress_onnx.gate.worst import class_counts, corrected, sampled
-from compress_onnx.metrics.paired import PairedCounts
+from compress_onnx.metrics import PairedCounts
 from compress_onnx.records import ClassResult, Comparison, Measure
 
 WORST = "classes.worst.change"

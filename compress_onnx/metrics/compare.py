@@ -15,17 +15,7 @@ from compress_onnx.metrics.divergence import output_divergence
 from compress_onnx.metrics.flips import flip_summary
 from compress_onnx.metrics.pattern import class_pattern
 from compress_onnx.metrics.uncertainty import uncertainty_shift
-from compress_onnx.records import (
-    AccuracyChange,
-    ClassPattern,
-    ClassResult,
-    ConfidenceShift,
-    ConfusionChange,
-    FlipSummary,
-    OutputDivergence,
-    UncertaintyShift,
-    record,
-)
+from compress_onnx.records import AccuracyChange, ClassPattern, ClassResult, ConfidenceShift, ConfusionChange, FlipSummary, OutputDivergence, UncertaintyShift, record
 
 if TYPE_CHECKING:
     from compress_onnx.metrics.pair import LogitPair

@@ -9,14 +9,7 @@ import numpy as np
 from compress_onnx.metrics.calibration_change import calibration_errors
 from compress_onnx.metrics.measures import FRACTION, NATS, NO_LABELS, mean
 from compress_onnx.metrics.reliability import reliability_bins
-from compress_onnx.records import (
-    Better,
-    ConfidenceShift,
-    Histogram,
-    Measure,
-    ReliabilityBin,
-    undefined,
-)
+from compress_onnx.records import Better, ConfidenceShift, Histogram, Measure, ReliabilityBin, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from compress_onnx.metrics.means import mean_interval
+from compress_onnx.metrics import mean_interval
 from compress_onnx.records import Measure, ShiftVerdict
 from compress_onnx.report.cells import points_cell
 from compress_onnx.report.figures import percent, signed, span

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
-from compress_onnx.metrics.confusion import confusion_tables
+from compress_onnx.metrics import confusion_tables
 from compress_onnx.records import ClassResult, Comparison
 from compress_onnx.report.chart import BASELINE, HARM, REPAIR, Chart, as_figure, axis, label, missing_chart
 from compress_onnx.report.class_tables import NO_RECALL, beyond_chance, shown_classes

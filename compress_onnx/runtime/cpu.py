@@ -9,7 +9,7 @@ from typing import Any
 
 from compress_onnx.config import CPU
 from compress_onnx.errors import OptionError
-from compress_onnx.ort.probe import saturates
+from compress_onnx.ort import saturates
 from compress_onnx.records import Environment
 from compress_onnx.runtime.passport import read_passport
 

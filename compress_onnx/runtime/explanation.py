@@ -6,7 +6,7 @@ import collections
 
 import onnx
 
-from compress_onnx.graph import Weight, is_quantized, weights
+from compress_onnx.model import Weight, is_quantized, weights
 from compress_onnx.records import FusionReceipt
 
 # Fewer zeros than this are what training leaves, not pruning.

@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 from onnx import NodeProto, TensorProto
 
-from compress_onnx.ort.session import open_session
+from compress_onnx.ort import open_session
 from compress_onnx.records import FloatNode, FusionReceipt
 
 # The families that carry a classifier's arithmetic: Conv, Gemm and MatMul, as ORT's optimizer names them.

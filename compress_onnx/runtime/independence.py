@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError
-from compress_onnx.graph.across_images import AcrossImages, across_images, random_nodes
+from compress_onnx.model import AcrossImages, across_images, random_nodes
 from compress_onnx.records import BatchIndependence
 from compress_onnx.runtime.batching import Inputs, spans, usual_batch
 from compress_onnx.runtime.predict import Loaded, Samples, fed_rows

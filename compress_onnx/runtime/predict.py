@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.config import THREADS, Progress, silent
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import WholeModel, whole_model
-from compress_onnx.ort.session import fixed_batch, image_input, open_session, runtime_failures
+from compress_onnx.model import WholeModel, whole_model
+from compress_onnx.ort import fixed_batch, image_input, open_session, runtime_failures
 from compress_onnx.records import Predictions
 from compress_onnx.runtime.batching import batch_for, exact_spans, spans
 from compress_onnx.runtime.cpu import cpu_label

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from compress_onnx.metrics.intervals import LEVEL
+from compress_onnx.metrics import LEVEL
 from compress_onnx.records import Better, Interval, Measure, undefined
 
 # MLPerf reports a tail percentile only when it is known with this confidence.

@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.metrics.measures import proportion
-from compress_onnx.ort.arithmetic import lost_in_pairs
-from compress_onnx.ort.emulation import EmulatedModel, FusedModel, fused
-from compress_onnx.ort.kernels import IntegerNode
-from compress_onnx.ort.stages import Key, key_of
+from compress_onnx.metrics import proportion
+from compress_onnx.ort import lost_in_pairs
+from compress_onnx.ort import EmulatedModel, FusedModel, fused
+from compress_onnx.ort import IntegerNode
+from compress_onnx.ort import Key, key_of
 from compress_onnx.records import Better, Measure, Need, NodeSaturation, SaturationAudit
 
 

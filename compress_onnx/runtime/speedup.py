@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.metrics.intervals import LEVEL
+from compress_onnx.metrics import LEVEL
 from compress_onnx.records import Better, Interval, LatencyComparison, LatencyRun, Measure, undefined
 from compress_onnx.runtime.disturbance import spread_warnings
 from compress_onnx.runtime.latency import LatencyPlan, Timings

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import CompressOnnxError, ModelError, WorkerError
-from compress_onnx.graph import whole_model
-from compress_onnx.ort.session import plain_message
+from compress_onnx.model import whole_model
+from compress_onnx.ort import plain_message
 from compress_onnx.runtime import worker
 
 WORKER_FILE = Path(worker.__file__)

@@ -19,9 +19,9 @@ from torch import nn
 
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
-from compress_onnx.metrics.saliency_group import MapSimilarities, joined, map_similarities
-from compress_onnx.metrics.saliency_scale import Anchors
-from compress_onnx.metrics.saliency_similarity import flat
+from compress_onnx.metrics import MapSimilarities, joined, map_similarities
+from compress_onnx.metrics import Anchors
+from compress_onnx.metrics import flat
 from compress_onnx.saliency.batching import Pace
 from compress_onnx.saliency.spilled import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask

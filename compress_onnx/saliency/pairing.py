@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.config import Progress, silent
-from compress_onnx.metrics.saliency_classes import ClassSamples, class_attention, coarse
-from compress_onnx.metrics.saliency_group import MapSimilarities, joined, map_similarities
-from compress_onnx.metrics.saliency_mean_shift import MeanShift
-from compress_onnx.metrics.saliency_similarity import flat, mean_absolute_deviation, normalized
+from compress_onnx.metrics import ClassSamples, class_attention, coarse
+from compress_onnx.metrics import MapSimilarities, joined, map_similarities
+from compress_onnx.metrics import MeanShift
+from compress_onnx.metrics import flat, mean_absolute_deviation, normalized
 from compress_onnx.records import SystematicShift
 from compress_onnx.saliency.anchors import ExplainedBaseline
 from compress_onnx.saliency.batching import Pace

@@ -17,15 +17,15 @@ from onnx import inliner
 from torch import fx, nn
 
 from compress_onnx.errors import ModelError, UnsupportedOperatorError
-from compress_onnx.graph import is_quantized, signature
-from compress_onnx.ort.emulation import fused
-from compress_onnx.ort.probe import saturates
+from compress_onnx.model import is_quantized, signature_of
+from compress_onnx.ort import fused
+from compress_onnx.ort import saturates
 from compress_onnx.saliency.operators import CONVERTERS
-from compress_onnx.saliency.operators.constant import Constant, computed, stored, type_name
-from compress_onnx.saliency.operators.integer import written_out
-from compress_onnx.saliency.operators.node import Node, unknown_operator
-from compress_onnx.saliency.operators.pairs import fuse_pairs
-from compress_onnx.saliency.operators.saturation import PRODUCTS, Saturation, saturation_of
+from compress_onnx.saliency.operators import Constant, computed, stored, type_name
+from compress_onnx.saliency.operators import written_out
+from compress_onnx.saliency.operators import Node, unknown_operator
+from compress_onnx.saliency.operators import fuse_pairs
+from compress_onnx.saliency.operators import PRODUCTS, Saturation, saturation_of
 
 _OWN_DOMAIN = {"", "ai.onnx"}
 # What a twin already has under a name of its own.
@@ -46,7 +46,7 @@ def build_twin(model: onnx.ModelProto, *, saturating: bool | None = None) -> fx.
     ModelError
         if the model is not an image classifier or its output does not depend on the image.
     """
-    found = signature(model)
+    found = signature_of(model)
     # Exporters may leave parts as functions of the file's own; the table knows operators only.
     whole = inliner.inline_local_functions(model) if model.functions else model
     losing = _saturating_nodes(whole) if (saturates() if saturating is None else saturating) else {}

@@ -1,1 +1,5 @@
 """The order of the stages: from models and images to a record, and grids of such cells."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,11 +12,11 @@ import PIL
 from numpy.typing import NDArray
 
 from compress_onnx.config import Progress
-from compress_onnx.data.decoded import DecodedImages
+from compress_onnx.data import DecodedImages
 from compress_onnx.records import BatchIndependence, PredictionRun, Predictions, Preprocessing
-from compress_onnx.runtime.independence import batch_check, counted
-from compress_onnx.runtime.predict import Answers, Loaded, Samples, answered, loaded, predictions_of
-from compress_onnx.runtime.prediction_cache import kept_check, kept_logits, prediction_key
+from compress_onnx.runtime import batch_check, counted
+from compress_onnx.runtime import Answers, Loaded, Samples, answered, loaded, predictions_of
+from compress_onnx.runtime import kept_check, kept_logits, prediction_key
 from compress_onnx.study.contestants import Contestant
 from compress_onnx.study.options import CompareOptions
 

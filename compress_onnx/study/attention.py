@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.config import Stages
-from compress_onnx.data.images import ImageSet
+from compress_onnx.data import ImageSet
 from compress_onnx.metrics import LogitPair
 from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
 from compress_onnx.study.contestants import Contestant
@@ -18,8 +18,8 @@ from compress_onnx.study.explained import deployed_file, explained_model, explai
 from compress_onnx.study.options import NO_SALIENCY, CompareOptions
 
 if TYPE_CHECKING:
-    from compress_onnx.saliency.shift import BaselineSaliency, SaliencyOutcome
-    from compress_onnx.saliency.task import SaliencyTask
+    from compress_onnx.saliency import BaselineSaliency, SaliencyOutcome
+    from compress_onnx.saliency import SaliencyTask
 
 # So many samples tell a twin that agrees on 99.5 % from one that does not, however few are explained.
 CHECKED = 512
@@ -76,7 +76,7 @@ def baseline_attention(
     """Explain the baseline's own predictions or the labels, ``None`` where no saliency is wanted."""
     if options.saliency == NO_SALIENCY:
         return None
-    from compress_onnx.saliency.shift import explain_baseline
+    from compress_onnx.saliency import explain_baseline
 
     rows = explained_rows(len(images), options.saliency_samples, seed=options.seed)
     checked = explained_rows(len(images), max(options.saliency_samples, CHECKED), seed=options.seed)
@@ -120,8 +120,8 @@ def attention_against(
     nothing = np.full(pair.n, np.nan, dtype=np.float32)
     if attention is None:
         return AttentionShift(shift=None, deviation=nothing, maps={})
-    from compress_onnx.saliency.fidelity import UNTESTED
-    from compress_onnx.saliency.shift import Candidate
+    from compress_onnx.saliency import UNTESTED
+    from compress_onnx.saliency import Candidate
 
     if candidate.preprocessing != attention.contestant.preprocessing:
         undefined = attention.baseline.undefined(UNTESTED, OTHER_INPUTS)
@@ -187,8 +187,8 @@ def _task(
     options: CompareOptions,
 ) -> SaliencyTask:
     """Return the task of explaining some of the images (M,), sorted by label or, without labels, by target."""
-    from compress_onnx.saliency.anchors import noise_amplitude
-    from compress_onnx.saliency.task import SaliencyTask
+    from compress_onnx.saliency import noise_amplitude
+    from compress_onnx.saliency import SaliencyTask
 
     preprocessing = contestant.preprocessing
     chosen = images.subset(rows, split="saliency")

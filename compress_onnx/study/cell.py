@@ -12,29 +12,21 @@ from pathlib import Path
 import onnx
 
 from compress_onnx import config
-from compress_onnx.compress.lineage import made_from
+from compress_onnx.model import made_from
 from compress_onnx.config import Stages, silent_stages
-from compress_onnx.data.images import ImageSet
-from compress_onnx.data.sources import load_data
+from compress_onnx.data import ImageSet
+from compress_onnx.data import load_data
 from compress_onnx.errors import OptionError
-from compress_onnx.graph import model_sha256, read_embedded, save_model
+from compress_onnx.model import model_sha256, read_embedded, save_model
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
-from compress_onnx.runtime.cpu import cpu_target
+from compress_onnx.runtime import cpu_target
 from compress_onnx.study.calibration import CalibrationChoice
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import Entry
 from compress_onnx.study.export import exported
 from compress_onnx.study.options import CompareOptions
 from compress_onnx.study.quantize import cache_key
-from compress_onnx.study.recipes import (
-    Step,
-    Workpiece,
-    advanced,
-    needs_calibration,
-    needs_many,
-    parse_recipe,
-    untouched,
-)
+from compress_onnx.study.recipes import Step, Workpiece, advanced, needs_calibration, needs_many, parse_recipe, untouched
 from compress_onnx.study.step_images import Chosen, Wish, step_images
 
 ARTIFACTS = "artifacts"

@@ -11,41 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compress.footprint import footprint
+from compress_onnx.model import footprint
 from compress_onnx.config import Stages, silent_stages
-from compress_onnx.data.content import content_key, kept_hashes
-from compress_onnx.data.decoded import DecodedImages, decoded_once
-from compress_onnx.data.images import ImageSet
-from compress_onnx.data.splits import CalibrationManifest, check_disjoint
+from compress_onnx.data import content_key, kept_hashes
+from compress_onnx.data import DecodedImages, decoded_once
+from compress_onnx.data import ImageSet
+from compress_onnx.data import CalibrationManifest, check_disjoint
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import metrics as plugin_metrics
 from compress_onnx.files import filled_whole
 from compress_onnx.metrics import LogitPair, compare_outputs
-from compress_onnx.records import (
-    SCHEMA_VERSION,
-    Artifact,
-    Comparison,
-    DatasetInfo,
-    Footprint,
-    FusionReceipt,
-    Measure,
-    PredictionRun,
-    Predictions,
-    RunRecord,
-    SaliencyShift,
-)
-from compress_onnx.report.batch_words import batch_warnings
-from compress_onnx.runtime.cpu import environment
-from compress_onnx.runtime.fusion import fusion_receipt
-from compress_onnx.runtime.resident import resident_after_load
-from compress_onnx.store import (
-    load_predictions,
-    pictures_written,
-    samples_written,
-    save_attention,
-    save_predictions,
-    save_run,
-)
+from compress_onnx.records import SCHEMA_VERSION, Artifact, Comparison, DatasetInfo, Footprint, FusionReceipt, Measure, PredictionRun, Predictions, RunRecord, SaliencyShift
+from compress_onnx.report import batch_warnings
+from compress_onnx.runtime import environment
+from compress_onnx.runtime import fusion_receipt
+from compress_onnx.runtime import resident_after_load
+from compress_onnx.store import load_predictions, pictures_written, samples_written, save_attention, save_predictions, save_run
 from compress_onnx.study.answers import answer_of
 from compress_onnx.study.attention import attention_against, baseline_attention
 from compress_onnx.study.calibration import calibration_info

@@ -6,22 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from compress_onnx.compress.footprint import described
-from compress_onnx.data.images import ImageSet
+from compress_onnx.model import described
+from compress_onnx.data import ImageSet
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import (
-    Embedded,
-    Signature,
-    WholeModel,
-    expect_identity,
-    expect_unchanged,
-    read_embedded,
-    read_model,
-    signature,
-    whole_model,
-)
+from compress_onnx.model import Embedded, Signature, WholeModel, expect_identity, expect_unchanged, read_embedded, read_model, signature_of, whole_model
 from compress_onnx.records import Artifact, Preprocessing, RecipeStep
-from compress_onnx.runtime.independence import GraphSigns, signs_of
+from compress_onnx.runtime import GraphSigns, signs_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +110,7 @@ def contestants(
         read = read_model(entry.path)
         model, embedded = read.model, read_embedded(read.model, where=entry.path)
         known = known or embedded.preprocessing
-        takes = signature(model, where=entry.path)
+        takes = signature_of(model, where=entry.path)
         preprocessing = _preprocessing(embedded.preprocessing or known, takes, entry.path)
         _check_classes(takes, embedded, images, entry.path)
         artifact = described(read, name=entry.name, shown_path=_shown(entry.path, folder), recipe=entry.recipe)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from compress_onnx.errors import OptionError, RecordError
-from compress_onnx.gate.shift import Columns
+from compress_onnx.gate import Columns
 from compress_onnx.records import Comparison, RunRecord
 from compress_onnx.registry import unknown
 from compress_onnx.study.run_rows import rows_of

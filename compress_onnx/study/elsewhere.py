@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.config import THREADS, Progress, Stages, silent, silent_stages
-from compress_onnx.data.images import BATCH, ImageSet
+from compress_onnx.data import BATCH, ImageSet
 from compress_onnx.metrics import LogitPair
-from compress_onnx.metrics.accuracy import accuracy_change
-from compress_onnx.metrics.flips import flip_summary
+from compress_onnx.metrics import accuracy_change
+from compress_onnx.metrics import flip_summary
 from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
-from compress_onnx.runtime.predict import told
-from compress_onnx.runtime.speedup import compare_latency
-from compress_onnx.runtime.targets import Elsewhere, reached, target_named
+from compress_onnx.runtime import told
+from compress_onnx.runtime import compare_latency
+from compress_onnx.runtime import Elsewhere, reached, target_named
 from compress_onnx.study.contestants import Contestant
 from compress_onnx.study.options import CompareOptions
 

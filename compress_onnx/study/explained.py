@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from compress_onnx.config import THREADS
 from compress_onnx.errors import OptionError
-from compress_onnx.graph import load_model, signature
-from compress_onnx.ort.session import open_session
+from compress_onnx.model import load_model, signature_of
+from compress_onnx.ort import open_session
 from compress_onnx.records import Predictions
-from compress_onnx.runtime.batching import exact_spans
-from compress_onnx.runtime.predict import logits_of
+from compress_onnx.runtime import exact_spans
+from compress_onnx.runtime import logits_of
 
 LABEL = "label"
 
@@ -49,7 +49,7 @@ def explained_model(path: Path, *, batch: int | None) -> onnx.ModelProto:
     """
     model = load_model(path)
     if batch is not None:
-        name = signature(model, where=path).input_name
+        name = signature_of(model, where=path).input_name
         (fed,) = (value for value in model.graph.input if value.name == name)
         fed.type.tensor_type.shape.dim[0].dim_value = batch
     return model

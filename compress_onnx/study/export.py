@@ -14,15 +14,15 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.data.images import ImageSet
-from compress_onnx.data.sources import load_data
+from compress_onnx.data import ImageSet
+from compress_onnx.data import load_data
 from compress_onnx.errors import DataError, MissingExtraError, OptionError, UnknownNameError
 from compress_onnx.extras import require_extra
-from compress_onnx.graph import model_bytes, read_embedded, signature
-from compress_onnx.ort.session import open_session
+from compress_onnx.model import model_bytes, read_embedded, signature_of
+from compress_onnx.ort import open_session
 from compress_onnx.records import Preprocessing, RecipeStep
-from compress_onnx.runtime.predict import logits_of
-from compress_onnx.zoo.folders import CARD, model_folder
+from compress_onnx.runtime import logits_of
+from compress_onnx.zoo import CARD, model_folder
 
 # Enough to meet every branch of the graph; parity is exact or far off.
 PARITY_IMAGES = 64
@@ -48,7 +48,7 @@ def exported(name: str, *, images: ImageSet | None, fold: bool = False) -> Expor
         if the file's logits differ from PyTorch's by more than 1e-4 of their range.
     """
     require_extra("torch", command="export")
-    from compress_onnx.zoo.checkpoints import load_model
+    from compress_onnx.zoo import load_model
 
     module, card = load_model(name)
     return export_checked(module, card.preprocessing, card.class_names, images=images, fold=fold)
@@ -63,8 +63,8 @@ def export_checked(
     fold: bool,
 ) -> Exported:
     """Export a torch module and prove parity."""
-    from compress_onnx.export.exporter import export_module
-    from compress_onnx.export.parity import check_parity
+    from compress_onnx.export import export_module
+    from compress_onnx.export import check_parity
 
     started = time.perf_counter()
     model = export_module(module, preprocessing, class_names, fold=fold)  # type: ignore[arg-type]  # a torch module
@@ -80,7 +80,7 @@ def export_checked(
 
 
 def _check_class_names(model: onnx.ModelProto, class_names: tuple[str, ...]) -> None:
-    classes = signature(model).classes
+    classes = signature_of(model).classes
     if class_names and classes is not None and classes != len(class_names):
         raise DataError(
             f"a model with {len(class_names)} classes, as the data has",
@@ -103,7 +103,7 @@ def _parity_inputs(images: ImageSet | None, preprocessing: Preprocessing) -> NDA
 
 def own_images(name: str) -> ImageSet | None:
     """Return the test images of the data set a model of ``models/`` was trained on, ``None`` without it."""
-    from compress_onnx.zoo.checkpoints import load_card
+    from compress_onnx.zoo import load_card
 
     dataset = load_card(model_folder(name) / CARD).dataset
     try:
@@ -129,7 +129,7 @@ def checkpoint_exported(
     """
     import torch
 
-    from compress_onnx.zoo.checkpoints import load_checkpoint
+    from compress_onnx.zoo import load_checkpoint
 
     build = _factory(factory)
     module = build()

@@ -13,12 +13,12 @@ from pathlib import Path
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.records import SCHEMA_VERSION, CellFailure, RunRecord, StudyRecord
-from compress_onnx.runtime.cpu import environment
-from compress_onnx.runtime.machines import expect_same_machine
+from compress_onnx.runtime import environment
+from compress_onnx.runtime import expect_same_machine
 from compress_onnx.store import load_run, save_run, save_study
-from compress_onnx.study.execute.driver import Answer, Driver
-from compress_onnx.study.execute.parcels import bundle, unpacked
-from compress_onnx.study.execute.tasks import CellTask, Done, Failed, Terms, Timed, TimingTask
+from compress_onnx.study.execute import Answer, Driver
+from compress_onnx.study.execute import bundle, unpacked
+from compress_onnx.study.execute import CellTask, Done, Failed, Terms, Timed, TimingTask
 from compress_onnx.study.places import Place, State, locked, manifest_files, model_files, places_of
 from compress_onnx.study.reports import write_report
 from compress_onnx.study.spec import Spec

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compress.footprint import describe, footprint
-from compress_onnx.data.images import ImageSet
-from compress_onnx.data.sources import load_data
+from compress_onnx.model import describe, footprint
+from compress_onnx.data import ImageSet
+from compress_onnx.data import load_data
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import load_model, read_embedded, signature
+from compress_onnx.model import load_model, read_embedded, signature_of
 from compress_onnx.records import Footprint, Preprocessing, SaturationAudit
-from compress_onnx.runtime.resident import resident_after_load
-from compress_onnx.runtime.saturation import audit
+from compress_onnx.runtime import resident_after_load
+from compress_onnx.runtime import audit
 from compress_onnx.study.contestants import check_input
 
 # Activations of a batch are kept whole: 16 images of ResNet-18 take 20 MB.
@@ -58,7 +58,7 @@ def saturation_audit(
         raise ModelError(
             "preprocessing in the model's metadata", "none", where=path, remedy="Give it with --mean and --std."
         )
-    takes = signature(model, where=path)
+    takes = signature_of(model, where=path)
     check_input(known, takes, path)
     return audit(model, _batches(_drawn(load_data(data), n, seed), known, takes.fixed_batch))
 

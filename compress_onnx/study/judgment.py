@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compress_onnx.files import write_text
-from compress_onnx.gate.junit import junit_xml
-from compress_onnx.gate.lock import lock_check, read_lock
-from compress_onnx.gate.policy import Policy, template_policy
-from compress_onnx.gate.regression import Side, regression_checks
-from compress_onnx.gate.verdict import decide, overall
+from compress_onnx.gate import junit_xml
+from compress_onnx.gate import lock_check, read_lock
+from compress_onnx.gate import Policy, template_policy
+from compress_onnx.gate import Side, regression_checks
+from compress_onnx.gate import decide, overall
 from compress_onnx.records import GateCheck, RunRecord, Verdict
 from compress_onnx.store import load_run, run_file, save_run
 from compress_onnx.study.earlier import matched, paired_columns, run_warnings

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
-from compress_onnx.gate.lock import CONTENT, LockedImage, extended, lock_text, read_lock, won_images
-from compress_onnx.gate.shift import Columns
+from compress_onnx.gate import CONTENT, LockedImage, extended, lock_text, read_lock, won_images
+from compress_onnx.gate import Columns
 from compress_onnx.records import FlipKind, RunRecord
 from compress_onnx.registry import unknown
 from compress_onnx.store import load_run, run_file

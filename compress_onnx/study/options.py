@@ -6,7 +6,7 @@ import dataclasses
 
 from compress_onnx import config
 from compress_onnx.records import OptionValue, Preprocessing
-from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime import LatencyPlan
 
 NO_SALIENCY = "none"
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.data.images import ImageSet
+from compress_onnx.data import ImageSet
 from compress_onnx.metrics import LogitPair
 from compress_onnx.records import Preprocessing
-from compress_onnx.report.pictures import map_png, png
+from compress_onnx.report import map_png, png
 
 Maps = Mapping[tuple[int, str], NDArray[np.float32]]
 """Attribution maps (H, W) by sample's row and artifact's name."""

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from compress_onnx.data.splits import load_manifest
+from compress_onnx.data import load_manifest
 from compress_onnx.errors import OptionError, OutputError
 from compress_onnx.files import sha256_of, sha256_of_file, write_text
 from compress_onnx.store import RUN_FILE
 from compress_onnx.study.calibration import manifest_roots
 from compress_onnx.study.cell import Cell
-from compress_onnx.study.execute.tasks import Terms, data_sha256
-from compress_onnx.zoo.folders import CARD, WEIGHTS, model_folder
+from compress_onnx.study.execute import Terms, data_sha256
+from compress_onnx.zoo import CARD, WEIGHTS, model_folder
 
 CELL_FILE = "cell.sha256"
 _LOCK = ".study.lock"

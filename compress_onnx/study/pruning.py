@@ -10,19 +10,19 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compress.lineage import descended, made_from
-from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.reference import Batches, Reference, referenced
-from compress_onnx.compress.repair_step import repair_model
-from compress_onnx.compress.sound_pruning import expect_sound_pruning, made_images
-from compress_onnx.compress.structured import StructuredOptions, structured_pruned
+from compress_onnx.model import descended, made_from
+from compress_onnx.compress import PruneOptions, prune_model
+from compress_onnx.compress import Batches, Reference, referenced
+from compress_onnx.compress import repair_model
+from compress_onnx.compress import expect_sound_pruning, made_images
+from compress_onnx.compress import StructuredOptions, structured_pruned
 from compress_onnx.config import Progress, silent
-from compress_onnx.data.splits import save_manifest
+from compress_onnx.data import save_manifest
 from compress_onnx.errors import DataError, OptionError, naming
-from compress_onnx.graph import model_bytes, read_model, save_model
-from compress_onnx.metrics.paired import PairedCounts, paired_counts
-from compress_onnx.ort.session import open_session
-from compress_onnx.runtime.predict import logits_of
+from compress_onnx.model import model_bytes, read_model, save_model
+from compress_onnx.metrics import PairedCounts, paired_counts
+from compress_onnx.ort import open_session
+from compress_onnx.runtime import logits_of
 from compress_onnx.study.calibration import beside, is_filed
 from compress_onnx.study.quantize import CalibrationData, PreparedData, calibration_batches, prepared_data
 from compress_onnx.study.search import Searched, confirmed_sparsity

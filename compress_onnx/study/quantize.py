@@ -12,16 +12,16 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx import config
-from compress_onnx.compress.int4_repair import repaired_int4
-from compress_onnx.compress.lineage import made_from
-from compress_onnx.compress.mixed import mixed_model
-from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress import repaired_int4
+from compress_onnx.model import made_from
+from compress_onnx.compress import mixed_model
+from compress_onnx.compress import QuantizeOptions, quantize_model
 from compress_onnx.config import Progress, silent
-from compress_onnx.data.images import ImageSet
-from compress_onnx.data.splits import save_manifest
+from compress_onnx.data import ImageSet
+from compress_onnx.data import save_manifest
 from compress_onnx.errors import ModelError, naming
 from compress_onnx.files import sha256_of
-from compress_onnx.graph import read_embedded, read_model, save_model, signature
+from compress_onnx.model import read_embedded, read_model, save_model, signature_of
 from compress_onnx.records import Preprocessing
 from compress_onnx.study.calibration import CalibrationChoice, beside, calibration_for, is_filed
 from compress_onnx.study.contestants import check_input
@@ -108,7 +108,7 @@ def prepared_data(model: onnx.ModelProto, data: CalibrationData, *, where: Path)
         raise ModelError(
             "preprocessing in the model's metadata", "none", where=where, remedy="Give it with --mean and --std."
         )
-    check_input(known, signature(model, where=where), where)
+    check_input(known, signature_of(model, where=where), where)
     choice = calibration_for(data.training, data.size, seed=data.seed, evaluation=data.evaluation)
     return PreparedData(choice=choice, preprocessing=known)
 

@@ -14,12 +14,12 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx import config
-from compress_onnx.compress.prune import PruneOptions
-from compress_onnx.compress.reference import Reference, referenced
-from compress_onnx.compress.repair_step import repair_model
+from compress_onnx.compress import PruneOptions
+from compress_onnx.compress import Reference, referenced
+from compress_onnx.compress import repair_model
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import compressors
-from compress_onnx.graph import read_embedded
+from compress_onnx.model import read_embedded
 from compress_onnx.records import OptionValue, RecipeStep
 from compress_onnx.registry import unknown
 from compress_onnx.study.pruning import Search, searched_model

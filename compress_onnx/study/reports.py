@@ -12,25 +12,14 @@ from numpy.typing import NDArray
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
 from compress_onnx.records import AttentionMaps, RunRecord
-from compress_onnx.report.html import render, render_page
-from compress_onnx.report.markdown import sections_markdown
-from compress_onnx.report.section import Page, charts_of
-from compress_onnx.report.source import OlderRun, ReportInput
-from compress_onnx.report.static import export_charts
-from compress_onnx.report.study_view import StudyCell, build_study_view
-from compress_onnx.report.view import build_view
-from compress_onnx.store import (
-    REPORT_FILE,
-    RUN_FILE,
-    SAMPLES_FILE,
-    STUDY_FILE,
-    load_attention,
-    load_pictures,
-    load_run,
-    load_samples,
-    load_study,
-    run_file,
-)
+from compress_onnx.report import render, render_page
+from compress_onnx.report import sections_markdown
+from compress_onnx.report import Page, charts_of
+from compress_onnx.report import OlderRun, ReportInput
+from compress_onnx.report import export_charts
+from compress_onnx.report import StudyCell, build_study_view
+from compress_onnx.report import build_view
+from compress_onnx.store import REPORT_FILE, RUN_FILE, SAMPLES_FILE, STUDY_FILE, load_attention, load_pictures, load_run, load_samples, load_study, run_file
 
 COLUMNS = frozenset(
     {

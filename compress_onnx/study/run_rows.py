@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compress_onnx.errors import RecordError
-from compress_onnx.gate.lock import CONTENT
-from compress_onnx.gate.shift import Columns
+from compress_onnx.gate import CONTENT
+from compress_onnx.gate import Columns
 from compress_onnx.store import SAMPLES_FILE, load_samples
 
 

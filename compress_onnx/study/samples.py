@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.metrics import LogitPair
-from compress_onnx.metrics.flips import flip_kinds
+from compress_onnx.metrics import flip_kinds
 
 
 def sample_columns(

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics.intervals import paired_difference
-from compress_onnx.metrics.paired import PairedCounts
+from compress_onnx.metrics import paired_difference
+from compress_onnx.metrics import PairedCounts
 
 # Half a point of sparsity: finer steps are below what a few thousand images can tell apart.
 RESOLUTION = 0.005

@@ -10,9 +10,9 @@ from pathlib import Path
 import onnx
 
 from compress_onnx import config
-from compress_onnx.compress.reference import referenced
-from compress_onnx.data.decoded import decoded_once
-from compress_onnx.data.images import ImageSet
+from compress_onnx.compress import referenced
+from compress_onnx.data import decoded_once
+from compress_onnx.data import ImageSet
 from compress_onnx.records import Preprocessing
 from compress_onnx.study.calibration import CalibrationChoice, calibration_for
 from compress_onnx.study.quantize import PreparedData, calibration_batches

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from compress_onnx.config import THREADS, Stages, silent_stages
-from compress_onnx.data.images import ImageSet
+from compress_onnx.data import ImageSet
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
-from compress_onnx.graph import expect_unchanged, load_model, signature, whole_model
+from compress_onnx.model import expect_unchanged, load_model, signature_of, whole_model
 from compress_onnx.records import SCHEMA_VERSION, BenchRecord, ExecutionProfile, LatencyComparison
-from compress_onnx.runtime.affinity import core_numbers
-from compress_onnx.runtime.cpu import environment
-from compress_onnx.runtime.latency import LatencyPlan, measure_latency
-from compress_onnx.runtime.profile import not_faster, profile
-from compress_onnx.runtime.speedup import compare_latency
+from compress_onnx.runtime import core_numbers
+from compress_onnx.runtime import environment
+from compress_onnx.runtime import LatencyPlan, measure_latency
+from compress_onnx.runtime import not_faster, profile
+from compress_onnx.runtime import compare_latency
 from compress_onnx.study.contestants import Contestant
 from compress_onnx.study.options import CompareOptions
 
@@ -160,7 +160,7 @@ def _expect_cores(threads: int) -> None:
 def _common_shape(paths: Sequence[Path]) -> tuple[int, ...]:
     first: tuple[int, ...] | None = None
     for path in paths:
-        shape = tuple(size for size in signature(load_model(path), where=path).image_shape if size is not None)
+        shape = tuple(size for size in signature_of(load_model(path), where=path).image_shape if size is not None)
         if len(shape) != 3:
             raise ModelError("an input of known size beyond the batch", "an unknown dimension", where=path)
         first = first or shape
@@ -177,7 +177,7 @@ def write_bench(record: BenchRecord, folder: Path) -> Path:
     OutputError
         if the folder cannot be written.
     """
-    from compress_onnx.report.bench import render_bench
+    from compress_onnx.report import render_bench
 
     write_text(folder / "bench.json", bench_json(record) + "\n")
     page = folder / "bench.html"

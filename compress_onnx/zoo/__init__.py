@@ -1,1 +1,5 @@
 """The networks this project trains itself: architectures, recipes, training and checkpoints (torch)."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -25,9 +25,9 @@ from compress_onnx.config import data_root
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.export.exporter import export_module
-from compress_onnx.graph import load_model, model_bytes, save_model
+from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.ort.session import open_session
-from compress_onnx.records import Preprocessing
+from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu import cpu_target
 from compress_onnx.runtime.passport import usable_cores
 from compress_onnx.runtime.predict import logits_of

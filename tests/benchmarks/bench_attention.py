@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.preprocess import preprocess
-from compress_onnx.metrics import LogitPair
-from compress_onnx.records import DatasetInfo, Preprocessing
+from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.records.artifacts import DatasetInfo, Preprocessing
 
 if TYPE_CHECKING:
     # torch, which it imports, must not weigh on the child before the stage asks for it.
@@ -104,11 +104,12 @@ def share_row(name: str, model: Path, *, bar: float) -> Row:
     """Return the time of all statistics over the time of the gradient maps they are taken of."""
     import torch
 
-    from compress_onnx.graph import load_model
+    from compress_onnx.model.files import load_model
     from compress_onnx.metrics.saliency_classes import coarse
     from compress_onnx.metrics.saliency_group import map_similarities
     from compress_onnx.metrics.saliency_mean_shift import MeanShift
-    from compress_onnx.saliency.attribution import batch_maps, gradient
+    from compress_onnx.saliency.attribution.maps import batch_maps
+    from compress_onnx.saliency.attribution.gradients import gradient
     from compress_onnx.saliency.twin import build_twin
 
     torch.set_num_threads(1)

@@ -20,7 +20,8 @@ from onnxruntime.quantization.calibrate import create_calibrator
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 from compress_onnx.compress.calibrate import METHODS, fitting, ranges
-from compress_onnx.graph import load_model, signature
+from compress_onnx.model.files import load_model
+from compress_onnx.model.signature import signature_of
 
 BATCH = 16
 TIMED, ROUNDS = 128, 5
@@ -31,7 +32,7 @@ _NEEDED_BYTES = 8 * 2**30
 
 def ours(model: Path, n: int, method: str) -> None:
     """Calibrate as this package does."""
-    images = fitting(random_images(n, batch=BATCH), signature(load_model(model)))
+    images = fitting(random_images(n, batch=BATCH), signature_of(load_model(model)))
     with tempfile.TemporaryDirectory() as folder:
         ranges(model, "input", images, method=method, scratch=Path(folder))
 

@@ -34,8 +34,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model
-from compress_onnx.records import Preprocessing
+from compress_onnx.model.files import load_model
+from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.passport import usable_cores
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries

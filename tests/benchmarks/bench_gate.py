@@ -18,7 +18,9 @@ from compress_onnx.gate.verdict import judged
 from compress_onnx.gate.worst import worst_class_change
 from compress_onnx.metrics.measures import paired_change, proportion
 from compress_onnx.metrics.paired import PairedCounts
-from compress_onnx.records import Better, ClassResult, Measure, Outcome
+from compress_onnx.records.base import Better, Measure
+from compress_onnx.records.outputs import ClassResult
+from compress_onnx.records.verdict import Outcome
 
 SIZES = (1_000, 4_000, 12_630)
 REPETITIONS = 3_000

@@ -58,7 +58,8 @@ def _weighed() -> tuple[float, ...]:
 
 
 def _once() -> None:
-    from compress_onnx.metrics import LogitPair, compare_outputs
+    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.compare import compare_outputs
 
     labels, baseline, candidate = outputs()
     names = tuple(f"class {index}" for index in range(CLASSES))

@@ -20,10 +20,12 @@ from compress_onnx.compress.quantize import QuantizeOptions
 from compress_onnx.config import data_root
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, save_model
+from compress_onnx.model.files import load_model, save_model
 from compress_onnx.ort.emulation import EmulatedModel, fused
 from compress_onnx.runtime.cpu import cpu_label
-from compress_onnx.runtime.targets import Elsewhere, reached, target_named
+from compress_onnx.runtime.targets.session import Elsewhere
+from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import target_named
 from compress_onnx.study.export import exported
 from compress_onnx.study.quantize import CalibrationData, quantize_file
 

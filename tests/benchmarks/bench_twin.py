@@ -27,11 +27,12 @@ from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, save_model
+from compress_onnx.model.files import load_model, save_model
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.cpu import cpu_target
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.saliency.attribution import batch_maps, gradient
+from compress_onnx.saliency.attribution.maps import batch_maps
+from compress_onnx.saliency.attribution.gradients import gradient
 from compress_onnx.saliency.batching import BATCH
 from compress_onnx.saliency.fidelity import agreement, twin_logits
 from compress_onnx.saliency.twin import build_twin

@@ -15,8 +15,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.cli.border import run
-from compress_onnx.graph import Embedded, save_model, write_embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.model.metadata import Embedded, write_embedded
+from compress_onnx.model.files import save_model
+from compress_onnx.records.artifacts import Preprocessing
 
 CLASSES = 3
 PREPROCESSING = Preprocessing(height=8, width=8, mean=(0.5,) * 3, std=(0.25,) * 3)

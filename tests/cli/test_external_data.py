@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto
 
 from compress_onnx.files import sha256_of_file
-from compress_onnx.graph import model_identity
+from compress_onnx.model.identity import model_identity
 from compress_onnx.store import load_run
 
 QUICK = ("--rounds", "2", "--calls", "2")

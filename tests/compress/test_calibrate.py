@@ -20,7 +20,8 @@ from compress_onnx.compress import calibrate
 from compress_onnx.compress.calibrate import METHODS, fitting, ranges
 from compress_onnx.config import METHOD
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import Signature, load_model, save_model, signature
+from compress_onnx.model.signature import Signature, signature_of
+from compress_onnx.model.files import load_model, save_model
 
 Images = NDArray[np.float32]
 ANY = Signature(input_name="input", output_name="logits", image_shape=(3, 8, 8), fixed_batch=None, classes=5)
@@ -53,7 +54,7 @@ def test_minmax_is_the_extremes_over_all_batches(model_file: Path, images: Image
 
 def found_ranges(model_file: Path, batches: Iterable[Images], method: str) -> dict[str, tuple[float, float]]:
     """Return the ranges as the quantizer asks for them: batches cut to the model, then measured."""
-    expected = signature(load_model(model_file))
+    expected = signature_of(load_model(model_file))
     found = ranges(
         model_file, expected.input_name, fitting(batches, expected), method=method, scratch=model_file.parent
     )

@@ -12,7 +12,8 @@ from onnx import TensorProto, helper
 
 from compress_onnx.compress.fold import folded
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import model_bytes, weights
+from compress_onnx.model.files import model_bytes
+from compress_onnx.model.census.census import weights
 
 Runner = Callable[[onnx.ModelProto, NDArray[np.float32]], NDArray[np.float32]]
 

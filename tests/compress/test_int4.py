@@ -21,15 +21,11 @@ from compress_onnx.compress.layout import layouts, weight_values
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, approximated, compress, prepare, quantize_model, store
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
-from compress_onnx.graph import (
-    model_bytes,
-    precision,
-    prunable_initializers,
-    read_embedded,
-    save_model,
-    weights,
-)
-from compress_onnx.records import Precision
+from compress_onnx.model.files import model_bytes, save_model
+from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.metadata import read_embedded
+from compress_onnx.records.artifacts import Precision
 from compress_onnx.runtime.fusion import fusion_receipt
 
 Images = NDArray[np.float32]
@@ -70,7 +66,7 @@ def test_what_is_stored_is_what_was_chosen(
     rounded, _ = approximated(prepare(convnet, [images], options), options)
     result = quantized(convnet, images, scales=scales, rounding=rounding)
     assert {weight.bits for weight in weights(result)} == {4}
-    assert precision(result) == Precision.W4A8
+    assert precision_of(result) == Precision.W4A8
     for stored, chosen in zip(dequantized(result), weight_values(rounded).values(), strict=True):
         np.testing.assert_allclose(stored, chosen, rtol=1e-6)
 
@@ -138,7 +134,7 @@ def test_biases_are_in_the_unit_that_the_kernels_assume(convnet: onnx.ModelProto
 def test_named_weights_stay_at_eight_bits(convnet: onnx.ModelProto, images: Images) -> None:
     result = quantized(convnet, images, keep_int8=("w2",))
     assert [weight.bits for weight in weights(result)] == [4, 8, 4]
-    assert precision(result) == "W4A8 in 2 of 3, W8A8 in 1 of 3"
+    assert precision_of(result) == "W4A8 in 2 of 3, W8A8 in 1 of 3"
     assert read_embedded(result).recipe[-1].options["keep_int8"] == ["w2"]
     eight = quantize_model(convnet, [images], QuantizeOptions(cpu=VNNI))
     np.testing.assert_array_equal(dequantized(result)[1], dequantized(eight)[1])

@@ -13,16 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.prune import PruneOptions, compress, prune_model
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
-from compress_onnx.graph import (
-    Embedded,
-    model_bytes,
-    model_sha256,
-    prunable_initializers,
-    read_embedded,
-    weights,
-    write_embedded,
-)
-from compress_onnx.records import Preprocessing, RecipeStep
+from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
+from compress_onnx.model.files import model_bytes, model_sha256
+from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.records.artifacts import Preprocessing, RecipeStep
 
 MakeModel = Callable[..., onnx.ModelProto]
 RNG = np.random.default_rng(11)

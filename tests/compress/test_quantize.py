@@ -18,19 +18,11 @@ from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, compress, quantize_model
 from compress_onnx.config import METHOD
 from compress_onnx.errors import DataError, ModelError, OptionError, UnknownNameError
-from compress_onnx.graph import (
-    Embedded,
-    load_model,
-    model_bytes,
-    model_sha256,
-    prunable_initializers,
-    read_embedded,
-    save_model,
-    signature,
-    weights,
-    write_embedded,
-)
-from compress_onnx.records import Preprocessing, RecipeStep
+from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
+from compress_onnx.model.files import load_model, model_bytes, model_sha256, save_model
+from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.signature import signature_of
+from compress_onnx.records.artifacts import Preprocessing, RecipeStep
 
 Images = NDArray[np.float32]
 Runner = Callable[[onnx.ModelProto, Images], Images]
@@ -144,7 +136,7 @@ def test_a_fixed_batch_is_calibrated_like_a_free_one(convnet: onnx.ModelProto, i
     for value in (model.graph.input[0], model.graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_value = fixed
     result = quantized(model, images)
-    assert signature(result).fixed_batch == fixed
+    assert signature_of(result).fixed_batch == fixed
     free = arrays(quantized(convnet, images))
     assert {name: values.tolist() for name, values in arrays(result).items()} == {
         name: values.tolist() for name, values in free.items()

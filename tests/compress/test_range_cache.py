@@ -17,7 +17,7 @@ from compress_onnx.compress.calibrate import METHODS
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.compress.range_cache import kept_ranges, range_key
 from compress_onnx.config import METHOD
-from compress_onnx.graph import model_bytes
+from compress_onnx.model.files import model_bytes
 
 Images = NDArray[np.float32]
 

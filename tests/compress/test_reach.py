@@ -12,12 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from compress_onnx.compress.footprint import describe
+from compress_onnx.model.artifact import describe
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.compress.structured import StructuredOptions, channel_plan, structured_pruned
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import prunable_initializers, read_embedded, save_model, weights
+from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.metadata import read_embedded
+from compress_onnx.model.files import save_model
 
 MakeModel = Callable[..., onnx.ModelProto]
 RNG = np.random.default_rng(9)
@@ -55,7 +57,7 @@ def test_more_than_a_hundredth_out_of_reach_is_refused(make_model: MakeModel) ->
 
 
 def test_less_is_named_in_recipe_and_record(make_model: MakeModel, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("compress_onnx.compress.reach.MOST_OUT_OF_REACH", 0.03)
+    monkeypatch.setattr("compress_onnx.model.census.reach.MOST_OUT_OF_REACH", 0.03)
     pruned = prune_model(unreachable(make_model, 5), PruneOptions(sparsity=0.5))
     (step,) = read_embedded(pruned).recipe
     assert step.options["not_reached"] == ["row: changed by other constants"]

@@ -24,7 +24,8 @@ from compress_onnx.compress.repair import Fit, fit, repaired
 from compress_onnx.compress.sites import repair_sites
 from compress_onnx.compress.tensor_runner import runner
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import model_bytes, prunable_initializers
+from compress_onnx.model.files import model_bytes
+from compress_onnx.model.census.census import prunable_initializers
 
 MakeModel = Callable[..., onnx.ModelProto]
 CLASSES = 5

@@ -13,7 +13,8 @@ from onnx import helper, numpy_helper
 
 from compress_onnx.compress.structured import StructuredOptions, channel_plan, compress, structured_pruned
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
-from compress_onnx.graph import model_bytes, model_sha256, read_embedded
+from compress_onnx.model.files import model_bytes, model_sha256
+from compress_onnx.model.metadata import read_embedded
 
 MakeModel = Callable[..., onnx.ModelProto]
 Runner = Callable[[onnx.ModelProto, NDArray[np.float32]], NDArray[np.float32]]

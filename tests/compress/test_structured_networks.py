@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.compress.structured import StructuredOptions, channel_plan, structured_pruned
-from compress_onnx.records import Preprocessing
+from compress_onnx.records.artifacts import Preprocessing
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")

@@ -20,8 +20,8 @@ from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.compress.sound_pruning import expect_only_zeros, expect_sound_pruning, made_images
 from compress_onnx.compress.structured import StructuredOptions, structured_pruned
 from compress_onnx.errors import ModelError, SelfCheckError, naming
-from compress_onnx.graph import Embedded, write_embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.model.metadata import Embedded, write_embedded
+from compress_onnx.records.artifacts import Preprocessing
 
 Images = NDArray[np.float32]
 MakeModel = Callable[..., onnx.ModelProto]

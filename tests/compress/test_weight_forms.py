@@ -18,15 +18,10 @@ from compress_onnx.compress.magnitude import pruned_globally
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import (
-    is_quantized,
-    normalized,
-    out_of_reach,
-    precision,
-    prunable_initializers,
-    read_embedded,
-    weights,
-)
+from compress_onnx.model.census.census import is_quantized, out_of_reach, prunable_initializers, weights
+from compress_onnx.model.forms.normalize import normalized
+from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.metadata import read_embedded
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(11)
@@ -546,7 +541,7 @@ def _counted(model: onnx.ModelProto) -> tuple[int, int]:
 def test_every_float_weight_is_counted(floats: Form) -> None:
     model = floats.model()
     assert _counted(model) == (floats.elements, floats.nonzero)
-    assert precision(model) == "fp32"
+    assert precision_of(model) == "fp32"
     assert not is_quantized(model)
 
 
@@ -554,7 +549,7 @@ def test_every_integer_weight_counts_as_what_it_decodes_to(integers: Form) -> No
     model = integers.model()
     _logits(model)
     assert _counted(model) == (integers.elements, integers.nonzero)
-    assert precision(model) == integers.kind
+    assert precision_of(model) == integers.kind
     assert is_quantized(model)
 
 
@@ -614,7 +609,7 @@ def test_quantized_weights_are_refused_in_any_form(integers: Form) -> None:
 def test_weights_behind_nodes_are_quantized_like_plain_ones(name: str) -> None:
     form = FLOATS[name]()
     found = quantize_model(form.model(), [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))
-    assert precision(found) == "w8a8"
+    assert precision_of(found) == "w8a8"
     assert _counted(found)[0] == form.elements
 
 
@@ -628,4 +623,4 @@ def test_what_quantization_leaves_is_named_in_the_recipe(name: str, missed: int)
     assert len(listed) == missed
     left = sum(one.size for one in form.effective[-missed:])
     assert share == pytest.approx(left / form.elements)
-    assert precision(found).startswith("W8A8 in ")
+    assert precision_of(found).startswith("W8A8 in ")

@@ -19,7 +19,10 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import is_quantized, load_model, normalized, out_of_reach, precision, weights
+from compress_onnx.model.census.census import is_quantized, out_of_reach, weights
+from compress_onnx.model.files import load_model
+from compress_onnx.model.forms.normalize import normalized
+from compress_onnx.model.census.precision import precision_of
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(5)
@@ -143,7 +146,7 @@ def test_a_quantized_file_counts_as_its_parent(half: Path, name: str) -> None:
     # What is zero stays zero; the smallest others may become zero.
     zeros, least = (sum(w.elements - w.nonzero for w in found) for found in (after, before))
     assert least <= zeros <= least + 0.1 * TOTAL
-    assert precision(model) == kind
+    assert precision_of(model) == kind
     assert is_quantized(model)
 
 
@@ -162,7 +165,7 @@ def test_an_optimized_graph_counts_as_its_source(half: Path, level: str) -> None
     found = weights(model)
     assert sum(weight.elements for weight in found) == TOTAL
     assert sum(weight.nonzero for weight in found) == TOTAL // 2
-    assert precision(model) == "fp32"
+    assert precision_of(model) == "fp32"
 
 
 @pytest.mark.parametrize("level", ["BASIC", "EXTENDED"])
@@ -175,7 +178,7 @@ def test_an_optimized_graph_is_pruned_and_quantized_like_its_source(half: Path, 
         _logits(prune_model(model, options)), _logits(prune_model(source, options)), rtol=1e-5, atol=1e-6
     )
     quantized = quantize_model(model, [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))
-    assert precision(quantized) == "w8a8"
+    assert precision_of(quantized) == "w8a8"
     np.testing.assert_allclose(
         _logits(quantized), _logits(quantize_model(source, [IMAGES], QuantizeOptions(cpu="x86-64-vnni"))), atol=0.02
     )
@@ -195,7 +198,7 @@ def test_a_half_precision_body_is_pruned_as_it_is(half: Path) -> None:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     model = convert_float_to_float16(onnx.load(half), keep_io_types=True)
-    assert precision(model) == "fp16"
+    assert precision_of(model) == "fp16"
     pruned = prune_model(model, PruneOptions(sparsity=0.75))
     found = weights(pruned)
     assert {weight.bits for weight in found} == {16}

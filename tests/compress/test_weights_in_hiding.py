@@ -13,13 +13,17 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.compress.footprint import describe
+from compress_onnx.model.artifact import describe
 from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.reference import referenced
 from compress_onnx.compress.repair import repaired_towards
 from compress_onnx.compress.structured import StructuredOptions, structured_pruned
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import is_quantized, load_model, normalized, precision, read_embedded, save_model, weights
+from compress_onnx.model.census.census import is_quantized, weights
+from compress_onnx.model.files import load_model, save_model
+from compress_onnx.model.forms.normalize import normalized
+from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.metadata import read_embedded
 
 MakeModel = Callable[..., onnx.ModelProto]
 Array = NDArray[Any]
@@ -224,14 +228,14 @@ def test_integers_that_a_table_decodes_are_the_weights(make_model: MakeModel) ->
     (weight,) = weights(model)
     assert (weight.name, weight.bits) == ("codes", 8)
     assert (weight.elements, weight.nonzero) == (M.size, np.count_nonzero(TABLE[CODES]))
-    assert precision(model) == "W8 (weight only)"
+    assert precision_of(model) == "W8 (weight only)"
     assert is_quantized(model)
 
 
 def test_weights_of_one_bit_have_a_name(make_model: MakeModel) -> None:
     nodes = [FLAT, helper.make_node("Cast", ["signs"], ["m"], to=TensorProto.FLOAT), PRODUCT]
     model = make_model(nodes, {"signs": M > 0})
-    assert precision(model) == "W8 (weight only)"
+    assert precision_of(model) == "W8 (weight only)"
     assert _counted(model) == (M.size, np.count_nonzero(M > 0))
 
 

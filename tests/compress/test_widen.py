@@ -17,7 +17,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from compress_onnx.compress.fold import folded
 from compress_onnx.compress.widen import widened
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import load_model, model_bytes, save_model, weights
+from compress_onnx.model.files import load_model, model_bytes, save_model
+from compress_onnx.model.census.census import weights
 from compress_onnx.runtime.fusion import fusion_receipt
 
 Images = NDArray[np.float32]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from compress_onnx.data.images import ImageSet
-from compress_onnx.records import DatasetInfo
+from compress_onnx.records.artifacts import DatasetInfo
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

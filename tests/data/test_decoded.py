@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.data.decoded import decoded_once
 from compress_onnx.data.images import ImageSet
-from compress_onnx.records import Preprocessing
+from compress_onnx.records.artifacts import Preprocessing
 
 SMALL = Preprocessing(height=4, width=5, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 LARGE = dataclasses.replace(SMALL, height=9, width=7, layout="NHWC")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from compress_onnx.data.images import ImageSet, checked_split, decoded, valid_labels
 from compress_onnx.errors import DataError, UnknownNameError
-from compress_onnx.records import Preprocessing
+from compress_onnx.records.artifacts import Preprocessing
 
 SMALL = Preprocessing(height=4, width=5, mean=(0.0,) * 3, std=(1.0,) * 3)
 

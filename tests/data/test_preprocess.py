@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from compress_onnx.data.preprocess import preprocess, resized
-from compress_onnx.records import Preprocessing
+from compress_onnx.records.artifacts import Preprocessing
 
 RGB = Preprocessing(height=4, width=5, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
 

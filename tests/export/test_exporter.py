@@ -22,16 +22,11 @@ from torch import nn  # noqa: E402  # only where torch is
 from compress_onnx.errors import ModelError, ParityError  # noqa: E402  # after the skip
 from compress_onnx.export.exporter import export_module  # noqa: E402  # only where torch is
 from compress_onnx.export.parity import check_parity  # noqa: E402  # only where torch is
-from compress_onnx.graph import (  # noqa: E402  # after the skip
-    Embedded,
-    Signature,
-    model_bytes,
-    model_sha256,
-    prunable_initializers,
-    read_embedded,
-    signature,
-)
-from compress_onnx.records import Preprocessing, RecipeStep  # noqa: E402  # after the skip
+from compress_onnx.model.metadata import Embedded, read_embedded
+from compress_onnx.model.signature import Signature, signature_of
+from compress_onnx.model.files import model_bytes, model_sha256
+from compress_onnx.model.census.census import prunable_initializers
+from compress_onnx.records.artifacts import Preprocessing, RecipeStep  # noqa: E402  # after the skip
 
 Images = NDArray[np.float32]
 Runner = Callable[[onnx.ModelProto], Callable[[Images], Images]]
@@ -105,7 +100,7 @@ def test_weights_keep_their_names_and_values(small: nn.Module, exported: onnx.Mo
 
 
 def test_any_batch_goes_in_and_logits_come_out(small: nn.Module, exported: onnx.ModelProto, runner: Runner) -> None:
-    assert signature(exported) == Signature(
+    assert signature_of(exported) == Signature(
         input_name="input", output_name="logits", image_shape=(3, 8, 8), fixed_batch=None, classes=5
     )
     run = runner(exported)
@@ -144,7 +139,7 @@ def test_one_channel_is_exported_too() -> None:
     gray = Preprocessing(height=6, width=10, mean=(0.5,), std=(0.5,))
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(64, 5))
     model = export_module(module, gray, NAMES)
-    assert signature(model).image_shape == (1, 6, 10)
+    assert signature_of(model).image_shape == (1, 6, 10)
 
 
 def test_every_part_returns_to_its_mode(small: nn.Module) -> None:

@@ -9,24 +9,10 @@ import pytest
 
 from compress_onnx.metrics.measures import paired_change, proportion
 from compress_onnx.metrics.paired import PairedCounts
-from compress_onnx.records import (
-    SCHEMA_VERSION,
-    AccuracyChange,
-    Better,
-    ClassResult,
-    Comparison,
-    ConfidenceShift,
-    DatasetInfo,
-    Environment,
-    FlipSummary,
-    Footprint,
-    Histogram,
-    Interval,
-    Measure,
-    Preprocessing,
-    RunRecord,
-    undefined,
-)
+from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, undefined
+from compress_onnx.records.outputs import AccuracyChange, ClassResult, ConfidenceShift, FlipSummary, Histogram
+from compress_onnx.records.run import Comparison, RunRecord
+from compress_onnx.records.artifacts import DatasetInfo, Environment, Footprint, Preprocessing
 
 NONE = undefined("not in this test", unit="fraction", better=Better.HIGHER)
 CONFIDENCE = (

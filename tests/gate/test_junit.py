@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_onnx.gate.junit import junit_xml
-from compress_onnx.records import CheckKind, GateCheck, Outcome, Verdict
+from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
 
 texts = st.one_of(
     st.text(max_size=12), st.sampled_from(["classes.<&\"'>.change at least 0", "a<b", "größe", "]]>", "\x00\x1b[31m"])

@@ -10,7 +10,7 @@ import pytest
 from compress_onnx.errors import PolicyError
 from compress_onnx.gate.limits import check_limit
 from compress_onnx.gate.policy import Rule
-from compress_onnx.records import Better
+from compress_onnx.records.base import Better
 
 HIGHER, LOWER, NEITHER = Better.HIGHER, Better.LOWER, Better.NEITHER
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compress_onnx.errors import RecordError
 from compress_onnx.gate.lock import CONTENT, LockedImage, extended, lock_check, lock_text, read_lock, won_images
-from compress_onnx.records import Outcome
+from compress_onnx.records.verdict import Outcome
 
 HEAD = '{"format": "compress-onnx flips.lock", "version": 1}\n'
 NAMES = ("stop", "go")

@@ -10,7 +10,8 @@ import pytest
 
 from compress_onnx.gate.policy import DecideOn, Rule
 from compress_onnx.gate.regression import Side, regression_checks
-from compress_onnx.records import Better, CheckKind, GateCheck, Outcome
+from compress_onnx.records.base import Better
+from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome
 
 FLIPS = Rule(metric="flips.rate", at_most=0.02)
 ACCURACY = Rule(metric="accuracy.change", at_least=-0.01)

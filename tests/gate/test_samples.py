@@ -15,7 +15,8 @@ from compress_onnx.gate.samples import MOST, Evidence, enough
 from compress_onnx.gate.verdict import judged
 from compress_onnx.metrics.measures import paired_change, proportion
 from compress_onnx.metrics.paired import PairedCounts
-from compress_onnx.records import Better, Interval, Measure, Outcome
+from compress_onnx.records.base import Better, Interval, Measure
+from compress_onnx.records.verdict import Outcome
 
 AT_MOST = Rule(metric="flips.rate", at_most=0.02)
 values = st.floats(-0.5, 0.5)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from compress_onnx.gate.annotations import workflow_commands
 from compress_onnx.gate.markdown import markdown
 from compress_onnx.markdown import escaped
-from compress_onnx.records import GateCheck, Outcome, Verdict
+from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 
 _NASTY = "a|b `c` *d* [e](https://f) <g> @team\n::error::x 100 %"
 

@@ -10,7 +10,7 @@ import pytest
 from compress_onnx.errors import UnknownNameError
 from compress_onnx.gate.policy import DecideOn, Policy, Rule
 from compress_onnx.gate.verdict import decide, judged, overall
-from compress_onnx.records import Outcome
+from compress_onnx.records.verdict import Outcome
 
 AT_MOST = Rule(metric="flips.rate", at_most=0.02)
 AT_LEAST = Rule(metric="accuracy.change", at_least=-0.01)

@@ -12,7 +12,7 @@ from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.verdict import judged
 from compress_onnx.gate.worst import class_counts, corrected, worst_class_change
 from compress_onnx.metrics.intervals import paired_difference
-from compress_onnx.records import Outcome
+from compress_onnx.records.verdict import Outcome
 
 RULE = Rule(metric="classes.worst.change", at_least=-0.05)
 tables = st.lists(st.tuples(st.integers(20, 400), st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=6)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from compress_onnx.graph.across_images import across_images, random_nodes
+from compress_onnx.model.batch_coupling import across_images, random_nodes
 
 Node = onnx.NodeProto
 

@@ -14,20 +14,11 @@ from onnx import TensorProto, helper
 
 from compress_onnx.errors import ModelError, OutputError
 from compress_onnx.files import sha256_of_file
-from compress_onnx.graph import (
-    Embedded,
-    is_quantized,
-    load_model,
-    model_bytes,
-    model_sha256,
-    precision,
-    prunable_initializers,
-    read_embedded,
-    save_model,
-    signature,
-    weights,
-    write_embedded,
-)
+from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
+from compress_onnx.model.census.census import is_quantized, prunable_initializers, weights
+from compress_onnx.model.files import load_model, model_bytes, model_sha256, save_model
+from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.signature import signature_of
 
 MakeModel = Callable[..., onnx.ModelProto]
 
@@ -121,11 +112,11 @@ def test_flipped_bytes_never_cause_anything_but_a_model_error(convnet: onnx.Mode
 
 def _everything_read_from(path: Path) -> None:
     model = load_model(path)
-    signature(model)
+    signature_of(model)
     weights(model)
     prunable_initializers(model)
     is_quantized(model)
-    precision(model)
+    precision_of(model)
     read_embedded(model)
     write_embedded(model, Embedded())
 
@@ -177,7 +168,7 @@ def test_a_model_that_cannot_be_written_leaves_nothing_behind(convnet: onnx.Mode
 def test_a_model_above_two_gibibytes_is_refused(
     convnet: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compress_onnx.graph.files._MAX_BYTES", 100)
+    monkeypatch.setattr("compress_onnx.model.files._MAX_BYTES", 100)
     with pytest.raises(ModelError, match="below 2 GiB"):
         save_model(convnet, tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())

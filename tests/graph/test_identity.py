@@ -14,17 +14,9 @@ from onnx import TensorProto
 
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of_file
-from compress_onnx.graph import (
-    expect_unchanged,
-    is_one_file,
-    load_model,
-    model_bytes,
-    model_identity,
-    read_model,
-    save_model,
-    whole_model,
-)
-from compress_onnx.graph.identity import MAX_BYTES
+from compress_onnx.model.identity import expect_unchanged, is_one_file, model_identity, whole_model
+from compress_onnx.model.files import load_model, model_bytes, read_model, save_model
+from compress_onnx.model.identity import MAX_BYTES
 
 
 def test_a_file_that_is_all_there_is_keeps_its_plain_hash(convnet: onnx.ModelProto, tmp_path: Path) -> None:
@@ -149,7 +141,7 @@ def test_three_gibibytes_are_refused_before_they_are_read(convnet: onnx.ModelPro
 def test_a_data_file_that_shrinks_under_way_is_said(
     convnet: onnx.ModelProto, scattered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compress_onnx.graph import identity
+    from compress_onnx.model import identity
 
     path = tmp_path / "m.onnx"
     (file,) = scattered(convnet, path, place=lambda _: "w.data")

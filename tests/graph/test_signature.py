@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.graph import Signature, default_opset, signature
+from compress_onnx.model.signature import Signature, default_opset, signature_of
 
 Value = onnx.ValueInfoProto
 
@@ -28,29 +28,29 @@ LOGITS = value("logits", "n", 10)
 
 
 def test_names_sizes_and_classes_are_read() -> None:
-    assert signature(model([IMAGES], [LOGITS])) == Signature(
+    assert signature_of(model([IMAGES], [LOGITS])) == Signature(
         input_name="input", output_name="logits", image_shape=(3, 32, 24), fixed_batch=None, classes=10
     )
 
 
 def test_unknown_sizes_are_none() -> None:
-    found = signature(model([value("input", 4, 3, None, "w")], [value("logits", 4, None)]))
+    found = signature_of(model([value("input", 4, 3, None, "w")], [value("logits", 4, None)]))
     assert (found.image_shape, found.fixed_batch, found.classes) == ((3, None, None), 4, None)
 
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_sizes_below_one_are_free(size: int) -> None:
-    found = signature(model([value("input", size, 3, 32, 32)], [value("logits", size, 10)]))
+    found = signature_of(model([value("input", size, 3, 32, 32)], [value("logits", size, 10)]))
     assert found.fixed_batch is None
 
 
 def test_initializers_listed_as_inputs_are_not_fed() -> None:
     weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])
-    assert signature(model([IMAGES, value("w", 1)], [LOGITS], (weight,))).input_name == "input"
+    assert signature_of(model([IMAGES, value("w", 1)], [LOGITS], (weight,))).input_name == "input"
 
 
 def test_the_first_output_is_the_logits() -> None:
-    assert signature(model([IMAGES], [LOGITS, value("features", "n", 8, 4, 4)])).output_name == "logits"
+    assert signature_of(model([IMAGES], [LOGITS, value("features", "n", 8, 4, 4)])).output_name == "logits"
 
 
 def _sequence() -> Value:
@@ -75,7 +75,7 @@ def _sequence() -> Value:
 )
 def test_what_is_no_image_classifier_is_refused(inputs: list[Value], outputs: list[Value], message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
-        signature(model(inputs, outputs), where="a.onnx")
+        signature_of(model(inputs, outputs), where="a.onnx")
     assert "a.onnx" in str(caught.value)
 
 

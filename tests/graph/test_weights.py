@@ -10,8 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.graph import is_quantized, precision, prunable_initializers, weights
-from compress_onnx.records import Precision
+from compress_onnx.model.census.census import is_quantized, prunable_initializers, weights
+from compress_onnx.model.census.precision import precision_of
+from compress_onnx.records.artifacts import Precision
 
 Dequantized = Callable[..., onnx.ModelProto]
 RNG = np.random.default_rng(3)
@@ -31,7 +32,7 @@ def test_prunable_weights_come_in_order_of_use_without_biases(convnet: onnx.Mode
         ("w2", ("Conv",), (8, 2, 3, 3), 32),
         ("w3", ("Gemm",), (5, 8), 32),
     ]
-    assert precision(convnet) == Precision.FP32
+    assert precision_of(convnet) == Precision.FP32
     assert not is_quantized(convnet)
 
 
@@ -53,7 +54,7 @@ def test_int8_weights_count_their_zeros(dequantized: Dequantized) -> None:
     model = dequantized(numpy_helper.from_array(INT8, "w"), None, ())
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (8, 960, np.count_nonzero(INT8))
-    assert precision(model) == "W8 (weight only)"
+    assert precision_of(model) == "W8 (weight only)"
     assert prunable_initializers(model) == {}
 
 
@@ -78,7 +79,7 @@ def test_four_bit_weights_count_four_bits(dequantized: Dequantized, kind: int) -
     model = dequantized(packed("w", values, kind), packed("point", points, kind), (5,))
     (weight,) = weights(model)
     assert (weight.bits, weight.elements, weight.nonzero) == (4, 960, np.count_nonzero(values - points))
-    assert precision(model) == "W4 (weight only)"
+    assert precision_of(model) == "W4 (weight only)"
 
 
 def test_stored_in_four_bits_and_cast_to_eight(dequantized: Dequantized) -> None:
@@ -104,7 +105,7 @@ def test_a_graph_of_both_widths_says_their_shares(make_model: Callable[..., onnx
         helper.make_node("MatMul", ["flat", "m"], ["logits"]),
     ]
     tensors = {"w": INT8[:9].reshape(3, 3, 5, 1)[:, :, :3], "scale": np.ones((), np.float32)}
-    assert precision(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == "W8 (weight only) in 1 of 2"
+    assert precision_of(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == "W8 (weight only) in 1 of 2"
 
 
 def test_half_precision_weights_behind_a_cast_keep_their_stored_width(

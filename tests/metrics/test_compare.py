@@ -17,7 +17,8 @@ from compress_onnx.metrics.flips import flip_summary
 from compress_onnx.metrics.pair import LogitPair
 from compress_onnx.metrics.pattern import class_pattern
 from compress_onnx.metrics.uncertainty import uncertainty_shift
-from compress_onnx.records import Comparison, Measure
+from compress_onnx.records.run import Comparison
+from compress_onnx.records.base import Measure
 
 
 def leaves(value: Any) -> Iterator[Any]:

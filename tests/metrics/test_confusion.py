@@ -6,13 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from compress_onnx.metrics.confusion import (
-    MOST_CHANGED,
-    confusion_change,
-    confusion_counts,
-    confusion_tables,
-    most_changed,
-)
+from compress_onnx.metrics.confusion import MOST_CHANGED, confusion_change, confusion_counts, confusion_tables, most_changed
 from compress_onnx.metrics.pair import LogitPair
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from compress_onnx.metrics.saliency_classes import ClassSamples, class_attention, coarse
-from compress_onnx.records import ClassAttention
+from compress_onnx.records.saliency import ClassAttention
 
 NAMES = ("cat", "dog", "owl", "elk", "ant")
 

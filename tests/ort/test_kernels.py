@@ -16,7 +16,7 @@ from compress_onnx.ort.emulation import fused
 from compress_onnx.ort.kernels import IntegerNode
 from compress_onnx.ort.probe import saturates
 from compress_onnx.ort.requantization import result_of
-from compress_onnx.runtime.targets import target_named
+from compress_onnx.runtime.targets.naming import target_named
 
 U8, S8 = np.uint8, np.int8
 Case = tuple[onnx.ModelProto, NDArray[Any], bool, IntegerNode]

@@ -4,7 +4,7 @@ import numpy as np
 
 from compress_onnx.extension_points import PredictionPair
 from compress_onnx.metrics.measures import proportion
-from compress_onnx.records import Better, Measure
+from compress_onnx.records.base import Better, Measure
 
 
 def runner_up_kept(pair: PredictionPair) -> Measure:

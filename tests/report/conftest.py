@@ -11,48 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compress_onnx.records import (
-    SCHEMA_VERSION,
-    AccuracyChange,
-    Artifact,
-    Better,
-    CalibrationInfo,
-    ChangedConfusion,
-    ClassPattern,
-    ClassResult,
-    Comparison,
-    ConfidenceShift,
-    ConformalSets,
-    ConfusionChange,
-    DatasetInfo,
-    Environment,
-    FlipSummary,
-    FloatNode,
-    Footprint,
-    FusionReceipt,
-    GateCheck,
-    Histogram,
-    Interval,
-    LatencyComparison,
-    LatencyRun,
-    Measure,
-    Outcome,
-    OutputDivergence,
-    Precision,
-    PredictionRun,
-    Preprocessing,
-    RecipeStep,
-    ReliabilityBin,
-    RunRecord,
-    SaliencyGroup,
-    SaliencyShift,
-    TemperatureRepair,
-    TwinFidelity,
-    UncertaintyShift,
-    Verdict,
-)
+from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure
+from compress_onnx.records.outputs import AccuracyChange, ChangedConfusion, ClassPattern, ClassResult, ConfidenceShift, ConformalSets, ConfusionChange, FlipSummary, Histogram, OutputDivergence, ReliabilityBin, TemperatureRepair, UncertaintyShift
+from compress_onnx.records.artifacts import Artifact, CalibrationInfo, DatasetInfo, Environment, FloatNode, Footprint, FusionReceipt, Precision, Preprocessing, RecipeStep
+from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
+from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
+from compress_onnx.records.latency import LatencyComparison, LatencyRun
+from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
 from compress_onnx.report.pictures import map_png, png
-from compress_onnx.report.view import ReportInput
+from compress_onnx.report.source import ReportInput
 
 FILES = ((44_700_000, 41_200_000), (11_300_000, 9_800_000), (5_700_000, 4_900_000), (11_300_000, 4_100_000))
 NAMES = ("w8a8", "w4a8", "pruned50-w8a8", "pruned90")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.records import SCHEMA_VERSION, BenchRecord, Better, LatencyComparison, Measure, undefined
+from compress_onnx.records.base import SCHEMA_VERSION, Better, Measure, undefined
+from compress_onnx.records.latency import BenchRecord, LatencyComparison
 from compress_onnx.report.bench import bench_page, render_bench
 from compress_onnx.report.bench_charts import bench_charts
 from compress_onnx.report.bench_words import warnings_of

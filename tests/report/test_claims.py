@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.records import Precision, RecipeStep, ShiftVerdict, SystematicShift
+from compress_onnx.records.artifacts import Precision, RecipeStep
+from compress_onnx.records.saliency import ShiftVerdict, SystematicShift
 from compress_onnx.report import claims
 from compress_onnx.report.claims import Agreement, judged
 from compress_onnx.report.study_cells import Case, StudyCell, Way, cases

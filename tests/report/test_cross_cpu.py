@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.records import Better, CrossAnswers, CrossCpu, Measure, undefined
+from compress_onnx.records.base import Better, Measure, undefined
+from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
 from compress_onnx.report.cells import ABSENT_TEXT
 from compress_onnx.report.cross_cpu_tables import cross_cpu_table
 from compress_onnx.report.footprint_tables import footprint_table

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compress_onnx.records import SCHEMA_VERSION
+from compress_onnx.records.base import SCHEMA_VERSION
 from compress_onnx.report.html import render, script_json
-from compress_onnx.report.view import ReportInput, summary_rows
+from compress_onnx.report.source import ReportInput
+from compress_onnx.report.summary import summary_rows
 
 NASTY = (
     "<b>bold</b><script>alert(1)</script>",

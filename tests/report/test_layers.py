@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from compress_onnx.records import Artifact, LayerWeights
+from compress_onnx.records.artifacts import Artifact, LayerWeights
 from compress_onnx.report.cells import Note, Table
 from compress_onnx.report.layer_charts import LAYERS_SHOWN, layer_chart, layer_table, shown_layers
 from compress_onnx.report.sections import weights

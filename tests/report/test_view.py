@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from compress_onnx.records import Better, Interval, Measure, Outcome, undefined
+from compress_onnx.records.base import Better, Interval, Measure, undefined
+from compress_onnx.records.verdict import Outcome
 from compress_onnx.report.cells import Tone, points_cell, speedup_cell
 from compress_onnx.report.figures import MINUS, signed, size
 from compress_onnx.report.flip_cards import flip_browser
@@ -21,7 +22,9 @@ from compress_onnx.report.provenance import command
 from compress_onnx.report.samples import even_indices, even_quantiles, flipped, surest
 from compress_onnx.report.summary import hurt_sentence, saliency_cell, worst_class
 from compress_onnx.report.tradeoff import Point, pareto
-from compress_onnx.report.view import ReportInput, build_view, summary_rows
+from compress_onnx.report.source import ReportInput
+from compress_onnx.report.view import build_view
+from compress_onnx.report.summary import summary_rows
 
 
 def change(value: float, low: float, high: float, better: Better = Better.HIGHER) -> Measure:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.records import FusionReceipt
+from compress_onnx.records.artifacts import FusionReceipt
 from compress_onnx.runtime import fusion
 from compress_onnx.runtime.fusion import fusion_receipt, receipt_of
 

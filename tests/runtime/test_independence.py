@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from compress_onnx.errors import ModelError
-from compress_onnx.records import BatchIndependence
+from compress_onnx.records.run import BatchIndependence
 from compress_onnx.runtime.independence import CHECKED, GraphSigns, batch_check, counted, signs_of
 from compress_onnx.runtime.predict import Samples, answered, loaded
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from compress_onnx.errors import MachineError
-from compress_onnx.records import Environment
+from compress_onnx.records.artifacts import Environment
 from compress_onnx.runtime.machines import expect_same_machine, machine_differences
 
 HERE = Environment(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.errors import DataError, ModelError, OptionError
-from compress_onnx.graph import model_identity
+from compress_onnx.model.identity import model_identity
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime import batching
 from compress_onnx.runtime import predict as predict_module

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx import config
-from compress_onnx.records import BatchIndependence
+from compress_onnx.records.run import BatchIndependence
 from compress_onnx.runtime import prediction_cache
 from compress_onnx.runtime.prediction_cache import kept_check, kept_logits, prediction_key
 

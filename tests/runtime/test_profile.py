@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.records import ExecutionProfile, OperatorTime
+from compress_onnx.records.latency import ExecutionProfile, OperatorTime
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.profile import kernels_ms, not_faster, profile, profile_of
 

@@ -15,8 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
-from compress_onnx.graph import Embedded, save_model, write_embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.model.metadata import Embedded, write_embedded
+from compress_onnx.model.files import save_model
+from compress_onnx.records.artifacts import Preprocessing
 
 NAMES = ("red", "green", "blue")
 PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)

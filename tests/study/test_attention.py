@@ -15,8 +15,8 @@ pytest.importorskip("captum")
 
 from compress_onnx.extension_points import attributions
 from compress_onnx.gate.measures import measures
-from compress_onnx.graph import Embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.model.metadata import Embedded
+from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.store import load_attention, load_run, load_samples
 from compress_onnx.study.attention import OTHER_INPUTS, explained_rows
 from compress_onnx.study.compare import Job, compare_models

@@ -11,8 +11,9 @@ from compress_onnx.compress.quantize import QuantizeOptions
 from compress_onnx.data.content import content_hashes
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import Embedded, load_model, read_embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.model.metadata import Embedded, read_embedded
+from compress_onnx.model.files import load_model
+from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.study import calibration
 from compress_onnx.study.calibration import beside, calibration_for, calibration_info, manifests_of
 from compress_onnx.study.quantize import CalibrationData, quantize_file

@@ -19,8 +19,9 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import CalibrationManifest, choose_calibration
 from compress_onnx.errors import DataError, ModelError, OptionError
 from compress_onnx.files import sha256_of_file
-from compress_onnx.graph import Embedded
-from compress_onnx.records import Preprocessing, RunRecord
+from compress_onnx.model.metadata import Embedded
+from compress_onnx.records.artifacts import Preprocessing
+from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.store import load_pictures, load_predictions, load_run, load_samples, without_times
 from compress_onnx.study.calibration import calibration_info

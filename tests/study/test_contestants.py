@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.graph import Embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.model.metadata import Embedded
+from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.study.contestants import contestants, named_entries
 
 PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
 from compress_onnx.gate.measures import measures
-from compress_onnx.records import RunRecord
+from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.runtime.latency import LatencyPlan
-from compress_onnx.runtime.targets import Elsewhere, Target
+from compress_onnx.runtime.targets.session import Elsewhere
+from compress_onnx.runtime.targets.target import Target
 from compress_onnx.runtime.targets.simulated import SimulatedCpu
 from compress_onnx.store import load_predictions, load_run
 from compress_onnx.study import elsewhere

@@ -26,17 +26,7 @@ from compress_onnx.study.execute import parcels
 from compress_onnx.study.execute.driver import TRIES, Driver
 from compress_onnx.study.execute.local import LocalPool
 from compress_onnx.study.execute.parcels import Bundle, bundle, keep, packed, unpacked
-from compress_onnx.study.execute.tasks import (
-    Done,
-    Failed,
-    Lacking,
-    Task,
-    Terms,
-    Unfit,
-    UnfitWorkerError,
-    data_sha256,
-    perform,
-)
+from compress_onnx.study.execute.tasks import Done, Failed, Lacking, Task, Terms, Unfit, UnfitWorkerError, data_sha256, perform
 from compress_onnx.study.execute.threads import on_one_thread
 
 ANYWHERE = Terms(packages={}, data={})

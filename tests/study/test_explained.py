@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, save_model
 
 from compress_onnx.errors import OptionError, UnknownNameError
-from compress_onnx.graph import signature
-from compress_onnx.records import Predictions
+from compress_onnx.model.signature import signature_of
+from compress_onnx.records.artifacts import Predictions
 from compress_onnx.study.explained import deployed_file, explained_model, explained_targets
 from compress_onnx.study.options import CompareOptions
 
@@ -68,5 +68,5 @@ def test_a_model_whose_answers_depend_on_the_call_is_explained_in_such_calls(tmp
     inputs = np.arange(6, dtype=np.float32).reshape(3, 1, 1, 2)
     np.testing.assert_array_equal(deployed_file(path, threads=1, batch=1)(inputs), np.ones((3, 2)))
     assert deployed_file(path, threads=1)(inputs).max() < 1
-    assert signature(explained_model(path, batch=1)).fixed_batch == 1
-    assert signature(explained_model(path, batch=None)).fixed_batch is None
+    assert signature_of(explained_model(path, batch=1)).fixed_batch == 1
+    assert signature_of(explained_model(path, batch=None)).fixed_batch is None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, OutputError, RecordError
-from compress_onnx.records import StudyRecord
+from compress_onnx.records.study import StudyRecord
 from compress_onnx.runtime.cpu import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
 from compress_onnx.study import grid, places

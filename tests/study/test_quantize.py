@@ -11,7 +11,8 @@ from compress_onnx import config
 from compress_onnx.compress import quantize
 from compress_onnx.compress.quantize import QuantizeOptions
 from compress_onnx.data.images import ImageSet
-from compress_onnx.graph import load_model, read_embedded
+from compress_onnx.model.files import load_model
+from compress_onnx.model.metadata import read_embedded
 from compress_onnx.study.quantize import CalibrationData, quantize_file
 
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni")

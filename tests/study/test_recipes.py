@@ -15,20 +15,13 @@ import pytest
 from compress_onnx.compress.reference import referenced
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.graph import load_model, model_bytes, model_sha256, read_embedded, signature, weights
+from compress_onnx.model.files import load_model, model_bytes, model_sha256
+from compress_onnx.model.metadata import read_embedded
+from compress_onnx.model.signature import signature_of
+from compress_onnx.model.census.census import weights
 from compress_onnx.study.calibration import calibration_for
 from compress_onnx.study.quantize import PreparedData, calibration_batches
-from compress_onnx.study.recipes import (
-    RepairImages,
-    Step,
-    StepImages,
-    Workpiece,
-    advanced,
-    needs_calibration,
-    needs_many,
-    parse_recipe,
-    untouched,
-)
+from compress_onnx.study.recipes import RepairImages, Step, StepImages, Workpiece, advanced, needs_calibration, needs_many, parse_recipe, untouched
 
 
 def compressed(model: onnx.ModelProto, steps: Iterable[Step], **how: Any) -> Workpiece:
@@ -128,7 +121,7 @@ def test_steps_are_applied_timed_and_chained(make_model: Any) -> None:
 
 def test_repair_in_a_recipe_says_which_images_it_saw(make_model: Any) -> None:
     base = load_model(make_model("base", noise=0.3))
-    (channels, height, width) = signature(base).image_shape
+    (channels, height, width) = signature_of(base).image_shape
     images = np.random.default_rng(0).normal(size=(16, channels, height, width)).astype(np.float32)
 
     def batches() -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.records import BenchRecord, ExecutionProfile, LatencyRun, OperatorTime
+from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyRun, OperatorTime
 from compress_onnx.runtime.latency import LatencyPlan, Timings, latency_run
 from compress_onnx.runtime.rounds import Heat
 from compress_onnx.study import timing

@@ -26,7 +26,8 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of_file
-from compress_onnx.records import Preprocessing, RunRecord
+from compress_onnx.records.artifacts import Preprocessing
+from compress_onnx.records.run import RunRecord
 from compress_onnx.store import load_predictions
 from compress_onnx.study import answers, compare
 from compress_onnx.study.compare import Job, compare_models

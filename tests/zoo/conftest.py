@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.records import DatasetInfo, Preprocessing
+from compress_onnx.records.artifacts import DatasetInfo, Preprocessing
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")

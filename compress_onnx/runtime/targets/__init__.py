@@ -4,9 +4,6 @@ A target that a process answers for is a command line that ends in Python. The w
 come to it over stdin, so nothing is ever written on the other side and nothing can be left behind.
 """
 
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
-from compress_onnx.runtime.targets.session import Elsewhere
-from compress_onnx.runtime.targets.target import Target
+import lazy_loader
 
-__all__ = ["Elsewhere", "Target", "reached", "target_named"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError, WorkerError
-from compress_onnx.ort.probe import is_saturated, probe_input, saturation_probe
+from compress_onnx.ort import is_saturated, probe_input, saturation_probe
 from compress_onnx.records import Environment
 from compress_onnx.runtime.cpu import environment_of
 from compress_onnx.runtime.latency import LatencyPlan, Timings, measure_latency

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.graph import load_model
-from compress_onnx.ort.emulation import EmulatedModel, expect_measured, fused
-from compress_onnx.ort.probe import saturates
-from compress_onnx.ort.session import open_session
+from compress_onnx.model import load_model
+from compress_onnx.ort import EmulatedModel, expect_measured, fused
+from compress_onnx.ort import saturates
+from compress_onnx.ort import open_session
 from compress_onnx.records import Environment
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.cpu import cpu_label, environment, target_of

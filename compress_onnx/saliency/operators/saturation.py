@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_onnx.ort.kernels import IntegerNode
-from compress_onnx.ort.requantization import along_channels
+from compress_onnx.ort import IntegerNode
+from compress_onnx.ort import along_channels
 
 # Operators that carry the product once an integer-only node is written out.
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})

@@ -10,18 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from compress_onnx.saliency.operators import (
-    activation,
-    arithmetic,
-    indexing,
-    linear,
-    normalization,
-    pooling,
-    quantization,
-    reduction,
-    resampling,
-    shape,
-)
+from compress_onnx.saliency.operators import activation, arithmetic, indexing, linear, normalization, pooling, quantization, reduction, resampling, shape
 from compress_onnx.saliency.operators.node import Converter
 
 _FAMILIES = (

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from compress_onnx.errors import OptionError
 from compress_onnx.extras import require_extra
 from compress_onnx.records import Environment
-from compress_onnx.runtime.cpu import environment
+from compress_onnx.runtime import environment
 from compress_onnx.study.execute.tasks import Terms, UnfitWorkerError, worker_name
 
 T = TypeVar("T")

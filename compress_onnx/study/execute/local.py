@@ -83,7 +83,7 @@ def open_pool(address: str, workers: int | None, /) -> LocalPool:
         if an address is given.
     """
     from compress_onnx.errors import OptionError
-    from compress_onnx.runtime.passport import usable_cores
+    from compress_onnx.runtime import usable_cores
 
     if address:
         raise OptionError("no address, since the pool is here", repr(address), remedy="Name another executor.")

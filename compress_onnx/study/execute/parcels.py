@@ -17,7 +17,7 @@ from compress_onnx import config
 from compress_onnx.cache import trim
 from compress_onnx.errors import DataError
 from compress_onnx.files import sha256_of, sha256_of_file, write_bytes
-from compress_onnx.graph import is_one_file, whole_model
+from compress_onnx.model import is_one_file, whole_model
 
 Parcel = Mapping[str, bytes]
 """Contents by their SHA-256."""

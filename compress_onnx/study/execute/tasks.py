@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from compress_onnx.data.sources import load_data
+from compress_onnx.data import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.records import Environment, LatencyComparison, Measure
-from compress_onnx.runtime.cpu import environment
-from compress_onnx.runtime.latency import LatencyPlan
-from compress_onnx.runtime.resident import resident_after_load
+from compress_onnx.runtime import environment
+from compress_onnx.runtime import LatencyPlan
+from compress_onnx.runtime import resident_after_load
 from compress_onnx.store import save_run
 from compress_onnx.study.cell import Cell, Site, run_cell
 from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from compress_onnx.report.html import render
-from compress_onnx.report.view import ReportInput
+from compress_onnx.report.source import ReportInput
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (pip install 'compress-onnx[dev]')")
 

@@ -22,7 +22,9 @@ from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.cpu import cpu_target, environment
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.targets import reached, ssh, target_named
+from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets import ssh
+from compress_onnx.runtime.targets.naming import target_named
 
 Programs = Callable[[], list[psutil.Process]]
 

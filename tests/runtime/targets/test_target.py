@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress_onnx.runtime.targets import Target, reached
+from compress_onnx.runtime.targets.target import Target
+from compress_onnx.runtime.targets.reach import reached
 from compress_onnx.runtime.targets.target import program
 
 

@@ -1,0 +1,1 @@
+from .border import main as main

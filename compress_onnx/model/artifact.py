@@ -1,0 +1,160 @@
+"""What an artifact weighs: bytes on disk, zipped and by zstd, by type, and at best; weights and zeros."""
+
+from __future__ import annotations
+import zlib
+from pathlib import Path
+import pyarrow as pa
+from compress_onnx.model.census import reach
+from compress_onnx.model.files import ModelFile, read_model
+from compress_onnx.model.census import Weight, precision_of, weights
+from compress_onnx.model.signature import default_opset
+from compress_onnx.model.metadata import read_embedded
+from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
+import math
+from collections import Counter
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+from compress_onnx.model.census import stored_tensors, weight_numbers
+
+
+# zip's usual level: what a release archive or an over-the-air update would carry.
+_ZIP_LEVEL = 6
+# zstd's own default.
+_ZSTD_LEVEL = 3
+
+
+def zip_bytes(path: Path) -> int:
+    """Return the size of the file after deflate, the method of ``zip``, without archive headers."""
+    coder = zlib.compressobj(_ZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    with path.open("rb") as stream:
+        size = sum(len(coder.compress(block)) for block in iter(lambda: stream.read(1 << 20), b""))
+    return size + len(coder.flush())
+
+
+def zstd_bytes(path: Path) -> int:
+    """Return the size of the file after zstd, as one frame."""
+    with pa.memory_map(str(path)) as file:
+        packed = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(file.read_buffer(), asbytes=True)
+    return len(packed)
+
+
+def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None) -> Artifact:
+    """Return the record of a model file.
+
+    ``shown_path`` stands in the record; ``recipe`` replaces the steps in the file's metadata where
+    the caller knows their seconds.
+
+    Errors
+    ------
+    ModelError
+        if the file is not a valid ONNX model.
+    """
+    return described(read_model(path), name=name, shown_path=shown_path, recipe=recipe)
+
+
+def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None) -> Artifact:
+    """Return the record of a model file that was read; see :func:`describe`. Its bytes are those of all its files."""
+    model = read.model
+    embedded = read_embedded(model, where=read.files[0])
+    found = weights(model)
+    elements = sum(weight.elements for weight in found)
+    nonzero = sum(weight.nonzero for weight in found)
+    return Artifact(
+        name=name,
+        path=shown_path,
+        sha256=read.sha256,
+        precision=precision_of(model),
+        sparsity=1 - nonzero / elements if elements else 0.0,
+        opset=default_opset(model),
+        file_bytes=sum(path.stat().st_size for path in read.files),
+        zip_bytes=sum(map(zip_bytes, read.files)),
+        weights=elements,
+        nonzero_weights=nonzero,
+        layers=tuple(map(_layer, found)),
+        parent_sha256=embedded.parent_sha256,
+        recipe=embedded.recipe if recipe is None else recipe,
+        zstd_bytes=sum(map(zstd_bytes, read.files)),
+        warnings=(*reach.uncounted(found), *reach.warnings(embedded.recipe)),
+        initializer_bytes=initializer_bytes(model),
+        entropy_bytes=entropy_bytes(model),
+        files=len(read.files),
+    )
+
+
+def _layer(weight: Weight) -> LayerWeights:
+    return LayerWeights(
+        name=weight.name,
+        ops=weight.ops,
+        shape=weight.shape,
+        bits=weight.bits,
+        elements=weight.elements,
+        nonzero=weight.nonzero,
+    )
+
+
+def footprint(artifact: Artifact) -> Footprint:
+    """Return the artifact's footprint alone."""
+    return Footprint(
+        file_bytes=artifact.file_bytes,
+        zip_bytes=artifact.zip_bytes,
+        weights=artifact.weights,
+        nonzero_weights=artifact.nonzero_weights,
+        zstd_bytes=artifact.zstd_bytes,
+        initializer_bytes=dict(artifact.initializer_bytes),
+        entropy_bytes=artifact.entropy_bytes,
+    )
+
+
+
+# Types that ONNX packs two or more to a byte.
+_PACKED_BITS = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
+
+
+def entropy_bits(values: NDArray[np.generic]) -> float:
+    """Return the zero-order entropy of an array in bits: n times H of its own histogram.
+
+    H = -sum p log2 p over the distinct stored values (Shannon 1948): what a perfect coder needs
+    that knows the histogram and uses no order among the elements; the histogram itself is not
+    counted, so that float values, nearly all different, stay far above it. Values are told apart by their bits, so 0.0 and -0.0 are two. An empty array needs 0.
+
+    >>> entropy_bits(np.array([0, 0, 1, 1], np.int8))
+    4.0
+    >>> entropy_bits(np.zeros(100, np.float32))
+    0.0
+    """
+    if not values.size:
+        return 0.0
+    if values.dtype.hasobject:
+        # Numbers written as text.
+        counts = np.unique(values.astype(str), return_counts=True)[1]
+    else:
+        bits = np.ascontiguousarray(values).reshape(-1).view(f"u{values.dtype.itemsize}")
+        counts = np.bincount(bits) if bits.itemsize == 1 else np.unique(bits, return_counts=True)[1]
+    share = counts[counts > 0] / values.size
+    return float(-values.size * (share * np.log2(share)).sum()) + 0.0
+
+
+def entropy_bytes(model: onnx.ModelProto) -> int:
+    """Return the entropy of all weight tensors together, each by its own histogram, in whole bytes."""
+    return math.ceil(sum(map(entropy_bits, weight_numbers(model))) / 8)
+
+
+def initializer_bytes(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the bytes that stored tensors' values take in the file, wherever they lie, by ONNX type, largest first."""
+    found: Counter[str] = Counter()
+    for tensor in stored_tensors(model):
+        name = onnx.TensorProto.DataType.Name(tensor.data_type)
+        found[name.lower()] += _stored_bytes(tensor, name)
+    return dict(found.most_common())
+
+
+def _stored_bytes(tensor: onnx.TensorProto, name: str) -> int:
+    if name == "STRING":
+        return sum(len(text) for text in tensor.string_data)
+    elements = int(math.prod(tensor.dims))
+    if name in _PACKED_BITS:
+        return math.ceil(elements * _PACKED_BITS[name] / 8)
+    return elements * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+

@@ -1,0 +1,128 @@
+"""Read and write ``.onnx`` files: checked on reading, whole and byte-for-byte repeatable on writing."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import onnx
+from onnx import numpy_helper
+
+from compress_onnx.errors import ModelError
+from compress_onnx.files import sha256_of, write_bytes
+from compress_onnx.model.identity import MAX_BYTES, whole_model
+from compress_onnx.model.checks import hidden_names
+from compress_onnx.model.checks import put_in_order
+from compress_onnx.model.census import stored_tensors
+
+_MAX_BYTES = MAX_BYTES
+# What onnx.checker says of nodes that stand before what they read.
+_OUT_OF_ORDER = "topologically sorted"
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file, values of its data files included, and check it with ``onnx.checker``.
+
+    Nodes that stand before what they read, as in the files of some converters, are put in order.
+
+    Errors
+    ------
+    ModelError
+        if the file is missing, empty, truncated, not ONNX, larger than 2 GiB, or breaks ONNX's rules, or a data
+        file is missing, too short, a link or outside its folder.
+    """
+    return read_model(path).model
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelFile:
+    """A checked model and the identity of the bytes it was read from; ``files`` are all that must be shipped."""
+
+    model: onnx.ModelProto
+    sha256: str
+    files: tuple[Path, ...]
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read an ONNX file once, as :func:`load_model` does, and say which bytes it was.
+
+    Errors
+    ------
+    ModelError
+        as of :func:`load_model`.
+    """
+    whole = whole_model(path)
+    if whole.held == b"":
+        raise ModelError("an ONNX file", "an empty file", where=path, remedy="Export it again.")
+    model = whole.parsed()
+    try:
+        _check(model)
+        _expect_whole_tensors(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise ModelError(
+            "a valid ONNX file", _first_line(error), where=path, remedy="Export it again, or check the download."
+        ) from error
+    if not model.graph.node:
+        raise ModelError("a valid ONNX file", "no graph in it", where=path, remedy="Export it again.")
+    hidden = hidden_names(model)
+    if hidden:
+        raise ModelError(
+            "a model in which a name means one thing",
+            hidden[0],
+            where=path,
+            remedy="Rename the inner one; ONNX Runtime may take either.",
+        )
+    return ModelFile(model=model, sha256=whole.sha256, files=whole.files)
+
+
+def _check(model: onnx.ModelProto) -> None:
+    """Check a model, in another order of nodes where that is all that is wrong: ONNX Runtime runs it in any."""
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        if _OUT_OF_ORDER not in str(error):
+            raise
+        put_in_order(model)
+        onnx.checker.check_model(model)
+
+
+def _expect_whole_tensors(model: onnx.ModelProto) -> None:
+    """Decode every stored tensor once, wherever it lies: the checker looks neither at types it does not know nor at sizes."""
+    for tensor in stored_tensors(model):
+        try:
+            numpy_helper.to_array(tensor)
+        except (KeyError, TypeError, ValueError) as error:
+            kind = "initializer" if tensor.name else "constant"
+            message = f"{kind} {tensor.name!r} of type {tensor.data_type} that does not decode: {error}"
+            raise ValueError(message) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
+
+
+def model_bytes(model: onnx.ModelProto) -> bytes:
+    """Return the file's bytes; equal models give equal bytes."""
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def model_sha256(model: onnx.ModelProto) -> str:
+    """Return the SHA-256 that the file of this model has or would have."""
+    return sha256_of(model_bytes(model))
+
+
+def save_model(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model whole or not at all.
+
+    Errors
+    ------
+    ModelError
+        if the model is larger than 2 GiB.
+    OutputError
+        if the place cannot be written.
+    """
+    if model.ByteSize() > _MAX_BYTES:
+        raise ModelError("a model below 2 GiB", f"{model.ByteSize()} bytes", where=path)
+    write_bytes(path, model_bytes(model))
