@@ -30,9 +30,9 @@ from onnxruntime.quantization.calibrate import (
     TensorsData,
 )
 
-from compress_onnx.compress.failures import runtime_failures
+from compress_onnx.ort import step_failures
 from compress_onnx.compress.histograms import collector_for
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort import quiet_options
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import Signature
 
@@ -109,7 +109,7 @@ def _on_the_model() -> Iterator[None]:
     """
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore", RuntimeWarning)
-        with runtime_failures("a model that runs on the calibration images", where="calibration"):
+        with step_failures("a model that runs on the calibration images", where="calibration"):
             try:
                 yield
             except ValueError as error:

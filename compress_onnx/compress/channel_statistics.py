@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.channel_moments import LARGEST_FACTOR, Moments, MomentSums, floor_of
 from compress_onnx.compress.sites import LayerSite, NormSite, Site, stored
-from compress_onnx.compress.tensor_runner import free_batch, runner
+from compress_onnx.ort import free_batch, runner
 from compress_onnx.model import default_opset
 
 # Since opset 18 ReduceMean takes its axes as an input.

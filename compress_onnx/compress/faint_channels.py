@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx.compress.channel_readers import Graph, Reader, Readers
-from compress_onnx.compress.tensor_runner import runner
+from compress_onnx.ort import runner
 
 # A layer is looked at if one of its filters has less than this share of the largest one's norm.
 _FAINT = 0.02

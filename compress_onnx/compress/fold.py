@@ -11,8 +11,8 @@ import onnx
 import onnxruntime as ort
 from onnx import numpy_helper
 
-from compress_onnx.compress.failures import runtime_failures
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort import step_failures
+from compress_onnx.ort import quiet_options
 from compress_onnx.model import save_model
 
 # Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
@@ -70,7 +70,7 @@ def _optimize(source: Path, target: Path, left_out: Sequence[str]) -> None:
     options = quiet_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
-    with runtime_failures("a model that ONNX Runtime loads", where="before folding"):
+    with step_failures("a model that ONNX Runtime loads", where="before folding"):
         # The fallback prints on stdout and retries the same provider.
         ort.InferenceSession(
             str(source),

@@ -19,7 +19,7 @@ from onnxruntime.quantization.registry import QDQRegistry
 
 from compress_onnx.compress.bias_range import fitting_scales
 from compress_onnx.compress.captured import captures_apart
-from compress_onnx.compress.failures import quantizer_failures
+from compress_onnx.ort import quantizer_failures
 from compress_onnx.compress.int4 import overrides
 from compress_onnx.compress.layout import attribute, layouts, weight_values
 from compress_onnx.compress.scales import dead_rows

@@ -18,10 +18,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from compress_onnx.compress.failures import runtime_failures
+from compress_onnx.ort import step_failures
 from compress_onnx.compress.layout import Layout, layouts, weight_values
 from compress_onnx.compress.scales import max_scales
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort import quiet_options
 from compress_onnx.model import WEIGHTED_OPS, signature_of
 
 _BIAS = 2
@@ -302,7 +302,7 @@ def _run(model: onnx.ModelProto, inputs: Mapping[str, Floats]) -> dict[str, Floa
     options = quiet_options()
     # As it is written: fused, an integer kernel of this CPU may saturate where the target's does not.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with runtime_failures("layers that ONNX Runtime runs one by one", where="check of the result"):
+    with step_failures("layers that ONNX Runtime runs one by one", where="check of the result"):
         session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from compress_onnx import config
 from compress_onnx.compress.calibrate import fitting
-from compress_onnx.compress.failures import runtime_failures
+from compress_onnx.ort import step_failures
 from compress_onnx.compress.layout import plain_name, weight_values, with_weights
 from compress_onnx.model import descended
 from compress_onnx.compress.quantize import Prepared, QuantizeOptions, approximated, expect_sound, prepare, recorded, store
 from compress_onnx.model import left_float
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort import quiet_options
 from compress_onnx.errors import DataError
 from compress_onnx.model import model_bytes, signature_of
 from compress_onnx.metrics import kullback_leibler_of
@@ -190,7 +190,7 @@ class _Loss:
 def outputs(model: onnx.ModelProto, batches: Batches) -> NDArray[np.float32]:
     """Return what the model gives (N, C) for all batches, as ONNX Runtime runs it optimized."""
     expected, options = signature_of(model), quiet_options()
-    with runtime_failures("a model that runs on the calibration images", where="calibration"):
+    with step_failures("a model that runs on the calibration images", where="calibration"):
         # The fallback prints on stdout and retries the same provider.
         session = ort.InferenceSession(
             model_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0

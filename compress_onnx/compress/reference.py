@@ -17,7 +17,7 @@ from compress_onnx.compress.channel_statistics import baseline_moments
 from compress_onnx.compress.image_pool import ImagePool
 from compress_onnx.compress.input_moments import InputMoments
 from compress_onnx.compress.sites import LayerSite
-from compress_onnx.compress.tensor_runner import free_batch, runner
+from compress_onnx.ort import free_batch, runner
 from compress_onnx.model import normalized, signature_of
 
 Batches = Callable[[], Iterable[NDArray[np.float32]]]

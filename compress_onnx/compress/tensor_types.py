@@ -9,8 +9,8 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from compress_onnx.compress.failures import runtime_failures
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort import step_failures
+from compress_onnx.ort import quiet_options
 from compress_onnx.model import save_model
 
 _KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
@@ -31,7 +31,7 @@ def typed(model: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
         source = Path(folder) / "probe.onnx"
         save_model(probe, source)
-        with runtime_failures("a model that ONNX Runtime loads", where="types"):
+        with step_failures("a model that ONNX Runtime loads", where="types"):
             session = ort.InferenceSession(
                 str(source), quiet_options(), providers=["CPUExecutionProvider"], enable_fallback=0
             )

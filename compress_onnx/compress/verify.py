@@ -9,9 +9,9 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx.compress.failures import runtime_failures
+from compress_onnx.ort import step_failures
 from compress_onnx.compress.layer_error import LayerError, Ranges, layer_errors
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort import quiet_options
 from compress_onnx.errors import SelfCheckError
 from compress_onnx.model import signature_of
 
@@ -128,7 +128,7 @@ def outputs(model: onnx.ModelProto, images: NDArray[np.float32], *, optimized: b
     options, expected = quiet_options(), signature_of(model)
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with runtime_failures("a model that ONNX Runtime loads and runs", where="check of the result"):
+    with step_failures("a model that ONNX Runtime loads and runs", where="check of the result"):
         session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )

@@ -1,20 +1,19 @@
 """Open ONNX Runtime sessions: on the CPU, silent, and with failures said in one sentence."""
 
 from __future__ import annotations
-
 import contextlib
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
 import onnx
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
-
 from compress_onnx.config import THREADS
 from compress_onnx.errors import ModelError
 from compress_onnx.model import WholeModel, whole_model
+from contextvars import ContextVar
+
 
 # ORT's exceptions share no base class but Exception, and their list grows with its versions.
 _RUNTIME_FAILURES = tuple(
@@ -151,3 +150,27 @@ def plain_message(message: str) -> str:
     """
     line = " ".join(message.split())
     return _SOURCE.sub("", _CODE.sub("", line))[:_LONGEST].rstrip(" .")
+
+
+
+# ONNX Runtime's own default, 0, is every core: right where one model is compressed at a time.
+_threads: ContextVar[int] = ContextVar("threads", default=0)
+
+
+@contextlib.contextmanager
+def compressing_on(threads: int) -> Iterator[None]:
+    """Let the sessions opened within the block run on so many threads, where others keep the other cores busy."""
+    token = _threads.set(threads)
+    try:
+        yield
+    finally:
+        _threads.reset(token)
+
+
+def quiet_options() -> ort.SessionOptions:
+    """Return options for a session that reports failures alone, and runs on as many threads as were asked for."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = _threads.get()
+    return options
+

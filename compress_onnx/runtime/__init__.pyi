@@ -1,5 +1,4 @@
 from .affinity import core_numbers as core_numbers
-from .batching import exact_spans as exact_spans
 from .cpu import cpu_target as cpu_target, environment as environment
 from .explanation import batch_norms as batch_norms, explanation as explanation
 from .fusion import fusion_receipt as fusion_receipt

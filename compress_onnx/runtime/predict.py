@@ -17,7 +17,7 @@ from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import WholeModel, whole_model
 from compress_onnx.ort import fixed_batch, image_input, open_session, runtime_failures
 from compress_onnx.records import Predictions
-from compress_onnx.runtime.batching import batch_for, exact_spans, spans
+from compress_onnx.ort import batch_for, exact_spans, spans
 from compress_onnx.runtime.cpu import cpu_label
 from compress_onnx.runtime.passport import usable_cores
 
@@ -127,7 +127,7 @@ def answered(model: Loaded, samples: Samples, *, batch: int | None = None, progr
     Calls run each on one core: for images that come in thousands this is faster than one call on
     all cores, and the logits are those of one thread whatever the number. ``batch`` images go into
     one call, the last one takes the rest. Without it the images per call are probed, see
-    :func:`~compress_onnx.runtime.batching.chosen_batch`; a fixed batch is what the model says.
+    :func:`~compress_onnx.ort.batches.chosen_batch`; a fixed batch is what the model says.
 
     Errors
     ------

@@ -1,7 +1,7 @@
 """Saturation audit: what an x86-64 CPU without VNNI loses of a file's sums, and which predictions flip for it.
 
 The file is run twice on the images, once as such a CPU adds and once exactly, by the arithmetic of
-:mod:`~compress_onnx.ort.arithmetic`: the answer is the same on whichever CPU the audit runs.
+:mod:`~compress_onnx.ort.integer.arithmetic`: the answer is the same on whichever CPU the audit runs.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from compress_onnx.errors import OptionError
 from compress_onnx.model import load_model, signature_of
 from compress_onnx.ort import open_session
 from compress_onnx.records import Predictions
-from compress_onnx.runtime import exact_spans
+from compress_onnx.ort import exact_spans
 from compress_onnx.runtime import logits_of
 
 LABEL = "label"

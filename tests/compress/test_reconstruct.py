@@ -22,7 +22,7 @@ from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.reconstruct import reconstructed
 from compress_onnx.compress.reference import Reference
 from compress_onnx.compress.repair import repaired_towards
-from compress_onnx.compress.tensor_runner import runner
+from compress_onnx.ort.tensors import runner
 from compress_onnx.model.files import model_bytes
 
 MakeModel = Callable[..., onnx.ModelProto]

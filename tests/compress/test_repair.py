@@ -22,7 +22,7 @@ from compress_onnx.compress.prune import PruneOptions, prune_model
 from compress_onnx.compress.reference import Reference
 from compress_onnx.compress.repair import Fit, fit, repaired
 from compress_onnx.compress.sites import repair_sites
-from compress_onnx.compress.tensor_runner import runner
+from compress_onnx.ort.tensors import runner
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.files import model_bytes
 from compress_onnx.model.census.census import prunable_initializers

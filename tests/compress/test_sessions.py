@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compress_onnx.compress.sessions import compressing_on, quiet_options
+from compress_onnx.ort.session import compressing_on, quiet_options
 
 
 def test_sessions_take_every_core_unless_others_keep_them_busy() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from compress_onnx.ort.arithmetic import image_columns, lost, pairs_at_risk, sums
-from compress_onnx.ort.window import window_of
+from compress_onnx.ort.integer.arithmetic import image_columns, lost, pairs_at_risk, sums
+from compress_onnx.ort.integer.window import window_of
 
 INT8 = st.integers(-128, 127)
 matrices = hnp.arrays(np.int8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=INT8)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.ort.emulation import EmulatedModel, expect_measured, fused
-from compress_onnx.ort.probe import saturates
+from compress_onnx.ort.integer.emulation import EmulatedModel, expect_measured, fused
+from compress_onnx.ort.integer.probe import saturates
 
 IMAGE = (3, 8, 8)
 CLASSES = 5

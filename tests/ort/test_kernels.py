@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from compress_onnx.ort.emulation import fused
-from compress_onnx.ort.kernels import IntegerNode
-from compress_onnx.ort.probe import saturates
-from compress_onnx.ort.requantization import result_of
+from compress_onnx.ort.integer.emulation import fused
+from compress_onnx.ort.integer.kernels import IntegerNode
+from compress_onnx.ort.integer.probe import saturates
+from compress_onnx.ort.integer.requantization import result_of
 from compress_onnx.runtime.targets.naming import target_named
 
 U8, S8 = np.uint8, np.int8

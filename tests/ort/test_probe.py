@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compress_onnx.ort import probe
+from compress_onnx.ort.integer import probe
 
 
 class Answering:

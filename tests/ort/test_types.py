@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.ort.emulation import EmulatedModel, expect_measured, fused
-from compress_onnx.ort.probe import saturates
+from compress_onnx.ort.integer.emulation import EmulatedModel, expect_measured, fused
+from compress_onnx.ort.integer.probe import saturates
 
 node = helper.make_node
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from compress_onnx.runtime.batching import BATCHES, USUAL, batch_for, chosen_batch, spans, usual_batch
+from compress_onnx.ort.batches import BATCHES, USUAL, batch_for, chosen_batch, spans, usual_batch
 
 IMAGES = np.random.default_rng(0).normal(size=(32, 3, 8, 8)).astype(np.float32)
 

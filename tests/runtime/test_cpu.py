@@ -10,7 +10,7 @@ import pytest
 
 from compress_onnx.config import CPU
 from compress_onnx.errors import OptionError
-from compress_onnx.ort.probe import saturates
+from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.runtime import cpu
 
 

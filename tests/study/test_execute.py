@@ -17,7 +17,7 @@ import onnx
 import pytest
 
 from compress_onnx import config
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort.session import quiet_options
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of

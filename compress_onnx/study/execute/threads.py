@@ -26,7 +26,7 @@ def on_one_thread() -> Iterator[None]:
     # Imported late: this module is loaded before the variables are set.
     from threadpoolctl import threadpool_limits
 
-    from compress_onnx.compress import compressing_on
+    from compress_onnx.ort import compressing_on
 
     before = {name: os.environ.get(name) for name in _VARIABLES}
     allow_one_thread()

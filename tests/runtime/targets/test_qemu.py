@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError, TargetError, UnknownNameError
-from compress_onnx.ort.probe import saturates
+from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of

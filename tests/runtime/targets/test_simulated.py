@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import DataError, ModelError, UnknownNameError
-from compress_onnx.ort.probe import saturates
+from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.runtime.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets.reach import reached

@@ -19,7 +19,7 @@ _LONGEST = 240
 
 
 @contextlib.contextmanager
-def runtime_failures(expected: str, *, where: object) -> Iterator[None]:
+def step_failures(expected: str, *, where: object) -> Iterator[None]:
     """Turn what ONNX Runtime raises within the block into :class:`ModelError`."""
     try:
         yield

@@ -30,9 +30,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
-from compress_onnx.ort.arithmetic import Levels, image_columns, lost, matrix_columns, pairs_at_risk, sums
-from compress_onnx.ort.types import element_types
-from compress_onnx.ort.window import Window, window_of
+from compress_onnx.ort.integer.arithmetic import Levels, image_columns, lost, matrix_columns, pairs_at_risk, sums
+from compress_onnx.ort.integer.types import element_types
+from compress_onnx.ort.integer.window import Window, window_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class IntegerNode:
     """One integer product with constant weights, as the runtime computes it.
 
     ``name`` is the node's in the user's file, ``place`` its index there. ``weights`` (G, K, O) are the stored integers: G
-    groups, O outputs per group, K in the order of :func:`~compress_onnx.ort.arithmetic.image_columns`.
+    groups, O outputs per group, K in the order of :func:`~compress_onnx.ort.integer.arithmetic.image_columns`.
     ``window`` is ``None`` for a matrix product; ``unsigned`` tells uint8 activations from int8 ones.
     ``stored`` holds the inputs that are constant, by slot.
     """

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.ort.arithmetic import Levels
-from compress_onnx.ort.kernels import CONVOLUTIONS, IntegerNode
+from compress_onnx.ort.integer.arithmetic import Levels
+from compress_onnx.ort.integer.kernels import CONVOLUTIONS, IntegerNode
 
 Given = Callable[[int | None], NDArray[Any] | None]
 

@@ -4,7 +4,7 @@ Without VNNI the x86-64 kernels multiply with ``vpmaddubsw``: two neighboring pr
 and an int8 are added in int16, what does not fit stops at -32,768 or 32,767, and the pairs are
 summed in int32. Neighbors are the elements 2j and 2j + 1 along K, an odd K is padded with zero,
 and no zero point is taken off before. Measured on AVX2-only CPUs and under ``qemu-x86_64 -cpu
-Haswell``; which kernels do this stands in :mod:`~compress_onnx.ort.kernels`.
+Haswell``; which kernels do this stands in :mod:`~compress_onnx.ort.integer.kernels`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.ort.window import Window
+from compress_onnx.ort.integer.window import Window
 
 _LOW, _HIGH = -32768, 32767
 _LARGEST_ACTIVATION = 255

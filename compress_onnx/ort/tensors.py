@@ -9,8 +9,8 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx.compress.failures import runtime_failures
-from compress_onnx.compress.sessions import quiet_options
+from compress_onnx.ort.failures import step_failures
+from compress_onnx.ort.session import quiet_options
 
 
 def free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -33,14 +33,14 @@ def runner(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[NDArray[np
         if ONNX Runtime cannot load the model, or then run it.
     """
     options = quiet_options()
-    with runtime_failures("a model that ONNX Runtime loads", where="repair"):
+    with step_failures("a model that ONNX Runtime loads", where="repair"):
         session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
     fed = session.get_inputs()[0].name
 
     def run(batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        with runtime_failures("a model that runs on batches of calibration images", where="repair"):
+        with step_failures("a model that runs on batches of calibration images", where="repair"):
             return [np.asarray(found) for found in session.run(list(names), {fed: batch})]
 
     return run
