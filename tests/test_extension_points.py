@@ -12,7 +12,7 @@ from compress_onnx import extension_points
 from compress_onnx.compress import prune, quantize
 from compress_onnx.data import digits
 from compress_onnx.errors import PluginError, UnknownNameError
-from compress_onnx.metrics.divergence import jensen_shannon
+from compress_onnx.metrics.outputs.divergence import jensen_shannon
 
 DOORS = [
     extension_points.datasets,

@@ -33,7 +33,7 @@ def enough(rule: Rule, evidence: Evidence) -> int | None:
     to shrink with the square root of n. ``None`` where the estimate lies on the limit, there is no
     interval, or more than a thousand million samples would be needed.
 
-    >>> from compress_onnx.metrics.measures import proportion
+    >>> from compress_onnx.metrics.statistics.measures import proportion
     >>> from compress_onnx.records import Better
     >>> enough(Rule(metric="flips.rate", at_most=0.02), Evidence(measure=proportion(0, 50, better=Better.LOWER)))
     183

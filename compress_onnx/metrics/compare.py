@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.config import SEED
-from compress_onnx.metrics.accuracy import accuracy_change
-from compress_onnx.metrics.classes import class_results
-from compress_onnx.metrics.confidence import confidence_shift
-from compress_onnx.metrics.confusion import confusion_change
-from compress_onnx.metrics.divergence import output_divergence
-from compress_onnx.metrics.flips import flip_summary
-from compress_onnx.metrics.pattern import class_pattern
-from compress_onnx.metrics.uncertainty import uncertainty_shift
+from compress_onnx.metrics.outputs import accuracy_change
+from compress_onnx.metrics.outputs import class_results
+from compress_onnx.metrics.outputs import confidence_shift
+from compress_onnx.metrics.outputs import confusion_change
+from compress_onnx.metrics.outputs import output_divergence
+from compress_onnx.metrics.outputs import flip_summary
+from compress_onnx.metrics.statistics import class_pattern
+from compress_onnx.metrics.outputs import uncertainty_shift
 from compress_onnx.records import AccuracyChange, ClassPattern, ClassResult, ConfidenceShift, ConfusionChange, FlipSummary, OutputDivergence, UncertaintyShift, record
 
 if TYPE_CHECKING:
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs import LogitPair
 
 
 @record
@@ -41,7 +41,7 @@ def compare_outputs(pair: LogitPair, *, seed: int = SEED.default) -> OutputCompa
     ``seed`` draws permutations and halves: the same pair and seed give the same record, and candidates of one run
     share the halves.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.eye(3, dtype=np.float32)
     >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits, class_names=("a", "b", "c"))
     >>> compare_outputs(pair).flips.flips

@@ -102,7 +102,7 @@ def confirmed_sparsity(
 def loss_bound(counts: PairedCounts) -> float:
     """Return the largest accuracy loss, as a fraction, that the images do not rule out with 95 % confidence.
 
-    >>> from compress_onnx.metrics.paired import PairedCounts
+    >>> from compress_onnx.metrics.statistics.paired import PairedCounts
     >>> round(loss_bound(PairedCounts(both=1000, only_baseline=4, only_candidate=0, neither=20)), 4)
     0.0087
     """

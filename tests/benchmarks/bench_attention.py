@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.preprocess import preprocess
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.records.artifacts import DatasetInfo, Preprocessing
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def share_row(name: str, model: Path, *, bar: float) -> Row:
     import torch
 
     from compress_onnx.model.files import load_model
-    from compress_onnx.metrics.saliency_classes import coarse
-    from compress_onnx.metrics.saliency_group import map_similarities
-    from compress_onnx.metrics.saliency_mean_shift import MeanShift
+    from compress_onnx.metrics.saliency.classes import coarse
+    from compress_onnx.metrics.saliency.group import map_similarities
+    from compress_onnx.metrics.saliency.mean_shift import MeanShift
     from compress_onnx.saliency.attribution.maps import batch_maps
     from compress_onnx.saliency.attribution.gradients import gradient
     from compress_onnx.saliency.twin import build_twin

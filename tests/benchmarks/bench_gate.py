@@ -16,8 +16,8 @@ from bench_table import Row, table
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.verdict import judged
 from compress_onnx.gate.worst import worst_class_change
-from compress_onnx.metrics.measures import paired_change, proportion
-from compress_onnx.metrics.paired import PairedCounts
+from compress_onnx.metrics.statistics.measures import paired_change, proportion
+from compress_onnx.metrics.statistics.paired import PairedCounts
 from compress_onnx.records.base import Better, Measure
 from compress_onnx.records.outputs import ClassResult
 from compress_onnx.records.verdict import Outcome

@@ -58,7 +58,7 @@ def _weighed() -> tuple[float, ...]:
 
 
 def _once() -> None:
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
     from compress_onnx.metrics.compare import compare_outputs
 
     labels, baseline, candidate = outputs()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from compress_onnx.metrics.intervals import difference_bounds, proportion_bounds
+from compress_onnx.metrics.statistics.intervals import difference_bounds, proportion_bounds
 
 # Outcomes rarer than this are left out of an enumeration.
 RARE = 1e-10

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.metrics.measures import paired_change, proportion
-from compress_onnx.metrics.paired import PairedCounts
+from compress_onnx.metrics.statistics.measures import paired_change, proportion
+from compress_onnx.metrics.statistics.paired import PairedCounts
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, undefined
 from compress_onnx.records.outputs import AccuracyChange, ClassResult, ConfidenceShift, FlipSummary, Histogram
 from compress_onnx.records.run import Comparison, RunRecord

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compress_onnx.gate.policy import Policy, Rule
 from compress_onnx.gate.verdict import decide
-from compress_onnx.metrics.measures import NO_LABELS
+from compress_onnx.metrics.statistics.measures import NO_LABELS
 from compress_onnx.records.base import Better, undefined
 from compress_onnx.records.verdict import GateCheck, Outcome
 

@@ -13,8 +13,8 @@ from scipy import stats
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.samples import MOST, Evidence, enough
 from compress_onnx.gate.verdict import judged
-from compress_onnx.metrics.measures import paired_change, proportion
-from compress_onnx.metrics.paired import PairedCounts
+from compress_onnx.metrics.statistics.measures import paired_change, proportion
+from compress_onnx.metrics.statistics.paired import PairedCounts
 from compress_onnx.records.base import Better, Interval, Measure
 from compress_onnx.records.verdict import Outcome
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from compress_onnx.gate.shift import class_shifts, paired_shift, unpaired_shift
-from compress_onnx.metrics.flips import flip_kinds
+from compress_onnx.metrics.outputs.flips import flip_kinds
 
 CLASSES = ("a", "b", "c")
 FRACTIONS = (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.verdict import judged
 from compress_onnx.gate.worst import class_counts, corrected, worst_class_change
-from compress_onnx.metrics.intervals import paired_difference
+from compress_onnx.metrics.statistics.intervals import paired_difference
 from compress_onnx.records.verdict import Outcome
 
 RULE = Rule(metric="classes.worst.change", at_least=-0.05)

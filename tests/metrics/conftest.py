@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.pair import LogitPair
 
 MakePair = Callable[..., LogitPair]
 

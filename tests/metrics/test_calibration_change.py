@@ -2,9 +2,9 @@ from collections.abc import Callable
 
 import pytest
 
-from compress_onnx.metrics.calibration_change import calibration_errors
-from compress_onnx.metrics.pair import LogitPair
-from compress_onnx.metrics.reliability import equal_mass_bins, expected_calibration_error, weighted_gap
+from compress_onnx.metrics.outputs.confidence import calibration_errors
+from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.outputs.reliability import equal_mass_bins, expected_calibration_error, weighted_gap
 
 
 def test_values_are_those_of_the_single_errors(make_pair: Callable[..., LogitPair]) -> None:

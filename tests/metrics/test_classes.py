@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import recall_score
 
-from compress_onnx.metrics.classes import class_results
-from compress_onnx.metrics.pair import LogitPair
-from compress_onnx.metrics.significance import benjamini_hochberg, holm, mid_p_mcnemar
+from compress_onnx.metrics.outputs.classes import class_results
+from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.statistics.significance import benjamini_hochberg, holm, mid_p_mcnemar
 
 
 def without_class(pair: LogitPair, missing: int) -> LogitPair:

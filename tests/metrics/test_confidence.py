@@ -6,8 +6,8 @@ from scipy import stats
 from scipy.special import softmax
 from sklearn.metrics import brier_score_loss, log_loss
 
-from compress_onnx.metrics.confidence import change_histogram, confidence_shift
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.confidence import change_histogram, confidence_shift
+from compress_onnx.metrics.outputs.pair import LogitPair
 
 
 def test_calibration_error_agrees_with_torchmetrics(make_pair: Callable[..., LogitPair]) -> None:

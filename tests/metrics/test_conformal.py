@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from compress_onnx.metrics.conformal import conformal_sets, log_threshold
-from compress_onnx.metrics.pair import LogitPair
-from compress_onnx.metrics.uncertainty import halves, uncertainty_shift
+from compress_onnx.metrics.outputs.conformal import conformal_sets, log_threshold
+from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.outputs.uncertainty import halves, uncertainty_shift
 
 
 @given(st.lists(st.floats(-20, 0), min_size=1, max_size=300), st.sampled_from([0.5, 0.8, 0.9]))

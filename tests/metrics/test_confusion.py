@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from compress_onnx.metrics.confusion import MOST_CHANGED, confusion_change, confusion_counts, confusion_tables, most_changed
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.confusion import MOST_CHANGED, confusion_change, confusion_counts, confusion_tables, most_changed
+from compress_onnx.metrics.outputs.pair import LogitPair
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40))

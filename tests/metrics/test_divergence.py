@@ -12,8 +12,8 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from compress_onnx.extension_points import metrics
-from compress_onnx.metrics.divergence import jensen_shannon, kullback_leibler, output_divergence
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.divergence import jensen_shannon, kullback_leibler, output_divergence
+from compress_onnx.metrics.outputs.pair import LogitPair
 
 OUTPUTS = arrays(np.float32, (4, 3), elements=st.floats(-1e4, 1e4, width=32))
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.metrics.accuracy import accuracy_change
-from compress_onnx.metrics.flips import flip_kinds, flip_summary
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.accuracy import accuracy_change
+from compress_onnx.metrics.outputs.flips import flip_kinds, flip_summary
+from compress_onnx.metrics.outputs.pair import LogitPair
 
 NAMES = ("a", "b", "c")
 

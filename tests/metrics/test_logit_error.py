@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from compress_onnx.metrics.logit_error import logit_error
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.logit_error import logit_error
+from compress_onnx.metrics.outputs.pair import LogitPair
 
 
 def pair_of(baseline: list[list[float]], candidate: list[list[float]]) -> LogitPair:

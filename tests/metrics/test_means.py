@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from compress_onnx.metrics.means import bootstrap_mean, mean_interval, paired_mean
+from compress_onnx.metrics.statistics.means import bootstrap_mean, mean_interval, paired_mean
 
 RNG = np.random.default_rng(11)
 

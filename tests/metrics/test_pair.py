@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.pair import LogitPair
 
 GOOD = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]], dtype=np.float32)
 NAMES = ("a", "b", "c")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compress_onnx.metrics.saliency_classes import ClassSamples, class_attention, coarse
+from compress_onnx.metrics.saliency.classes import ClassSamples, class_attention, coarse
 from compress_onnx.records.saliency import ClassAttention
 
 NAMES = ("cat", "dog", "owl", "elk", "ant")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.metrics.saliency_mean_shift import MeanShift, block_means, effects
-from compress_onnx.metrics.saliency_similarity import normalized
+from compress_onnx.metrics.saliency.mean_shift import MeanShift, block_means, effects
+from compress_onnx.metrics.saliency.similarity import normalized
 from compress_onnx.records.saliency import ShiftVerdict, SystematicShift
 
 Draw = Callable[[np.random.Generator, int], tuple[NDArray[np.float64], NDArray[np.float64]]]

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from compress_onnx.metrics.saliency_group import MEASURES, MapSimilarities, map_similarities
-from compress_onnx.metrics.saliency_scale import FURTHER, NO_LENGTH, Anchors, scale_positions
+from compress_onnx.metrics.saliency.group import MEASURES, MapSimilarities, map_similarities
+from compress_onnx.metrics.saliency.scale import FURTHER, NO_LENGTH, Anchors, scale_positions
 
 
 def noisy(amount: float, n: int = 80) -> MapSimilarities:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
-from compress_onnx.metrics.sign_flips import SignFlips
-from compress_onnx.metrics.significance import benjamini_hochberg
+from compress_onnx.metrics.statistics.sign_flips import SignFlips
+from compress_onnx.metrics.statistics.significance import benjamini_hochberg
 
 SIDE = 12
 

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats
 
-from compress_onnx.metrics.significance import benjamini_hochberg, holm, mid_p_mcnemar
+from compress_onnx.metrics.statistics.significance import benjamini_hochberg, holm, mid_p_mcnemar
 
 COUNTS = st.integers(0, 400)
 

@@ -5,10 +5,10 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from compress_onnx.metrics.pair import LogitPair
-from compress_onnx.metrics.probabilities import OutputKind
-from compress_onnx.metrics.temperature import fitted_temperature
-from compress_onnx.metrics.uncertainty import uncertainty_shift
+from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.outputs.probabilities import OutputKind
+from compress_onnx.metrics.outputs.temperature import fitted_temperature
+from compress_onnx.metrics.outputs.uncertainty import uncertainty_shift
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.metrics.pair import LogitPair
-from compress_onnx.metrics.uncertainty import halves, uncertainty_shift
+from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.outputs.uncertainty import halves, uncertainty_shift
 
 
 @given(st.integers(0, 500), st.integers(0, 99))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from compress_onnx.extension_points import PredictionPair
-from compress_onnx.metrics.measures import proportion
+from compress_onnx.metrics.statistics.measures import proportion
 from compress_onnx.records.base import Better, Measure
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.metrics.compare import compare_outputs
 from compress_onnx.records.verdict import CheckKind
 from compress_onnx.records.run import Comparison, RunRecord

@@ -14,8 +14,8 @@ pytest.importorskip("captum")
 
 from compress_onnx.errors import DataError, UnknownNameError  # noqa: E402  # after the skips
 from compress_onnx.extension_points import attributions  # noqa: E402
-from compress_onnx.metrics.saliency_group import map_similarities  # noqa: E402
-from compress_onnx.metrics.saliency_similarity import mean_absolute_deviation, normalized  # noqa: E402
+from compress_onnx.metrics.saliency.group import map_similarities  # noqa: E402
+from compress_onnx.metrics.saliency.similarity import mean_absolute_deviation, normalized  # noqa: E402
 from compress_onnx.records.saliency import ShiftVerdict  # noqa: E402
 from compress_onnx.saliency.anchors import noise_amplitude  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from compress_onnx.errors import PluginError
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.records.base import Better, Interval, Measure, undefined
 from compress_onnx.study.plugin_measures import plugin_measure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compress_onnx.metrics.pair import LogitPair
+from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.study.pictures import shown_rows
 from compress_onnx.study.samples import sample_columns
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics.paired import PairedCounts
+from compress_onnx.metrics.statistics.paired import PairedCounts
 from compress_onnx.study.search import HIGHEST, RESOLUTION, confirmed_sparsity, highest_sparsity, loss_bound
 
 Rows = NDArray[np.int64]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.logit_error import logit_error
-from compress_onnx.metrics.measures import NATS, mean
-from compress_onnx.metrics.probabilities import log_probabilities, output_kinds, row_blocks
+from compress_onnx.metrics.outputs.logit_error import logit_error
+from compress_onnx.metrics.statistics import NATS, mean
+from compress_onnx.metrics.outputs.probabilities import log_probabilities, output_kinds, row_blocks
 from compress_onnx.records import Better, Measure, OutputDivergence
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compress_onnx.extension_points import PredictionPair
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 
 def output_divergence(pair: LogitPair) -> OutputDivergence:
     """Return how far apart the two models' probabilities and logits are.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.array([[2.0, 1.0]], dtype=np.float32)
     >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits + 1, class_names=("a", "b"))
     >>> found = output_divergence(pair)
@@ -50,7 +50,7 @@ def jensen_shannon(pair: PredictionPair) -> Measure:
     is also the built-in at the plug-in door, ``extra.jensen_shannon``: an example of what a metric
     from outside may do.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.array([[2.0, 1.0]], dtype=np.float32)
     >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits, class_names=("a", "b"))
     >>> jensen_shannon(pair).value
@@ -64,7 +64,7 @@ def kullback_leibler(pair: PredictionPair) -> Measure:
 
     ``sum_c P_c (ln P_c - ln Q_c)`` per sample, P baseline and Q candidate (Kullback & Leibler 1951).
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.array([[2.0, 1.0]], dtype=np.float32)
     >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits, class_names=("a", "b"))
     >>> kullback_leibler(pair).value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.probabilities import OutputKind, Outputs, log_probabilities, predicted, row_blocks
+from compress_onnx.metrics.outputs.probabilities import OutputKind, Outputs, log_probabilities, predicted, row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

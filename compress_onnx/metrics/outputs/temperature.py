@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import brentq
 
-from compress_onnx.metrics.measures import FRACTION
-from compress_onnx.metrics.probabilities import OutputKind, Outputs, log_probabilities, predicted, row_blocks
-from compress_onnx.metrics.reliability import expected_calibration_error
+from compress_onnx.metrics.statistics import FRACTION
+from compress_onnx.metrics.outputs.probabilities import OutputKind, Outputs, log_probabilities, predicted, row_blocks
+from compress_onnx.metrics.outputs.reliability import expected_calibration_error
 from compress_onnx.records import Better, Measure, TemperatureRepair, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 RATIO = "ratio"
 # Beyond these a network says nothing, or the calibration samples are told apart without error.

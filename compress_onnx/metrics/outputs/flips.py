@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.measures import FRACTION, NO_LABELS, proportion
-from compress_onnx.metrics.significance import mid_p_mcnemar
+from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, proportion
+from compress_onnx.metrics.statistics import mid_p_mcnemar
 from compress_onnx.records import Better, FlipKind, FlipSummary, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 P_VALUE = "p-value"
 
@@ -44,7 +44,7 @@ def flip_summary(pair: LogitPair) -> FlipSummary:
 
     Without labels the kinds are ``None``, their rates and the p-value undefined.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.eye(2, dtype=np.float32)
     >>> pair = LogitPair(labels=np.array([0, 1]), baseline=logits, candidate=logits[[0, 0]], class_names=("a", "b"))
     >>> summary = flip_summary(pair)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compress_onnx.metrics.intervals import LEVEL, paired_difference, proportion_interval
-from compress_onnx.metrics.means import UNBOUNDED, mean_interval
+from compress_onnx.metrics.statistics.intervals import LEVEL, paired_difference, proportion_interval
+from compress_onnx.metrics.statistics.means import UNBOUNDED, mean_interval
 from compress_onnx.records import Better, Measure, undefined
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.paired import PairedCounts
+    from compress_onnx.metrics.statistics.paired import PairedCounts
 
 FRACTION = "fraction"
 NATS = "nats"
@@ -33,7 +33,7 @@ def proportion(successes: int, n: int, *, better: Better, nothing: str = "there 
 def paired_change(counts: PairedCounts, *, nothing: str = "there are no samples", level: float = LEVEL) -> Measure:
     """Return the change of a proportion, candidate minus baseline, with its paired interval.
 
-    >>> from compress_onnx.metrics.paired import PairedCounts
+    >>> from compress_onnx.metrics.statistics.paired import PairedCounts
     >>> paired_change(PairedCounts(both=6, only_baseline=1, only_candidate=3, neither=0)).value
     0.2
     """

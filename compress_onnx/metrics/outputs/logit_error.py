@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.measures import mean
-from compress_onnx.metrics.probabilities import OutputKind, row_blocks
+from compress_onnx.metrics.statistics import mean
+from compress_onnx.metrics.outputs.probabilities import OutputKind, row_blocks
 from compress_onnx.records import Better, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 LOGITS = "logits"
 DECIBEL = "dB"
@@ -42,7 +42,7 @@ def logit_error(pair: LogitPair) -> LogitError:
     root-mean-square is the root of the mean square's. Undefined where a model returns
     probabilities; the ratio also where there is no difference, or no signal.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.array([[3.0, 0.0], [0.0, 3.0]], dtype=np.float32)
     >>> error = logit_error(LogitPair(labels=None, baseline=logits, candidate=1.1 * logits, class_names=("a", "b")))
     >>> round(error.mean_absolute.value, 3), round(error.signal_to_noise.value, 3)

@@ -6,7 +6,7 @@ proportion, Wilson's score (falls to 91 % where half a flip is expected, to 84 %
 points), Jeffreys' and the mid-p bounds (92.8 %); for paired differences, Newcombe's method 10
 (90.8 %, and it depends on samples that both models got right), Agresti and Min's (86 %), and Tango's
 score (93 %, all of it on the side of a loss, where a gate looks). Means have theirs in
-:mod:`compress_onnx.metrics.means`.
+:mod:`compress_onnx.metrics.statistics.means`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from compress_onnx.records import Interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.paired import PairedCounts
+    from compress_onnx.metrics.statistics.paired import PairedCounts
 
 # The level of every interval in a record unless a caller asks otherwise.
 LEVEL = 0.95
@@ -66,7 +66,7 @@ def paired_difference(counts: PairedCounts, level: float = LEVEL) -> Interval:
 
     See :func:`difference_bounds`; ``counts.n`` must be at least 1.
 
-    >>> from compress_onnx.metrics.paired import PairedCounts
+    >>> from compress_onnx.metrics.statistics.paired import PairedCounts
     >>> interval = paired_difference(PairedCounts(both=0, only_baseline=0, only_candidate=0, neither=100))
     >>> round(interval.low, 4), round(interval.high, 4)
     (-0.037, 0.037)

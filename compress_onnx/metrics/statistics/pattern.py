@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.config import SEED
-from compress_onnx.metrics.flips import P_VALUE
-from compress_onnx.metrics.measures import FRACTION, NO_LABELS
+from compress_onnx.metrics.outputs import P_VALUE
+from compress_onnx.metrics.statistics.measures import FRACTION, NO_LABELS
 from compress_onnx.records import Better, ClassPattern, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs import LogitPair
 
 # A p-value of 0.05 is then known to within 0.007 (one standard error), the smallest possible is 0.001.
 PERMUTATIONS = 999
@@ -40,7 +40,7 @@ def class_pattern(
     directions (Chung & Romano 2013, Annals of Statistics 41, 484-507). ``rng`` draws the
     reassignments, by default one of the default seed.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.eye(2, dtype=np.float32)[[0, 0, 1, 1]]
     >>> pair = LogitPair(labels=np.array([0, 0, 1, 1]), baseline=logits, candidate=logits, class_names=("a", "b"))
     >>> pattern = class_pattern(pair)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress_onnx.metrics.significance import benjamini_hochberg
+from compress_onnx.metrics.statistics.significance import benjamini_hochberg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.config import SEED
-from compress_onnx.metrics.conformal import conformal_sets, no_sets
-from compress_onnx.metrics.measures import NO_LABELS
-from compress_onnx.metrics.temperature import no_repair, temperature_repair
+from compress_onnx.metrics.outputs.conformal import conformal_sets, no_sets
+from compress_onnx.metrics.statistics import NO_LABELS
+from compress_onnx.metrics.outputs.temperature import no_repair, temperature_repair
 from compress_onnx.records import UncertaintyShift
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 ONE_SAMPLE = "one sample cannot both calibrate and judge"
 
@@ -26,7 +26,7 @@ def uncertainty_shift(pair: LogitPair, seed: int = SEED.default) -> UncertaintyS
     The calibration half are ``N // 2`` samples drawn by ``seed``, the run's, so that its candidates share them.
     Undefined without labels and for a single sample.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.eye(2, dtype=np.float32)
     >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits, class_names=("a", "b"))
     >>> uncertainty_shift(pair).sets.coverage_candidate.undefined_reason

@@ -11,7 +11,7 @@ from compress_onnx.records import ChangedConfusion, ConfusionChange
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 
 # As many as a page of a report lists.
@@ -33,7 +33,7 @@ def confusion_counts(labels: NDArray[np.int64], predicted: NDArray[np.int64], n_
 def confusion_change(pair: LogitPair) -> ConfusionChange | None:
     """Return the confusion counts of both models, or ``None`` without labels.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.eye(2, dtype=np.float32)
     >>> pair = LogitPair(labels=np.array([0, 1]), baseline=logits, candidate=logits[[0, 0]], class_names=("a", "b"))
     >>> change = confusion_change(pair)

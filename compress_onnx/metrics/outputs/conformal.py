@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.measures import FRACTION, mean, paired_change, proportion
-from compress_onnx.metrics.paired import paired_counts
-from compress_onnx.metrics.probabilities import OutputKind, Outputs, log_probabilities, row_blocks
+from compress_onnx.metrics.statistics import FRACTION, mean, paired_change, proportion
+from compress_onnx.metrics.statistics import paired_counts
+from compress_onnx.metrics.outputs.probabilities import OutputKind, Outputs, log_probabilities, row_blocks
 from compress_onnx.records import Better, ConformalSets, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 COVERAGE = 0.9
 CLASSES = "classes"

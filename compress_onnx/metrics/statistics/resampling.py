@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from compress_onnx.metrics.intervals import LEVEL
-from compress_onnx.metrics.means import RESAMPLES
+from compress_onnx.metrics.statistics.intervals import LEVEL
+from compress_onnx.metrics.statistics.means import RESAMPLES
 from compress_onnx.records import Interval
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def bootstrap_means(
 ) -> list[Interval | None]:
     """Return the interval of each column's mean of (N, M) values, within the column's range.
 
-    The same as M times :func:`compress_onnx.metrics.means.bootstrap_mean`, at the price of one
+    The same as M times :func:`compress_onnx.metrics.statistics.means.bootstrap_mean`, at the price of one
     drawing. ``None`` for fewer than two rows.
 
     >>> bootstrap_means(np.ones((1, 2)), np.random.default_rng(0))

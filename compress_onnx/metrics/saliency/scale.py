@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.resampling import bca_interval, resampled_means, without_each
-from compress_onnx.metrics.saliency_group import MEASURES
+from compress_onnx.metrics.statistics import bca_interval, resampled_means, without_each
+from compress_onnx.metrics.saliency.group import MEASURES
 from compress_onnx.records import Better, Measure, SaliencyScale, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.saliency_group import MapSimilarities
+    from compress_onnx.metrics.saliency.group import MapSimilarities
     from compress_onnx.records import Interval
 
 SCALE = "fraction"

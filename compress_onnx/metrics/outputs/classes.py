@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress_onnx.metrics.measures import FRACTION, NO_LABELS, paired_change, proportion
-from compress_onnx.metrics.paired import PairedCounts
-from compress_onnx.metrics.power import ALPHA, detectable_loss
-from compress_onnx.metrics.significance import benjamini_hochberg, holm, mid_p_mcnemar
+from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, paired_change, proportion
+from compress_onnx.metrics.statistics import PairedCounts
+from compress_onnx.metrics.statistics import ALPHA, detectable_loss
+from compress_onnx.metrics.statistics import benjamini_hochberg, holm, mid_p_mcnemar
 from compress_onnx.records import Better, ClassResult, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 NO_SAMPLES = "the data has no samples of this class"
 TOO_FEW = "too few samples of this class: not even the loss of all of them would be found"
@@ -29,7 +29,7 @@ def class_results(pair: LogitPair) -> tuple[ClassResult, ...]:
     the one that Holm's first step would find with 80 % power. A class without samples, and every class of data
     without labels, is undefined with its reason; ``support`` is then 0.
 
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.eye(2, dtype=np.float32)
     >>> pair = LogitPair(labels=np.array([0, 0]), baseline=logits, candidate=logits, class_names=("a", "b"))
     >>> [(result.support, result.recall_baseline.value) for result in class_results(pair)]

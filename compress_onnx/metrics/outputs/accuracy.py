@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compress_onnx.metrics.measures import FRACTION, NO_LABELS, paired_change, proportion
-from compress_onnx.metrics.paired import PairedCounts, paired_counts
+from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, paired_change, proportion
+from compress_onnx.metrics.statistics import PairedCounts, paired_counts
 from compress_onnx.records import AccuracyChange, Better, Measure, undefined
 
 if TYPE_CHECKING:
-    from compress_onnx.metrics.pair import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 TOP = 5
 # With five classes or fewer the true one is always among five: that is no measurement.
@@ -25,7 +25,7 @@ def accuracy_change(pair: LogitPair) -> AccuracyChange:
     undefined without labels.
 
     >>> import numpy as np
-    >>> from compress_onnx.metrics.pair import LogitPair
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> right = np.eye(2, dtype=np.float32)
     >>> pair = LogitPair(labels=np.array([0, 1]), baseline=right, candidate=right[::-1], class_names=("a", "b"))
     >>> change = accuracy_change(pair)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.means import bootstrap_mean
-from compress_onnx.metrics.measures import FRACTION
-from compress_onnx.metrics.saliency_mean_shift import block_means, effects
-from compress_onnx.metrics.sign_flips import SignFlips
-from compress_onnx.metrics.significance import benjamini_hochberg
+from compress_onnx.metrics.statistics import bootstrap_mean
+from compress_onnx.metrics.statistics import FRACTION
+from compress_onnx.metrics.saliency.mean_shift import block_means, effects
+from compress_onnx.metrics.statistics import SignFlips
+from compress_onnx.metrics.statistics import benjamini_hochberg
 from compress_onnx.records import Better, ClassAttention, Measure
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def class_attention(
 ) -> tuple[ClassAttention, ...]:
     """Return each class that has samples, in the order of the names.
 
-    The sign-flip test of :mod:`compress_onnx.metrics.sign_flips` runs on each class of ten samples
+    The sign-flip test of :mod:`compress_onnx.metrics.statistics.sign_flips` runs on each class of ten samples
     or more, and its p-values are adjusted over those classes (Benjamini & Hochberg 1995).
 
     >>> some = ClassSamples(classes=np.zeros(1, int), deviation=np.ones(1), differences=np.ones((1, 4), np.float32))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from compress_onnx.metrics.intervals import LEVEL
+from compress_onnx.metrics.statistics.intervals import LEVEL
 from compress_onnx.records import Interval
 
 if TYPE_CHECKING:
