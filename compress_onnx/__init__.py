@@ -23,8 +23,8 @@ _HOME = {
     "load_model": "compress_onnx.model.files",
     "load_policy": "compress_onnx.gate.policy",
     "load_run": "compress_onnx.store",
-    "prune_model": "compress_onnx.compress.prune",
-    "quantize_model": "compress_onnx.compress.quantize",
+    "prune_model": "compress_onnx.compress.pruning.prune",
+    "quantize_model": "compress_onnx.compress.quantization.quantize",
     "render_report": "compress_onnx.report.html:render",
 }
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from compress_onnx import extension_points
-from compress_onnx.compress import prune, quantize
+from compress_onnx.compress.pruning import prune
+from compress_onnx.compress.quantization import quantize
 from compress_onnx.data import digits
 from compress_onnx.errors import PluginError, UnknownNameError
 from compress_onnx.metrics.outputs.divergence import jensen_shannon

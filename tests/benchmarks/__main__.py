@@ -28,7 +28,7 @@ from bench_table import Row, table
 from bench_targets import target_rows
 from bench_twin import twin_rows
 
-from compress_onnx.compress.prune import PruneOptions, prune_model
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.runtime.cpu import cpu_label
 from compress_onnx.runtime.disturbance import machine_warnings
 

@@ -15,12 +15,12 @@ from bench_table import Row
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-from compress_onnx.compress.fold import folded
-from compress_onnx.compress.int4_repair import repaired_int4
-from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantize import QuantizeOptions
-from compress_onnx.compress.reference import referenced
-from compress_onnx.compress.repair import repaired_towards
+from compress_onnx.compress.float_form.fold import folded
+from compress_onnx.compress.quantization.int4_repair import repaired_int4
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.quantization.quantize import QuantizeOptions
+from compress_onnx.compress.repair.reference import referenced
+from compress_onnx.compress.repair.statistics import repaired_towards
 from compress_onnx.config import data_root
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data

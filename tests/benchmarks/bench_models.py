@@ -12,8 +12,8 @@ from bench_feed import Reader, quiet, random_images
 from onnxruntime.quantization import QuantType, quantize_static
 
 from compress_onnx import config
-from compress_onnx.compress.fold import folded
-from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.float_form.fold import folded
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.export.exporter import export_module
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.model.files import save_model

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from onnx import helper
 from onnxruntime.quantization.calibrate import CalibrationDataReader, create_calibrator
 
-from compress_onnx.compress import calibrate
-from compress_onnx.compress.calibrate import METHODS, fitting, ranges
+from compress_onnx.compress.calibration import calibrate
+from compress_onnx.compress.calibration.calibrate import METHODS, fitting, ranges
 from compress_onnx.config import METHOD
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.signature import Signature, signature_of

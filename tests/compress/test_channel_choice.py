@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.compress.channel_choice import Filters, Quota, chosen, filter_norms, grouped, step_of
+from compress_onnx.compress.pruning.channel_choice import Filters, Quota, chosen, filter_norms, grouped, step_of
 
 
 @st.composite

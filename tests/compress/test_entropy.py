@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.model.artifact import entropy_bits, entropy_bytes, initializer_bytes
 from compress_onnx.model.artifact import describe, footprint, zstd_bytes
-from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.model.files import save_model
 from compress_onnx.model.census.census import weights
 

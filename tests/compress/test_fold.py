@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from compress_onnx.compress.fold import folded
+from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.errors import ModelError
 from compress_onnx.model.files import model_bytes
 from compress_onnx.model.census.census import weights

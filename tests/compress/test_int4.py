@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from compress_onnx.compress.fold import folded
-from compress_onnx.compress.input_moments import InputMoments, _inputs
-from compress_onnx.compress.int4 import fake_quantized
-from compress_onnx.compress.layout import layouts, weight_values
-from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantize import QuantizeOptions, approximated, compress, prepare, quantize_model, store
+from compress_onnx.compress.float_form.fold import folded
+from compress_onnx.compress.calibration.input_moments import InputMoments, _inputs
+from compress_onnx.compress.quantization.int4 import fake_quantized
+from compress_onnx.compress.layers.layout import layouts, weight_values
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, approximated, compress, prepare, quantize_model, store
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
 from compress_onnx.model.files import model_bytes, save_model
 from compress_onnx.model.census.precision import precision_of
@@ -192,7 +192,7 @@ def _conv(make_model: MakeModel, shape: tuple[int, ...], attributes: dict[str, A
 def test_moments_predict_the_layers_mean_squared_output(
     make_model: MakeModel, images: Images, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("compress_onnx.compress.input_moments._POSITIONS", 10**6)
+    monkeypatch.setattr("compress_onnx.compress.calibration.input_moments._POSITIONS", 10**6)
     shape, attributes = CONVS[name]
     model = _conv(make_model, shape, attributes)
     probe = InputMoments(model)
@@ -212,7 +212,7 @@ def test_moments_predict_the_layers_mean_squared_output(
 def test_some_positions_are_nearly_all(make_model: MakeModel, images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     model, found = _conv(make_model, *CONVS["plain"]), []
     for positions in (16, 10**6):
-        monkeypatch.setattr("compress_onnx.compress.input_moments._POSITIONS", positions)
+        monkeypatch.setattr("compress_onnx.compress.calibration.input_moments._POSITIONS", positions)
         probe = InputMoments(model)
         list(probe.watching([images]))
         found.append(np.diagonal(probe.found()["w"][0]))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from compress_onnx.compress.magnitude import pruned_globally, pruned_layerwise, zero_count
+from compress_onnx.compress.pruning.magnitude import pruned_globally, pruned_layerwise, zero_count
 
 Tensors = list[NDArray[np.floating]]
 # Few distinct values, so that ties are the rule.

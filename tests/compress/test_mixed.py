@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from scipy.stats import entropy
 
-from compress_onnx.compress.layout import plain_name, with_weights
-from compress_onnx.compress.mixed import divergence, mixed_model, outputs, sensitivities
-from compress_onnx.compress.quantize import QuantizeOptions, compress
+from compress_onnx.compress.layers.layout import plain_name, with_weights
+from compress_onnx.compress.quantization.mixed import divergence, mixed_model, outputs, sensitivities
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, compress
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.model.files import model_bytes, model_sha256
 from compress_onnx.model.metadata import read_embedded
@@ -62,7 +62,7 @@ def test_an_impossible_bound_ends_at_eight_bits_and_says_so(
     delicate: onnx.ModelProto, many: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = outputs(delicate, [many]).argmax(axis=1)
-    monkeypatch.setattr("compress_onnx.compress.mixed._Loss.of", lambda self, candidate: 0.25)
+    monkeypatch.setattr("compress_onnx.compress.quantization.mixed._Loss.of", lambda self, candidate: 0.25)
     result = mixed_model(delicate, lambda: [many], OPTIONS, labels=labels, max_drop=0.2)
     assert set(bits(result).values()) == {8}
     found = facts(result)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.compress.prune import PruneOptions, compress, prune_model
+from compress_onnx.compress.pruning.prune import PruneOptions, compress, prune_model
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
 from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.model.files import model_bytes, model_sha256

@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from compress_onnx.compress.fold import folded
-from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantize import QuantizeOptions, compress, quantize_model
+from compress_onnx.compress.float_form.fold import folded
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, compress, quantize_model
 from compress_onnx.config import METHOD
 from compress_onnx.errors import DataError, ModelError, OptionError, UnknownNameError
 from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.cli.border import BUG, DONE, USER_CAN_FIX, run
-from compress_onnx.compress.int4_repair import repaired_int4
-from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.int4_repair import repaired_int4
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 
 Images = NDArray[np.float32]
 CLASSES, SIDE, WIDTH = 6, 16, 16
@@ -557,5 +557,5 @@ def test_a_bug_of_ours_is_still_a_bug(data: Data, shell: Shell, monkeypatch: pyt
     def broken(*given: object) -> None:
         raise IndexError
 
-    monkeypatch.setattr("compress_onnx.compress.integer_form.fitting_scales", broken)
+    monkeypatch.setattr("compress_onnx.compress.quantization.integer_form.fitting_scales", broken)
     assert shell.command(plain(data), *COMMANDS["int8"]) == BUG

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 import compress_onnx.compress.repair as repair_module
-from compress_onnx.compress.image_pool import ImagePool
-from compress_onnx.compress.layout import weight_values, with_weights
-from compress_onnx.compress.least_squares import _DAMPING, reconstructed_rows
-from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.reconstruct import reconstructed
-from compress_onnx.compress.reference import Reference
-from compress_onnx.compress.repair import repaired_towards
+from compress_onnx.compress.calibration.image_pool import ImagePool
+from compress_onnx.compress.layers.layout import weight_values, with_weights
+from compress_onnx.compress.repair.reconstruction import _DAMPING, reconstructed_rows
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.repair.reconstruction import reconstructed
+from compress_onnx.compress.repair.reference import Reference
+from compress_onnx.compress.repair.statistics import repaired_towards
 from compress_onnx.ort.tensors import runner
 from compress_onnx.model.files import model_bytes
 
@@ -146,7 +146,7 @@ def test_only_thinned_weights_of_the_baseline_are_moved(network: onnx.ModelProto
 def test_layers_too_wide_for_their_moments_are_left_out(
     network: onnx.ModelProto, pool: ImagePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compress_onnx.compress.reference.WIDEST", 23)
+    monkeypatch.setattr("compress_onnx.compress.repair.reference.WIDEST", 23)
     assert set(Reference(network, pool).inputs) == {"wc", "wg"}
 
 
@@ -178,5 +178,5 @@ def test_a_second_repair_measures_the_baseline_no_more(
     candidate = prune_model(network, PruneOptions(sparsity=0.6))
     first = repaired_towards(reference, candidate)
     for name in ("InputMoments", "baseline_moments"):
-        monkeypatch.setattr(f"compress_onnx.compress.reference.{name}", None)
+        monkeypatch.setattr(f"compress_onnx.compress.repair.reference.{name}", None)
     assert model_bytes(repaired_towards(reference, candidate).model) == model_bytes(first.model)

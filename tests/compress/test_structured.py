@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from compress_onnx.compress.structured import StructuredOptions, channel_plan, compress, structured_pruned
+from compress_onnx.compress.pruning.structured import StructuredOptions, channel_plan, compress, structured_pruned
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
 from compress_onnx.model.files import model_bytes, model_sha256
 from compress_onnx.model.metadata import read_embedded

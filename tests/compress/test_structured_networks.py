@@ -10,7 +10,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.compress.structured import StructuredOptions, channel_plan, structured_pruned
+from compress_onnx.compress.pruning.structured import StructuredOptions, channel_plan, structured_pruned
 from compress_onnx.records.artifacts import Preprocessing
 
 torch = pytest.importorskip("torch")

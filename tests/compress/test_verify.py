@@ -11,14 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from compress_onnx.compress import integer_form, quantize
-from compress_onnx.compress.int4_repair import repaired_int4
-from compress_onnx.compress.layer_error import layer_errors, taps
-from compress_onnx.compress.mixed import mixed_model
-from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
-from compress_onnx.compress.sound_pruning import expect_only_zeros, expect_sound_pruning, made_images
-from compress_onnx.compress.structured import StructuredOptions, structured_pruned
+from compress_onnx.compress.quantization import integer_form, quantize
+from compress_onnx.compress.quantization.int4_repair import repaired_int4
+from compress_onnx.compress.checks.layer_error import layer_errors, taps
+from compress_onnx.compress.quantization.mixed import mixed_model
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.checks.sound_pruning import expect_only_zeros, expect_sound_pruning, made_images
+from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
 from compress_onnx.errors import ModelError, SelfCheckError, naming
 from compress_onnx.model.metadata import Embedded, write_embedded
 from compress_onnx.records.artifacts import Preprocessing
@@ -202,7 +202,7 @@ def test_pruning_that_moves_a_weight_is_caught(convnet: onnx.ModelProto, monkeyp
     def moved(values: list[NDArray[Any]], sparsity: float) -> list[NDArray[Any]]:
         return [value * np.float32(1 - sparsity / 1e4) for value in values]
 
-    monkeypatch.setattr("compress_onnx.compress.prune.pruned_globally", moved)
+    monkeypatch.setattr("compress_onnx.compress.pruning.prune.pruned_globally", moved)
     with pytest.raises(SelfCheckError, match="lost weights and nothing else, got another tensor 'w1'"):
         pruned(convnet)
 
@@ -242,7 +242,7 @@ def test_channels_cut_from_the_wrong_place_are_caught(make_model: MakeModel, mon
         changed(given[0], "wf", lambda values: np.roll(values, 1, axis=1))
 
     real = structured_pruned.__globals__["cut"]
-    monkeypatch.setattr("compress_onnx.compress.structured.cut", shifted)
+    monkeypatch.setattr("compress_onnx.compress.pruning.structured.cut", shifted)
     with pytest.raises(SelfCheckError, match="structured pruning"):
         structured_pruned(model, options)
 

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from compress_onnx.compress.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.errors import ModelError
 from compress_onnx.model.census.census import is_quantized, out_of_reach, weights
 from compress_onnx.model.files import load_model

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from compress_onnx.compress.fold import folded
-from compress_onnx.compress.widen import widened
+from compress_onnx.compress.float_form.fold import folded
+from compress_onnx.compress.quantization.widen import widened
 from compress_onnx.errors import ModelError
 from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.model.census.census import weights

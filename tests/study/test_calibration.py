@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.compress.quantize import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.content import content_hashes
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, ModelError

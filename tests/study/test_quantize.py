@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compress_onnx import config
-from compress_onnx.compress import quantize
-from compress_onnx.compress.quantize import QuantizeOptions
+from compress_onnx.compress.quantization import quantize
+from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.model.files import load_model
 from compress_onnx.model.metadata import read_embedded

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from compress_onnx.compress.reference import referenced
+from compress_onnx.compress.repair.reference import referenced
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, model_bytes, model_sha256

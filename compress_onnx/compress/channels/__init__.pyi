@@ -1,0 +1,4 @@
+from .flow import Flow as Flow
+from .graph_edits import cut as cut, prepared as prepared
+from .groups import Labels as Labels
+from .rules import followed as followed, names_used as names_used

@@ -1,0 +1,157 @@
+"""The QDQ form of a folded float model: the one place where ONNX Runtime's quantizer is called."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import QDQQuantizer, QuantType
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
+from onnxruntime.quantization.registry import QDQRegistry
+
+from compress_onnx.compress.quantization.bias_range import fitting_scales
+from compress_onnx.compress.float_form import captures_apart
+from compress_onnx.ort import quantizer_failures
+from compress_onnx.compress.quantization.int4 import overrides
+from compress_onnx.compress.layers import attribute, layouts, weight_values
+from compress_onnx.compress.layers import dead_rows
+from compress_onnx.model import save_model
+
+Scales = Mapping[str, NDArray[np.floating]]
+_BIAS = 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerTypes:
+    """Integers of a target: the activations' type, whether their zero point is 0, whether 8-bit weights use 7."""
+
+    activation: QuantType
+    symmetric: bool
+    reduce_range: bool
+
+    @property
+    def largest_weight(self) -> int:
+        """Integer that ONNX Runtime gives a channel's largest magnitude at 8 bits."""
+        return 64 if self.reduce_range else 127
+
+
+def integer_form(
+    model: onnx.ModelProto, found: TensorsData, types: IntegerTypes, *, scales: Scales, bits: Mapping[str, int]
+) -> onnx.ModelProto:
+    """Return the QDQ form of a folded float model with the given scales (R,) and widths of its weights.
+
+    A weight without gets 8 bits and ONNX Runtime's scales, by its channels' maximum; channels of
+    zeros the mean scale of the others. Where a bias is no int32 at its channel's scale, the scale is
+    raised until it is (see :mod:`compress_onnx.compress.quantization.bias_range`).
+
+    Errors
+    ------
+    ModelError
+        if ONNX Runtime's quantizer does not understand the graph: the node is named.
+    """
+    bare, held = _without_group_biases(captures_apart(model))
+    given = {**_scales_beside_dead(bare, types, scales), **scales}
+    quantized = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
+    raised = fitting_scales(bare, quantized)
+    if raised:
+        given |= raised
+        quantized = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
+    return _with_biases(quantized, held)
+
+
+def _widths(names: Scales, bits: Mapping[str, int]) -> dict[str, int]:
+    return {name: bits.get(name, 8) for name in names}
+
+
+def _scales_beside_dead(model: onnx.ModelProto, types: IntegerTypes, scales: Scales) -> dict[str, NDArray[np.float32]]:
+    """Return scales of weights with channels of zeros, to which ONNX Runtime would give 1, and so to their bias."""
+    values = weight_values(model)
+    rows = {name: layout.rows(values[name]) for name, layout in layouts(model).items() if name not in scales}
+    return {
+        name: filled for name, found in rows.items() if (filled := dead_rows(found, types.largest_weight)) is not None
+    }
+
+
+def _called(
+    model: onnx.ModelProto, found: TensorsData, types: IntegerTypes, chosen: dict[str, list[dict[str, object]]]
+) -> onnx.ModelProto:
+    with _quiet(), tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
+        source = Path(name) / "folded.onnx"
+        save_model(model, source)
+        with quantizer_failures():
+            quantizer = QDQQuantizer(
+                load_model_with_shape_infer(source),
+                per_channel=True,
+                reduce_range=types.reduce_range,
+                weight_qType=QuantType.QInt8,
+                activation_qType=types.activation,
+                tensors_range=found,
+                nodes_to_quantize=[],
+                nodes_to_exclude=[],
+                op_types_to_quantize=sorted(QDQRegistry),
+                extra_options={
+                    "WeightSymmetric": True,
+                    "ActivationSymmetric": types.symmetric,
+                    "TensorQuantOverrides": chosen,
+                },
+            )
+            quantizer.quantize_model()
+            quantizer.model.topological_sort()
+    made: onnx.ModelProto = quantizer.model.model
+    return made
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the quantizer's advice on the root logger; what matters is in the fusion receipt."""
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _without_group_biases(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
+    """Return the model without the biases of grouped ConvTransposes, and those by node.
+
+    Such a weight has a scale for each output channel of a group, and the quantizer would give the
+    bias, which has one number for each output channel of all, as many scales. No integer kernel waits for it.
+    """
+    grouped = [node for node in model.graph.node if _is_grouped(node)]
+    if not grouped:
+        return model, {}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    stored = {tensor.name: tensor for tensor in copy.graph.initializer}
+    held = {node.name: stored[node.input[_BIAS]] for node in grouped if node.input[_BIAS] in stored}
+    for node in copy.graph.node:
+        if node.name in held:
+            del node.input[_BIAS:]
+    return copy, held
+
+
+def _is_grouped(node: onnx.NodeProto) -> bool:
+    return node.op_type == "ConvTranspose" and attribute(node, "group", 1) > 1 and len(node.input) > _BIAS
+
+
+def _with_biases(model: onnx.ModelProto, held: Mapping[str, onnx.TensorProto]) -> onnx.ModelProto:
+    if not held:
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    kept = {tensor.name for tensor in copy.graph.initializer}
+    for node in copy.graph.node:
+        if node.name in held:
+            node.input.append(held[node.name].name)
+    copy.graph.initializer.extend(tensor for tensor in held.values() if tensor.name not in kept)
+    return copy
