@@ -19,7 +19,7 @@ from compress_onnx.ort import fixed_batch, image_input, open_session, runtime_fa
 from compress_onnx.records import Predictions
 from compress_onnx.ort import batch_for, exact_spans, spans
 from compress_onnx.runtime.cpu import cpu_label
-from compress_onnx.runtime.passport import usable_cores
+from compress_onnx.runtime.cpu import usable_cores
 
 # From so many images on, a probe of 32 is worth its time.
 _PROBED_FROM = 2_048

@@ -28,8 +28,8 @@ from compress_onnx.export.exporter import export_module
 from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.ort.session import open_session
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.runtime.cpu import cpu_target
-from compress_onnx.runtime.passport import usable_cores
+from compress_onnx.runtime.cpu.environment import cpu_target
+from compress_onnx.runtime.cpu.passport import usable_cores
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.study.calibration import calibration_for
 from compress_onnx.study.export import exported

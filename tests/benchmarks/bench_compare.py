@@ -36,7 +36,7 @@ from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.runtime.passport import usable_cores
+from compress_onnx.runtime.cpu.passport import usable_cores
 from compress_onnx.study.compare import Job, compare_models
 from compress_onnx.study.contestants import named_entries
 from compress_onnx.study.options import CompareOptions

@@ -22,7 +22,7 @@ from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.ort.integer.emulation import EmulatedModel, fused
-from compress_onnx.runtime.cpu import cpu_label
+from compress_onnx.runtime.cpu.environment import cpu_label
 from compress_onnx.runtime.targets.session import Elsewhere
 from compress_onnx.runtime.targets.reach import reached
 from compress_onnx.runtime.targets.naming import target_named

@@ -25,8 +25,8 @@ from onnx import helper, numpy_helper
 from compress_onnx.config import DURATION, ROUNDS
 from compress_onnx.model.files import save_model
 from compress_onnx.records.latency import LatencyComparison
-from compress_onnx.runtime.disturbance import machine_warnings
-from compress_onnx.runtime.latency import LatencyPlan, start_here
+from compress_onnx.runtime.bench.noise_warnings import machine_warnings
+from compress_onnx.runtime.bench.latency import LatencyPlan, start_here
 from compress_onnx.study.timing import Sweep, bench_files, time_files
 
 PLAN = LatencyPlan(rounds=ROUNDS.default, duration_s=DURATION.default)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.runtime.affinity import core_numbers
+from compress_onnx.runtime.cpu.affinity import core_numbers
 
 FEW = ("--rounds", "1", "--calls", "3")
 

@@ -26,7 +26,7 @@ from compress_onnx.model.census.precision import precision_of
 from compress_onnx.model.census.census import prunable_initializers, weights
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.records.artifacts import Precision
-from compress_onnx.runtime.fusion import fusion_receipt
+from compress_onnx.runtime.cpu.fusion import fusion_receipt
 
 Images = NDArray[np.float32]
 Runner = Callable[[onnx.ModelProto, Images], Images]

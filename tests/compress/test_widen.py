@@ -19,7 +19,7 @@ from compress_onnx.compress.quantization.widen import widened
 from compress_onnx.errors import ModelError
 from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.model.census.census import weights
-from compress_onnx.runtime.fusion import fusion_receipt
+from compress_onnx.runtime.cpu.fusion import fusion_receipt
 
 Images = NDArray[np.float32]
 Runner = Callable[[onnx.ModelProto, Images], Images]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.runtime.affinity import core_numbers, kept_off, worker_cores
+from compress_onnx.runtime.cpu.affinity import core_numbers, kept_off, worker_cores
 
 cores = st.sets(st.integers(0, 200), min_size=1, max_size=12).map(sorted)
 

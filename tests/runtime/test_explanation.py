@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.records.artifacts import FloatNode, FusionReceipt
-from compress_onnx.runtime.explanation import batch_norms, explanation
+from compress_onnx.runtime.bench.slowdown import batch_norms, explanation
 
 FUSED = FusionReceipt(quantized_nodes=1, float_nodes=(), stray_qdq=0, int8_fraction=1.0)
 FLOAT = FusionReceipt(quantized_nodes=0, float_nodes=(), stray_qdq=0, int8_fraction=0.0)

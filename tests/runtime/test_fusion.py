@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
 from compress_onnx.records.artifacts import FusionReceipt
-from compress_onnx.runtime import fusion
-from compress_onnx.runtime.fusion import fusion_receipt, receipt_of
+from compress_onnx.runtime.cpu import fusion
+from compress_onnx.runtime.cpu.fusion import fusion_receipt, receipt_of
 
 on_x86 = pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="tells what x86-64 kernels do")
 

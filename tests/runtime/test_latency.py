@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError, ModelError, OptionError, WorkerError
-from compress_onnx.runtime.latency import LatencyPlan, latency_run, measure_latency, timing_batch
-from compress_onnx.runtime.rounds import Heat, turns
-from compress_onnx.runtime.worker_process import Worker
+from compress_onnx.runtime.bench.latency import LatencyPlan, latency_run, measure_latency, timing_batch
+from compress_onnx.runtime.bench.rounds import Heat, turns
+from compress_onnx.runtime.targets.worker_process import Worker
 
 MS = 1_000_000
 

@@ -9,7 +9,7 @@ import pytest
 
 from compress_onnx.errors import MachineError
 from compress_onnx.records.artifacts import Environment
-from compress_onnx.runtime.machines import expect_same_machine, machine_differences
+from compress_onnx.runtime.cpu.machines import expect_same_machine, machine_differences
 
 HERE = Environment(
     python="3.11",

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.records.latency import ExecutionProfile, OperatorTime
-from compress_onnx.runtime.latency import LatencyPlan
-from compress_onnx.runtime.profile import kernels_ms, not_faster, profile, profile_of
+from compress_onnx.runtime.bench.latency import LatencyPlan
+from compress_onnx.runtime.bench.profiling import kernels_ms, not_faster, profile, profile_of
 
 
 def kernel(op: str, name: str, dur: int) -> dict[str, Any]:

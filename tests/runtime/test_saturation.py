@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.ort.integer.emulation import fused
 from compress_onnx.records.saturation import Need
-from compress_onnx.runtime.saturation import audit, overflowing
+from compress_onnx.runtime.cpu.saturation import audit, overflowing
 from compress_onnx.runtime.targets.naming import target_named
 
 # ---------------------------------------------------------------------------------------- made-up networks

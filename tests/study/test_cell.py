@@ -13,7 +13,7 @@ from compress_onnx.cli.border import run
 from compress_onnx.errors import OptionError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.records.run import RunRecord
-from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.store import load_run, without_times
 from compress_onnx.study.cell import Cell, Site, run_cell
 from compress_onnx.study.options import CompareOptions

@@ -22,7 +22,7 @@ from compress_onnx.files import sha256_of_file
 from compress_onnx.model.metadata import Embedded
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.records.run import RunRecord
-from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.store import load_pictures, load_predictions, load_run, load_samples, without_times
 from compress_onnx.study.calibration import calibration_info
 from compress_onnx.study.compare import Job, compare_models

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
 from compress_onnx.gate.measures import measures
 from compress_onnx.records.run import RunRecord
-from compress_onnx.runtime.cpu import environment
-from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.cpu.environment import environment
+from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.targets.session import Elsewhere
 from compress_onnx.runtime.targets.target import Target
 from compress_onnx.runtime.targets.simulated import SimulatedCpu

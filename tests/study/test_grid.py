@@ -14,7 +14,7 @@ import pytest
 
 from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, OutputError, RecordError
 from compress_onnx.records.study import StudyRecord
-from compress_onnx.runtime.cpu import environment
+from compress_onnx.runtime.cpu.environment import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
 from compress_onnx.study import grid, places
 from compress_onnx.study.cell import Cell, Site

@@ -15,11 +15,11 @@ from compress_onnx.errors import DataError, WorkerError
 from compress_onnx.ort import is_saturated, probe_input, saturation_probe
 from compress_onnx.records import Environment
 from compress_onnx.runtime.cpu import environment_of
-from compress_onnx.runtime.latency import LatencyPlan, Timings, measure_latency
+from compress_onnx.runtime.bench import LatencyPlan, Timings, measure_latency
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.rounds import Setting
+from compress_onnx.runtime.bench import Setting
 from compress_onnx.runtime.targets.target import Target
-from compress_onnx.runtime.worker_process import Worker
+from compress_onnx.runtime.targets.worker_process import Worker
 
 _EMULATED = "emulated: the system shows the host's"
 
@@ -96,7 +96,7 @@ class Elsewhere:
     def latencies(
         self, paths: Sequence[Path], images: NDArray[np.float32], *, plan: LatencyPlan, rng: np.random.Generator
     ) -> Timings:
-        """Time the files there, baseline first, as :func:`~compress_onnx.runtime.latency.measure_latency` does here.
+        """Time the files there, baseline first, as :func:`~compress_onnx.runtime.bench.latency.measure_latency` does here.
 
         Workers run on any core there. What disturbs this machine is no warning of that one.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from compress_onnx.errors import DataError, TargetError, UnknownNameError
 from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.ort.session import open_session
-from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import qemu
 from compress_onnx.runtime.targets.reach import reached

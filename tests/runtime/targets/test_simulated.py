@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import DataError, ModelError, UnknownNameError
 from compress_onnx.ort.integer.probe import saturates
-from compress_onnx.runtime.latency import LatencyPlan
+from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets.reach import reached
 from compress_onnx.runtime.targets import simulated

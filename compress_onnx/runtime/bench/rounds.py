@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.runtime.affinity import kept_off
-from compress_onnx.runtime.worker_process import Worker
+from compress_onnx.runtime.cpu import kept_off
+from compress_onnx.runtime.targets import Worker
 
 Start = Callable[[], Worker]
 """Returns a worker that has not been started yet."""
