@@ -16,7 +16,7 @@ _HOME = {
     "CompressOnnxError": "compress_onnx.errors",
     "RunRecord": "compress_onnx.records",
     "build_twin": "compress_onnx.saliency.twin",
-    "compare_models": "compress_onnx.study.compare",
+    "compare_models": "compress_onnx.compare.comparison",
     "decide": "compress_onnx.gate.verdict",
     "export_module": "compress_onnx.export.exporter",
     "load_data": "compress_onnx.data.sources",

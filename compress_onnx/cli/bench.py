@@ -42,7 +42,7 @@ def bench(
     """
     from compress_onnx.cli.runs import command_words, new_run
     from compress_onnx.runtime import LatencyPlan
-    from compress_onnx.study import Sweep, bench_files, bench_json, write_bench
+    from compress_onnx.compare import Sweep, bench_files, bench_json, write_bench
 
     config.SEED.check(seed)
     plan = LatencyPlan(rounds=rounds, spinning=spinning)

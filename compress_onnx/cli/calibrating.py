@@ -9,7 +9,7 @@ from compress_onnx import config
 from compress_onnx.cli.options import preprocessing_of
 
 if TYPE_CHECKING:
-    from compress_onnx.study import CalibrationData
+    from compress_onnx.steps import CalibrationData
 
 
 def calibration_data(
@@ -22,7 +22,7 @@ def calibration_data(
     """
     from compress_onnx.data import load_data
     from compress_onnx.extension_points import datasets
-    from compress_onnx.study import CalibrationData
+    from compress_onnx.steps import CalibrationData
 
     config.CALIBRATION_SIZE.check(size)
     config.SEED.check(seed)

@@ -30,7 +30,7 @@ def check(
     Example: compress-onnx check lenet5.onnx lenet5-w8a8.onnx --data gtsrb --policy policy.toml
     """
     from compress_onnx.gate import load_policy
-    from compress_onnx.study import Terms
+    from compress_onnx.compare import Terms
 
     terms = Terms(policy=load_policy(policy), against=against, lock=lock, renamed=renamed(candidate)).readable()
     options = how.options(baseline)

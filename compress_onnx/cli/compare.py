@@ -14,7 +14,7 @@ from compress_onnx.cli.terminal import progress_bars
 
 if TYPE_CHECKING:
     from compress_onnx.records import RunRecord
-    from compress_onnx.study import CompareOptions
+    from compress_onnx.compare import CompareOptions
 
 
 @comparing()
@@ -37,9 +37,9 @@ def compare(
 def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
     """Run a comparison with progress bars and return its record."""
     from compress_onnx.data import load_data
-    from compress_onnx.study import manifests_of
-    from compress_onnx.study import Job, compare_models
-    from compress_onnx.study import named_entries
+    from compress_onnx.compare import manifests_of
+    from compress_onnx.compare import Job, compare_models
+    from compress_onnx.compare import named_entries
 
     images = load_data(data)
     job = Job(

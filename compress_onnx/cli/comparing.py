@@ -16,7 +16,7 @@ from compress_onnx.cli.options import Batch, Cache, Calls, Data, Json, Layout, M
 from compress_onnx.cli.runs import AUTO, plan_of, saliency_method
 
 if TYPE_CHECKING:
-    from compress_onnx.study import CompareOptions
+    from compress_onnx.compare import CompareOptions
 
 Latency = Annotated[bool, typer.Option(help="Time the models too.")]
 
@@ -46,7 +46,7 @@ class Comparing:
 
     def options(self, baseline: Path) -> CompareOptions:
         """Return the options as the library takes them, checked."""
-        from compress_onnx.study import CompareOptions
+        from compress_onnx.compare import CompareOptions
 
         timed = {"batch": self.batch, "rounds": self.rounds, "calls": self.calls}
         plan = plan_of(threads=self.threads or config.THREADS.default, **timed)

@@ -34,7 +34,7 @@ def demo(
 
     require_extra("torch", command="compress-onnx demo")
     from compress_onnx.study import Cell, Site, run_cell
-    from compress_onnx.study import CompareOptions
+    from compress_onnx.compare import CompareOptions
 
     options = CompareOptions(saliency="gradient", saliency_samples=saliency_samples, latency=plan_of(), seed=seed)
     cell = Cell(model=model, dataset=model.rpartition("-")[2], recipes=tuple(recipes or RECIPES), options=options)

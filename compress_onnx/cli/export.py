@@ -14,7 +14,7 @@ from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:
     from compress_onnx.data import ImageSet
-    from compress_onnx.study import Exported
+    from compress_onnx.steps import Exported
 
 
 def export(
@@ -56,13 +56,13 @@ def export(
 
 
 def _from_models(name: str, data: str, *, fold: bool) -> Exported:
-    from compress_onnx.study import exported, own_images
+    from compress_onnx.steps import exported, own_images
 
     return exported(name, images=_images(data) or own_images(name), fold=fold)
 
 
 def _from_checkpoint(path: Path, factory: str, data: str, *, fold: bool, texts: tuple[str, str, str]) -> Exported:
-    from compress_onnx.study import checkpoint_exported
+    from compress_onnx.steps import checkpoint_exported
 
     mean, std, size = texts
     preprocessing = checked_preprocessing(picture_size(size), mean=mean, std=std, layout="NCHW")

@@ -58,7 +58,7 @@ def gate(
         )
     from compress_onnx.gate import load_policy
     from compress_onnx.store import load_run
-    from compress_onnx.study import Terms
+    from compress_onnx.compare import Terms
 
     terms = Terms(
         policy=load_policy(policy) if policy is not None else None,
@@ -80,7 +80,7 @@ def gate(
 
 def _extend(lock: Path, run: tuple[Path, RunRecord], against: Path | None, samples: Sequence[str]) -> None:
     from compress_onnx.store import run_file
-    from compress_onnx.study import extend_lock
+    from compress_onnx.compare import extend_lock
 
     folder = run_file(run[0]).parent
     held, new = extend_lock(lock, (folder, run[1]), against=against, samples=samples)

@@ -42,8 +42,8 @@ def inspect(
     from compress_onnx.model import default_opset, expect_unchanged, read_model, weights
     from compress_onnx.runtime import batch_norms, explanation
     from compress_onnx.runtime import fusion_receipt
-    from compress_onnx.study import saturation_audit, weighed
-    from compress_onnx.study import profile_file
+    from compress_onnx.steps import saturation_audit, weighed
+    from compress_onnx.compare import profile_file
 
     config.AUDIT_SIZE.check(images)
     config.SEED.check(seed)

@@ -18,7 +18,7 @@ from compress_onnx.errors import OptionError
 if TYPE_CHECKING:
     from compress_onnx.compress import PruneOptions
     from compress_onnx.compress import StructuredOptions
-    from compress_onnx.study import CalibrationData
+    from compress_onnx.steps import CalibrationData
 
 
 def prune(
@@ -95,7 +95,7 @@ def _prune(
     source: Path, target: Path, options: PruneOptions | StructuredOptions, images: CalibrationData | None
 ) -> None:
     from compress_onnx.model import read_embedded
-    from compress_onnx.study import prune_file
+    from compress_onnx.steps import prune_file
 
     if images is None:
         prune_file(source, target, options, data=None)
@@ -120,7 +120,7 @@ def _search(
     repairs: bool,
 ) -> None:
     from compress_onnx.compress import PruneOptions
-    from compress_onnx.study import Search, search_file
+    from compress_onnx.steps import Search, search_file
 
     if not isinstance(options, PruneOptions) or data is None:
         raise OptionError("--data, and no --structured, with --search", "no data" if data is None else "--structured")

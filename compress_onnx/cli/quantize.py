@@ -58,7 +58,7 @@ def quantize(
     if widen:
         _widen(model, output or model.with_name(f"{model.stem}-wide.onnx"), as_json=as_json)
         return
-    from compress_onnx.study import quantize_file
+    from compress_onnx.steps import quantize_file
 
     options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
     config.MAX_DROP.check(max_drop)

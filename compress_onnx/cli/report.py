@@ -31,7 +31,7 @@ def report(
 
     Example: compress-onnx report reports/20260102-150405-demo-lenet5-digits
     """
-    from compress_onnx.study import reports
+    from compress_onnx.compare import reports
 
     if reports.is_study(run):
         if against is not None:

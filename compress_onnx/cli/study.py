@@ -76,7 +76,7 @@ def study(
 
     require_extra("torch", command="compress-onnx study")
     from compress_onnx.study import CellError, Setting, run_study
-    from compress_onnx.study import write_study_page
+    from compress_onnx.compare import write_study_page
     from compress_onnx.study import load_spec
 
     changes = {

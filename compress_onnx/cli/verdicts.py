@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compress_onnx.records import GateCheck, RunRecord, Verdict
-    from compress_onnx.study import Terms
+    from compress_onnx.compare import Terms
 
 Against = Annotated[
     Path | None, typer.Option("--against", help="An earlier run: nothing may have got worse beyond noise.")
@@ -29,7 +29,7 @@ Renamed = Annotated[
 
 def judge(run: Path, record: RunRecord, terms: Terms, *, summary: Path | None, as_json: bool) -> int:
     """Decide, write the verdict, show it, and return the verdict's exit code."""
-    from compress_onnx.study import judged_run
+    from compress_onnx.compare import judged_run
 
     verdict = judged_run(run, record, terms)
     if as_json:

@@ -19,10 +19,10 @@ from compress_onnx.store import load_run, save_run, save_study
 from compress_onnx.study.execute import Answer, Driver
 from compress_onnx.study.execute import bundle, unpacked
 from compress_onnx.study.execute import CellTask, Done, Failed, Terms, Timed, TimingTask
-from compress_onnx.study.places import Place, State, locked, manifest_files, model_files, places_of
-from compress_onnx.study.reports import write_report
-from compress_onnx.study.spec import Spec
-from compress_onnx.study.summary import summary_of
+from compress_onnx.study.cell_folders import Place, State, locked, manifest_files, model_files, places_of
+from compress_onnx.compare import write_report
+from compress_onnx.study.cells import Spec
+from compress_onnx.study.cells import summary_of
 
 Install = Callable[[Place, Done], None]
 Failures = dict[str, Failed]

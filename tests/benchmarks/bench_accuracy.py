@@ -31,9 +31,9 @@ from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.environment import cpu_target
 from compress_onnx.runtime.cpu.passport import usable_cores
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.study.calibration import calibration_for
-from compress_onnx.study.export import exported
-from compress_onnx.study.quantize import calibration_batches
+from compress_onnx.compare.calibration import calibration_for
+from compress_onnx.steps.export import exported
+from compress_onnx.steps.quantization import calibration_batches
 from compress_onnx.zoo.checkpoints import load_checkpoint
 from compress_onnx.zoo.networks import build
 from compress_onnx.zoo.recipe import recipe_for

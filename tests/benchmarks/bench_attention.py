@@ -58,10 +58,10 @@ def weigh(n: int, model: Path, candidate: Path) -> None:
     """Run the saliency stage on n images as ``compare`` does, with the candidate taking part twice."""
     from compress_onnx.config import silent_stages
     from compress_onnx.runtime.predict import Samples, predict
-    from compress_onnx.study.attention import attention_against, baseline_attention
-    from compress_onnx.study.contestants import contestants, named_entries
-    from compress_onnx.study.options import CompareOptions
-    from compress_onnx.study.pictures import shown_rows
+    from compress_onnx.compare.saliency import attention_against, baseline_attention
+    from compress_onnx.compare.models import contestants, named_entries
+    from compress_onnx.compare.options import CompareOptions
+    from compress_onnx.compare.samples import shown_rows
 
     pictures = images(n)
     options = CompareOptions(saliency="gradient", saliency_samples=n)

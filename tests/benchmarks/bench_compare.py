@@ -37,9 +37,9 @@ from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.passport import usable_cores
-from compress_onnx.study.compare import Job, compare_models
-from compress_onnx.study.contestants import named_entries
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.options import CompareOptions
 
 ROUNDS = 5
 IMAGES, SCANNED = 10_000, 512

@@ -26,8 +26,8 @@ from compress_onnx.runtime.cpu.environment import cpu_label
 from compress_onnx.runtime.targets.session import Elsewhere
 from compress_onnx.runtime.targets.reach import reached
 from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.study.export import exported
-from compress_onnx.study.quantize import CalibrationData, quantize_file
+from compress_onnx.steps.export import exported
+from compress_onnx.steps.quantization import CalibrationData, quantize_file
 
 TARGET = "qemu:haswell"
 BATCH = 64

@@ -16,7 +16,7 @@ import pytest
 from compress_onnx import __version__
 from compress_onnx.cli import border
 from compress_onnx.store import load_run
-from compress_onnx.study import pruning
+from compress_onnx.steps import pruning
 
 
 def _tool(words: Sequence[object], **environment: str) -> subprocess.CompletedProcess[str]:

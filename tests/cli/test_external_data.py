@@ -182,7 +182,7 @@ def _expect_one_sentence(answer: Any, says: str, outside: Path) -> None:
 def test_a_model_that_is_rewritten_while_it_is_timed_is_refused(
     cli: Any, shelf: Any, outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compress_onnx.study import timing
+    from compress_onnx.compare import timing
 
     timed = timing.time_files
 

@@ -11,7 +11,7 @@ import pytest
 from compress_onnx.config import CPU
 from compress_onnx.errors import OptionError
 from compress_onnx.ort.integer.probe import saturates
-from compress_onnx.runtime.cpu import environment as cpu
+from compress_onnx.runtime.cpu.environment import environment as cpu
 
 
 @pytest.mark.parametrize(

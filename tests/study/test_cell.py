@@ -15,8 +15,8 @@ from compress_onnx.files import sha256_of_file
 from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.store import load_run, without_times
-from compress_onnx.study.cell import Cell, Site, run_cell
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.study.cells.cell import Cell, Site, run_cell
+from compress_onnx.compare.options import CompareOptions
 
 QUICK = CompareOptions(saliency="gradient", saliency_samples=60, latency=LatencyPlan(rounds=2, calls=5))
 

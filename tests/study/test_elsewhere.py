@@ -21,10 +21,10 @@ from compress_onnx.runtime.targets.session import Elsewhere
 from compress_onnx.runtime.targets.target import Target
 from compress_onnx.runtime.targets.simulated import SimulatedCpu
 from compress_onnx.store import load_predictions, load_run
-from compress_onnx.study import elsewhere
-from compress_onnx.study.compare import Job, compare_models
-from compress_onnx.study.contestants import named_entries
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.compare import cross_cpu as elsewhere
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.options import CompareOptions
 
 Compare = Callable[..., RunRecord]
 

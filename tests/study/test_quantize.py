@@ -13,7 +13,7 @@ from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.model.files import load_model
 from compress_onnx.model.metadata import read_embedded
-from compress_onnx.study.quantize import CalibrationData, quantize_file
+from compress_onnx.steps.quantization import CalibrationData, quantize_file
 
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni")
 

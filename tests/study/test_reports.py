@@ -9,10 +9,10 @@ import pytest
 
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.store import PICTURES_FILE, SAMPLES_FILE, load_samples, samples_written
-from compress_onnx.study import reports
-from compress_onnx.study.compare import Job, compare_models
-from compress_onnx.study.contestants import named_entries
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.compare import reports
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.options import CompareOptions
 
 
 @pytest.fixture

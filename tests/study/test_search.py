@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
 from compress_onnx.metrics.statistics.paired import PairedCounts
-from compress_onnx.study.search import HIGHEST, RESOLUTION, confirmed_sparsity, highest_sparsity, loss_bound
+from compress_onnx.steps.search import HIGHEST, RESOLUTION, confirmed_sparsity, highest_sparsity, loss_bound
 
 Rows = NDArray[np.int64]
 

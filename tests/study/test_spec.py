@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.study import spec as spec_module
-from compress_onnx.study.places import cell_name
-from compress_onnx.study.spec import Spec, load_spec, preset_names, spec_of
+from compress_onnx.study.cells import spec as spec_module
+from compress_onnx.study.cell_folders import cell_name
+from compress_onnx.study.cells.spec import Spec, load_spec, preset_names, spec_of
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"]}
 
@@ -141,6 +141,6 @@ def test_a_record_keeps_the_whole_specification() -> None:
 
 
 def test_the_target_cpu_is_that_of_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compress_onnx.study.cell.cpu_target", lambda: "aarch64")
+    monkeypatch.setattr("compress_onnx.study.cells.cell.cpu_target", lambda: "aarch64")
     (cell,) = spec_of(SPEC).cells()
     assert cell.cpu == "aarch64"

@@ -29,10 +29,10 @@ from compress_onnx.files import sha256_of_file
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.records.run import RunRecord
 from compress_onnx.store import load_predictions
-from compress_onnx.study import answers, compare
-from compress_onnx.study.compare import Job, compare_models
-from compress_onnx.study.contestants import Entry
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.compare import predictions as answers, comparison as compare
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import Entry
+from compress_onnx.compare.options import CompareOptions
 
 FORM = Preprocessing(height=8, width=8, mean=(0.5,) * 3, std=(0.25,) * 3)
 Values = NDArray[np.float32]

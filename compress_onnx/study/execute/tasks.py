@@ -19,11 +19,11 @@ from compress_onnx.runtime import environment
 from compress_onnx.runtime import LatencyPlan
 from compress_onnx.runtime import resident_after_load
 from compress_onnx.store import save_run
-from compress_onnx.study.cell import Cell, Site, run_cell
+from compress_onnx.study.cells import Cell, Site, run_cell
 from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
 from compress_onnx.study.execute.threads import on_one_thread
-from compress_onnx.study.reports import write_report
-from compress_onnx.study.timing import Sweep, time_files
+from compress_onnx.compare import write_report
+from compress_onnx.compare import Sweep, time_files
 
 worker_name: ContextVar[str] = ContextVar("worker_name", default="")
 """The name of this worker, where the executor gives it one."""

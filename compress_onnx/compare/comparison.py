@@ -27,16 +27,16 @@ from compress_onnx.runtime import environment
 from compress_onnx.runtime import fusion_receipt
 from compress_onnx.runtime import resident_after_load
 from compress_onnx.store import load_predictions, pictures_written, samples_written, save_attention, save_predictions, save_run
-from compress_onnx.study.answers import answer_of
-from compress_onnx.study.attention import attention_against, baseline_attention
-from compress_onnx.study.calibration import calibration_info
-from compress_onnx.study.contestants import Contestant, Entry, class_names_for, contestants, expect_untouched
-from compress_onnx.study.elsewhere import crossed, other_cpu
-from compress_onnx.study.options import CompareOptions
-from compress_onnx.study.pictures import shown_pictures, shown_rows
-from compress_onnx.study.plugin_measures import plugin_measure
-from compress_onnx.study.samples import sample_columns
-from compress_onnx.study.timing import time_contestants
+from compress_onnx.compare.predictions import answer_of
+from compress_onnx.compare.saliency import attention_against, baseline_attention
+from compress_onnx.compare.calibration import calibration_info
+from compress_onnx.compare.models import Contestant, Entry, class_names_for, contestants, expect_untouched
+from compress_onnx.compare.cross_cpu import crossed, other_cpu
+from compress_onnx.compare.options import CompareOptions
+from compress_onnx.compare.samples import shown_pictures, shown_rows
+from compress_onnx.compare.plugin_measures import plugin_measure
+from compress_onnx.compare.samples import sample_columns
+from compress_onnx.compare.timing import time_contestants
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

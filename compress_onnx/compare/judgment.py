@@ -17,9 +17,9 @@ from compress_onnx.gate import Side, regression_checks
 from compress_onnx.gate import decide, overall
 from compress_onnx.records import GateCheck, RunRecord, Verdict
 from compress_onnx.store import load_run, run_file, save_run
-from compress_onnx.study.earlier import matched, paired_columns, run_warnings
-from compress_onnx.study.reports import write_report
-from compress_onnx.study.run_rows import rows_with_content
+from compress_onnx.compare.previous_run import matched, paired_columns, run_warnings
+from compress_onnx.compare.reports import write_report
+from compress_onnx.compare.previous_run import rows_with_content
 
 JUNIT_FILE = "junit.xml"
 

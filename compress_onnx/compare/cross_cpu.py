@@ -17,8 +17,8 @@ from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyCompari
 from compress_onnx.runtime import told
 from compress_onnx.runtime import compare_latency
 from compress_onnx.runtime import Elsewhere, reached, target_named
-from compress_onnx.study.contestants import Contestant
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.options import CompareOptions
 
 NOT_ASKED = "latency was not to be measured"
 SAME_MACHINE = "the target is this machine"

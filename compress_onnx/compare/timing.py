@@ -20,8 +20,8 @@ from compress_onnx.runtime import environment
 from compress_onnx.runtime import LatencyPlan, measure_latency
 from compress_onnx.runtime import not_faster, profile
 from compress_onnx.runtime import compare_latency
-from compress_onnx.study.contestants import Contestant
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.options import CompareOptions
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

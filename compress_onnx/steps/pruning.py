@@ -23,9 +23,9 @@ from compress_onnx.model import model_bytes, read_model, save_model
 from compress_onnx.metrics import PairedCounts, paired_counts
 from compress_onnx.ort import open_session
 from compress_onnx.runtime import logits_of
-from compress_onnx.study.calibration import beside, is_filed
-from compress_onnx.study.quantize import CalibrationData, PreparedData, calibration_batches, prepared_data
-from compress_onnx.study.search import Searched, confirmed_sparsity
+from compress_onnx.compare import beside, is_filed
+from compress_onnx.steps.quantization import CalibrationData, PreparedData, calibration_batches, prepared_data
+from compress_onnx.steps.search import Searched, confirmed_sparsity
 
 
 def prune_file(

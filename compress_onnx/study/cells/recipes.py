@@ -22,8 +22,8 @@ from compress_onnx.extension_points import compressors
 from compress_onnx.model import read_embedded
 from compress_onnx.records import OptionValue, RecipeStep
 from compress_onnx.registry import unknown
-from compress_onnx.study.pruning import Search, searched_model
-from compress_onnx.study.quantize import PreparedData
+from compress_onnx.steps import Search, searched_model
+from compress_onnx.steps import PreparedData
 
 REPAIR = "repair"
 SEARCH = "search"

@@ -1,17 +1,60 @@
-"""An earlier run beside this one: which candidates belong together, and whether images can be paired."""
+"""A finished run's rows of ``samples.parquet``, by candidate."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-
-from compress_onnx.errors import OptionError, RecordError
+from compress_onnx.errors import RecordError
+from compress_onnx.gate import CONTENT
 from compress_onnx.gate import Columns
+from compress_onnx.store import SAMPLES_FILE, load_samples
+from collections.abc import Mapping
+import numpy as np
+from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.records import Comparison, RunRecord
 from compress_onnx.registry import unknown
-from compress_onnx.study.run_rows import rows_of
+
+
+
+def rows_of(folder: Path, names: Sequence[str]) -> dict[str, Columns]:
+    """Return the columns of the named candidates; empty where the run has no ``samples.parquet``.
+
+    Errors
+    ------
+    RecordError
+        if a candidate has no rows there.
+    """
+    columns = load_samples(folder)
+    if columns is None:
+        return {}
+    found: dict[str, Columns] = {}
+    for name in names:
+        chosen = columns["candidate"] == name
+        if not chosen.any():
+            raise _error(f"rows of the candidate {name!r}", "none", folder)
+        found[name] = {key: column[chosen] for key, column in columns.items()}
+    return found
+
+
+def rows_with_content(folder: Path, names: Sequence[str]) -> dict[str, Columns]:
+    """Return the columns of the named candidates, content hashes among them.
+
+    Errors
+    ------
+    RecordError
+        if the run has none: it was made by an earlier version, or the file is gone.
+    """
+    found = rows_of(folder, names)
+    if not found:
+        raise _error("samples.parquet, to look images up", "no such file", folder)
+    if any(CONTENT not in columns for columns in found.values()):
+        raise _error(f"a column {CONTENT}, to look images up", "a run of an earlier version without it", folder)
+    return found
+
+
+def _error(expected: str, got: str, folder: Path) -> RecordError:
+    return RecordError(expected, got, where=folder / SAMPLES_FILE, remedy="Make the run again.")
+
+
 
 
 def matched(now: RunRecord, before: RunRecord, renamed: Mapping[str, str]) -> list[tuple[Comparison, Comparison]]:
@@ -91,3 +134,4 @@ def paired_columns(
     if new is None or old is None or not np.array_equal(new["sample_id"], old["sample_id"]):
         return None, None
     return new, old
+

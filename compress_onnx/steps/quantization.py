@@ -23,8 +23,8 @@ from compress_onnx.errors import ModelError, naming
 from compress_onnx.files import sha256_of
 from compress_onnx.model import read_embedded, read_model, save_model, signature_of
 from compress_onnx.records import Preprocessing
-from compress_onnx.study.calibration import CalibrationChoice, beside, calibration_for, is_filed
-from compress_onnx.study.contestants import check_input
+from compress_onnx.compare import CalibrationChoice, beside, calibration_for, is_filed
+from compress_onnx.compare import check_input
 
 # Pictures decoded at once; the calibrators cut their own chunks.
 BATCH = 64

@@ -17,7 +17,7 @@ from compress_onnx.model import load_model, read_embedded, signature_of
 from compress_onnx.records import Footprint, Preprocessing, SaturationAudit
 from compress_onnx.runtime import resident_after_load
 from compress_onnx.runtime import audit
-from compress_onnx.study.contestants import check_input
+from compress_onnx.compare import check_input
 
 # Activations of a batch are kept whole: 16 images of ResNet-18 take 20 MB.
 _BATCH = 16

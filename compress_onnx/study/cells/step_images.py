@@ -14,9 +14,9 @@ from compress_onnx.compress import referenced
 from compress_onnx.data import decoded_once
 from compress_onnx.data import ImageSet
 from compress_onnx.records import Preprocessing
-from compress_onnx.study.calibration import CalibrationChoice, calibration_for
-from compress_onnx.study.quantize import PreparedData, calibration_batches
-from compress_onnx.study.recipes import RepairImages, StepImages
+from compress_onnx.compare import CalibrationChoice, calibration_for
+from compress_onnx.steps import PreparedData, calibration_batches
+from compress_onnx.study.cells.recipes import RepairImages, StepImages
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

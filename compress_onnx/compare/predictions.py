@@ -17,8 +17,8 @@ from compress_onnx.records import BatchIndependence, PredictionRun, Predictions,
 from compress_onnx.runtime import batch_check, counted
 from compress_onnx.runtime import Answers, Loaded, Samples, answered, loaded, predictions_of
 from compress_onnx.runtime import kept_check, kept_logits, prediction_key
-from compress_onnx.study.contestants import Contestant
-from compress_onnx.study.options import CompareOptions
+from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.options import CompareOptions
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,14 +20,14 @@ from compress_onnx.errors import OptionError
 from compress_onnx.model import model_sha256, read_embedded, save_model
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime import cpu_target
-from compress_onnx.study.calibration import CalibrationChoice
-from compress_onnx.study.compare import Job, compare_models
-from compress_onnx.study.contestants import Entry
-from compress_onnx.study.export import exported
-from compress_onnx.study.options import CompareOptions
-from compress_onnx.study.quantize import cache_key
-from compress_onnx.study.recipes import Step, Workpiece, advanced, needs_calibration, needs_many, parse_recipe, untouched
-from compress_onnx.study.step_images import Chosen, Wish, step_images
+from compress_onnx.compare import CalibrationChoice
+from compress_onnx.compare import Job, compare_models
+from compress_onnx.compare import Entry
+from compress_onnx.steps import exported
+from compress_onnx.compare import CompareOptions
+from compress_onnx.steps import cache_key
+from compress_onnx.study.cells.recipes import Step, Workpiece, advanced, needs_calibration, needs_many, parse_recipe, untouched
+from compress_onnx.study.cells.step_images import Chosen, Wish, step_images
 
 ARTIFACTS = "artifacts"
 

@@ -12,7 +12,7 @@ from compress_onnx.gate import Columns
 from compress_onnx.records import FlipKind, RunRecord
 from compress_onnx.registry import unknown
 from compress_onnx.store import load_run, run_file
-from compress_onnx.study.run_rows import rows_of, rows_with_content
+from compress_onnx.compare.previous_run import rows_of, rows_with_content
 
 
 def extend_lock(
