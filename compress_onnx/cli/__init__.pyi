@@ -1,1 +1,1 @@
-from .border import main as main
+from .error_handling import main as main

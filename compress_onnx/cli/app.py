@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx.cli.bench import bench
-from compress_onnx.cli.check import check
-from compress_onnx.cli.compare import compare
-from compress_onnx.cli.demo import demo
-from compress_onnx.cli.export import export
-from compress_onnx.cli.gate import gate
-from compress_onnx.cli.inspect import inspect
-from compress_onnx.cli.listing import list_names
-from compress_onnx.cli.prune import prune
-from compress_onnx.cli.quantize import quantize
-from compress_onnx.cli.report import report
-from compress_onnx.cli.study import study
-from compress_onnx.cli.terminal import put
-from compress_onnx.cli.train import train
+from compress_onnx.cli.commands import bench
+from compress_onnx.cli.commands import check
+from compress_onnx.cli.commands import compare
+from compress_onnx.cli.commands import demo
+from compress_onnx.cli.commands import export
+from compress_onnx.cli.commands import gate
+from compress_onnx.cli.commands import inspect
+from compress_onnx.cli.commands import list_names
+from compress_onnx.cli.commands import prune
+from compress_onnx.cli.commands import quantize
+from compress_onnx.cli.commands import report
+from compress_onnx.cli.commands import study
+from compress_onnx.cli.output import put
+from compress_onnx.cli.commands import train
 
 app = typer.Typer(
     name="compress-onnx",

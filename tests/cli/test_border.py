@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from compress_onnx import __version__
-from compress_onnx.cli import border
+from compress_onnx.cli import error_handling as border
 from compress_onnx.store import load_run
 from compress_onnx.steps import pruning
 
@@ -123,7 +123,7 @@ def test_a_reader_that_leaves_early_is_no_failed_gate(words: str) -> None:
 
 
 def test_control_c_exits_130() -> None:
-    code = "import time, compress_onnx.cli.gate as g, compress_onnx.cli.border as b, sys\n"
+    code = "import time, compress_onnx.cli.commands.gate as g, compress_onnx.cli.error_handling as b, sys\n"
     code += "def wait(path):\n    print('ready', flush=True)\n    time.sleep(60)\n"
     code += "g._write_template = wait\nsys.exit(b.run(['gate', '--init', 'x']))"
     with subprocess.Popen(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.options import Json
-from compress_onnx.cli.terminal import put, say, show_table
-from compress_onnx.cli.verdicts import Against, Lock, Renamed, Summary, judge, renamed
+from compress_onnx.cli.arguments import Json
+from compress_onnx.cli.output import put, say, show_table
+from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, renamed
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:

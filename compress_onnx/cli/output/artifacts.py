@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compress_onnx.cli.terminal import put, say
+from compress_onnx.cli.output.terminal import put, say
 
 
 def made(path: Path, *, as_json: bool) -> None:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.options import Json, Seed
-from compress_onnx.cli.terminal import progress_bars, put, say
+from compress_onnx.cli.arguments import Json, Seed
+from compress_onnx.cli.output import progress_bars, put, say
 from compress_onnx.errors import OptionError
 
 

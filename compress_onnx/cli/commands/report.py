@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx.cli.terminal import put, say
+from compress_onnx.cli.output import put, say
 from compress_onnx.errors import OptionError
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compress_onnx.cli.border import INTERRUPTED
-from compress_onnx.cli.options import Json
-from compress_onnx.cli.runs import new_run
-from compress_onnx.cli.terminal import progress_bars, put, say, show_table
+from compress_onnx.cli.error_handling import INTERRUPTED
+from compress_onnx.cli.arguments import Json
+from compress_onnx.cli.output import new_run
+from compress_onnx.cli.output import progress_bars, put, say, show_table
 from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:

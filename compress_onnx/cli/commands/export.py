@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.options import Json, Layout, Mean, Output, Size, Std, checked_preprocessing, picture_size
-from compress_onnx.cli.terminal import progress_bars, put
+from compress_onnx.cli.arguments import Json, Layout, Mean, Output, Size, Std, checked_preprocessing, picture_size
+from compress_onnx.cli.output import progress_bars, put
 from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress_onnx import config
-from compress_onnx.cli.terminal import put, say, show_table
+from compress_onnx.cli.output.terminal import put, say, show_table
 from compress_onnx.errors import OutputError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.comparing import Comparing, comparing
-from compress_onnx.cli.runs import Run, finish, new_run
-from compress_onnx.cli.terminal import progress_bars
+from compress_onnx.cli.arguments import Comparing, comparing
+from compress_onnx.cli.output import Run, finish, new_run
+from compress_onnx.cli.output import progress_bars
 
 if TYPE_CHECKING:
     from compress_onnx.records import RunRecord

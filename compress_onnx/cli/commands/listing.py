@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from compress_onnx.cli.options import Json
-from compress_onnx.cli.terminal import put, show_table
+from compress_onnx.cli.arguments import Json
+from compress_onnx.cli.output import put, show_table
 
 
 def list_names(*, as_json: Json = False) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.artifacts import kilobytes, made
-from compress_onnx.cli.options import Json, Layout, Mean, Seed, Size, Std, preprocessing_of
-from compress_onnx.cli.terminal import put, show_table
+from compress_onnx.cli.output import kilobytes, made
+from compress_onnx.cli.arguments import Json, Layout, Mean, Seed, Size, Std, preprocessing_of
+from compress_onnx.cli.output import put, show_table
 
 if TYPE_CHECKING:
     from compress_onnx.model import Weight

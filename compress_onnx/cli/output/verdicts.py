@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.terminal import put, say, show_table
+from compress_onnx.cli.output.terminal import put, say, show_table
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx.cli.compare import compared
-from compress_onnx.cli.comparing import Comparing, comparing
-from compress_onnx.cli.runs import new_run, show_batches
-from compress_onnx.cli.verdicts import Against, Lock, Renamed, Summary, judge, renamed
+from compress_onnx.cli.commands.compare import compared
+from compress_onnx.cli.arguments import Comparing, comparing
+from compress_onnx.cli.output import new_run, show_batches
+from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, renamed
 
 
 @comparing(saliency="none", latency=False)

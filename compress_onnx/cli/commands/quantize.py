@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.artifacts import made
-from compress_onnx.cli.calibrating import calibration_data
-from compress_onnx.cli.options import CalibrationSize, Cpu, Json, Layout, Mean, Method, Output, Seed, Size, Std
-from compress_onnx.cli.terminal import progress_bars, say
+from compress_onnx.cli.output import made
+from compress_onnx.cli.arguments import calibration_data
+from compress_onnx.cli.arguments import CalibrationSize, Cpu, Json, Layout, Mean, Method, Output, Seed, Size, Std
+from compress_onnx.cli.output import progress_bars, say
 from compress_onnx.errors import ModelError, OptionError
 
 if TYPE_CHECKING:

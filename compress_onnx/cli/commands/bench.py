@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.options import Json, Rounds, Seed, counts
-from compress_onnx.cli.terminal import progress_bars, put, say, show_table
+from compress_onnx.cli.arguments import Json, Rounds, Seed, counts
+from compress_onnx.cli.output import progress_bars, put, say, show_table
 
 if TYPE_CHECKING:
     from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun, Measure
@@ -40,7 +40,7 @@ def bench(
 
     Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --batch 1,8,32 --out reports/bench
     """
-    from compress_onnx.cli.runs import command_words, new_run
+    from compress_onnx.cli.output import command_words, new_run
     from compress_onnx.runtime import LatencyPlan
     from compress_onnx.compare import Sweep, bench_files, bench_json, write_bench
 

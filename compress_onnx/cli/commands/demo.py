@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.options import Json, Out, SaliencySamples, Seed
-from compress_onnx.cli.runs import finish, new_run, plan_of
-from compress_onnx.cli.terminal import progress_bars, say
+from compress_onnx.cli.arguments import Json, Out, SaliencySamples, Seed
+from compress_onnx.cli.output import finish, new_run, plan_of
+from compress_onnx.cli.output import progress_bars, say
 
 RECIPES = ("prune:0.5", "w8a8", "prune:0.5+w8a8")
 

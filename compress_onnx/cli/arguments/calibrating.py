@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress_onnx import config
-from compress_onnx.cli.options import preprocessing_of
+from compress_onnx.cli.arguments.shared import preprocessing_of
 
 if TYPE_CHECKING:
     from compress_onnx.steps import CalibrationData

@@ -1,0 +1,13 @@
+from .bench import bench as bench
+from .check import check as check
+from .compare import compare as compare
+from .demo import demo as demo
+from .export import export as export
+from .gate import gate as gate
+from .inspect import inspect as inspect
+from .listing import list_names as list_names
+from .prune import prune as prune
+from .quantize import quantize as quantize
+from .report import report as report
+from .study import study as study
+from .train import train as train
