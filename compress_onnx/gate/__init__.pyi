@@ -1,8 +1,7 @@
-from .annotations import workflow_commands as workflow_commands
+from .annotations import markdown as markdown, workflow_commands as workflow_commands
 from .junit import junit_xml as junit_xml
 from .lock import CONTENT as CONTENT, LockedImage as LockedImage, extended as extended, lock_check as lock_check, lock_text as lock_text, read_lock as read_lock, won_images as won_images
-from .markdown import markdown as markdown
-from .measures import measures as measures
+from .measured import measures as measures
 from .policy import Policy as Policy, TEMPLATE as TEMPLATE, load_policy as load_policy, template_policy as template_policy
 from .regression import Side as Side, regression_checks as regression_checks
 from .shift import Columns as Columns

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from compress_onnx.gate.measures import measures
+from compress_onnx.gate.measured import measures
 from compress_onnx.gate.names import resolved
-from compress_onnx.gate.need import WORST
+from compress_onnx.gate.sample_size import WORST
 from compress_onnx.gate.policy import DecideOn, Rule
 from compress_onnx.gate.shift import Columns, class_shifts, paired_shift, unpaired_shift
 from compress_onnx.gate.worst import sampled, worst_class_change

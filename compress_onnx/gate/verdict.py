@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from compress_onnx.gate.limits import check_limit
-from compress_onnx.gate.measures import measures
+from compress_onnx.gate.measured import measures
 from compress_onnx.gate.names import resolved
-from compress_onnx.gate.need import WORST, need
+from compress_onnx.gate.sample_size import WORST, need
 from compress_onnx.gate.policy import DecideOn, Policy, Rule
 from compress_onnx.records import Comparison, GateCheck, Measure, Outcome, RunRecord, Verdict
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_onnx.errors import UnknownNameError
-from compress_onnx.gate.measures import _at, measures
+from compress_onnx.gate.measured import _at, measures
 from compress_onnx.gate.names import resolved, segment
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.verdict import judged

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_onnx.gate.annotations import workflow_commands
-from compress_onnx.gate.markdown import markdown
+from compress_onnx.gate.annotations import markdown
 from compress_onnx.markdown import escaped
 from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("captum")
 
 from compress_onnx.extension_points import attributions
-from compress_onnx.gate.measures import measures
+from compress_onnx.gate.measured import measures
 from compress_onnx.model.metadata import Embedded
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.store import load_attention, load_run, load_samples

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
-from compress_onnx.gate.measures import measures
+from compress_onnx.gate.measured import measures
 from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.cpu.environment import environment
 from compress_onnx.runtime.bench.latency import LatencyPlan
