@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from compress_onnx.errors import ModelError, UnsupportedOperatorError  # noqa: E402  # after the skip
 from compress_onnx.ort.integer.emulation import EmulatedModel, fused  # noqa: E402
 from compress_onnx.saliency.operators.quantization import Dequantize, FakeQuantize, Quantize  # noqa: E402
-from compress_onnx.saliency.operators.saturation import Saturation  # noqa: E402
+from compress_onnx.saliency.operators.window import Saturation  # noqa: E402
 from compress_onnx.saliency.twin import build_twin, fixed_batch  # noqa: E402
 
 CLASSES = 5

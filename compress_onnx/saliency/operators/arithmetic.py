@@ -1,15 +1,30 @@
-"""Element-by-element arithmetic, on images and on shapes alike."""
+"""Comparisons and choices."""
 
 from __future__ import annotations
-
+import torch
+from compress_onnx.saliency.operators.node import Converter, function
 import functools
 from collections.abc import Callable
-
-import torch
 from torch import nn
-
 from compress_onnx.saliency.operators.constant import torch_type, type_name
 from compress_onnx.saliency.operators.node import Converter, Function, Node, function, module
+
+
+_LOGIC: dict[str, Converter] = {
+    "And": function(torch.logical_and),
+    "Equal": function(torch.eq),
+    "Greater": function(torch.gt),
+    "GreaterOrEqual": function(torch.ge),
+    "IsNaN": function(torch.isnan),
+    "Less": function(torch.lt),
+    "LessOrEqual": function(torch.le),
+    "Not": function(torch.logical_not),
+    "Or": function(torch.logical_or),
+    "Where": function(torch.where),
+    "Xor": function(torch.logical_xor),
+}
+
+
 
 
 class Add(nn.Module):
@@ -99,3 +114,4 @@ CONVERTERS: dict[str, Converter] = {**_LOGIC,
     "Sub": function(torch.sub),
     "Sum": _folded(torch.add),
 }
+
