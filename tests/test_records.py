@@ -8,10 +8,10 @@ import inspect
 import pytest
 
 from compress_onnx import records
+from compress_onnx.records.artifacts import Precision, Preprocessing
 from compress_onnx.records.base import Better, Measure, undefined
 from compress_onnx.records.outputs import FlipKind
 from compress_onnx.records.verdict import Outcome
-from compress_onnx.records.artifacts import Precision, Preprocessing
 
 RECORDS = [cls for _, cls in inspect.getmembers(records, dataclasses.is_dataclass) if isinstance(cls, type)]
 # Arrays, which lie in .npz files that the store checks itself.

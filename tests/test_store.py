@@ -20,12 +20,20 @@ from hypothesis import strategies as st
 
 from compress_onnx import store
 from compress_onnx.errors import OutputError, RecordError
+from compress_onnx.records.artifacts import (
+    Artifact,
+    DatasetInfo,
+    Environment,
+    Precision,
+    Predictions,
+    Preprocessing,
+    RecipeStep,
+)
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure
-from compress_onnx.records.artifacts import Artifact, DatasetInfo, Environment, Precision, Predictions, Preprocessing, RecipeStep
-from compress_onnx.records.outputs import Histogram
 from compress_onnx.records.latency import LatencyComparison, LatencyRun
-from compress_onnx.records.verdict import Outcome, Verdict
+from compress_onnx.records.outputs import Histogram
 from compress_onnx.records.run import RunRecord
+from compress_onnx.records.verdict import Outcome, Verdict
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 measures = st.builds(

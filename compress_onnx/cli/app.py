@@ -6,20 +6,22 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx.cli.commands import bench
-from compress_onnx.cli.commands import check
-from compress_onnx.cli.commands import compare
-from compress_onnx.cli.commands import demo
-from compress_onnx.cli.commands import export
-from compress_onnx.cli.commands import gate
-from compress_onnx.cli.commands import inspect
-from compress_onnx.cli.commands import list_names
-from compress_onnx.cli.commands import prune
-from compress_onnx.cli.commands import quantize
-from compress_onnx.cli.commands import report
-from compress_onnx.cli.commands import study
+from compress_onnx.cli.commands import (
+    bench,
+    check,
+    compare,
+    demo,
+    export,
+    gate,
+    inspect,
+    list_names,
+    prune,
+    quantize,
+    report,
+    study,
+    train,
+)
 from compress_onnx.cli.output import put
-from compress_onnx.cli.commands import train
 
 app = typer.Typer(
     name="compress-onnx",

@@ -8,8 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from compress_onnx.cli.output import command_words
-from compress_onnx.cli.output import say
+from compress_onnx.cli.output import command_words, say
 from compress_onnx.errors import CompressOnnxError
 
 DONE = 0

@@ -7,9 +7,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from compress_onnx.config import kept_folders
-from compress_onnx.data import content_hashes
-from compress_onnx.data import ImageSet
-from compress_onnx.data import CalibrationManifest, calibration_images, check_disjoint, choose_calibration, load_manifest
+from compress_onnx.data import (
+    CalibrationManifest,
+    ImageSet,
+    calibration_images,
+    check_disjoint,
+    choose_calibration,
+    content_hashes,
+    load_manifest,
+)
 from compress_onnx.files import sha256_of
 from compress_onnx.model import load_model, read_embedded
 from compress_onnx.records import CalibrationInfo

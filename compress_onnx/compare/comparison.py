@@ -11,32 +11,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.model import footprint
+from compress_onnx.compare.calibration import calibration_info
+from compress_onnx.compare.cross_cpu import crossed, other_cpu
+from compress_onnx.compare.models import Contestant, Entry, class_names_for, contestants, expect_untouched
+from compress_onnx.compare.options import CompareOptions
+from compress_onnx.compare.plugin_measures import plugin_measure
+from compress_onnx.compare.predictions import answer_of
+from compress_onnx.compare.saliency import attention_against, baseline_attention
+from compress_onnx.compare.samples import sample_columns, shown_pictures, shown_rows
+from compress_onnx.compare.timing import time_contestants
 from compress_onnx.config import Stages, silent_stages
-from compress_onnx.data import content_key, kept_hashes
-from compress_onnx.data import DecodedImages, decoded_once
-from compress_onnx.data import ImageSet
-from compress_onnx.data import CalibrationManifest, check_disjoint
+from compress_onnx.data import (
+    CalibrationManifest,
+    DecodedImages,
+    ImageSet,
+    check_disjoint,
+    content_key,
+    decoded_once,
+    kept_hashes,
+)
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import metrics as plugin_metrics
 from compress_onnx.files import filled_whole
 from compress_onnx.metrics import LogitPair, compare_outputs
-from compress_onnx.records import SCHEMA_VERSION, Artifact, Comparison, DatasetInfo, Footprint, FusionReceipt, Measure, PredictionRun, Predictions, RunRecord, SaliencyShift
+from compress_onnx.model import footprint
+from compress_onnx.records import (
+    SCHEMA_VERSION,
+    Artifact,
+    Comparison,
+    DatasetInfo,
+    Footprint,
+    FusionReceipt,
+    Measure,
+    PredictionRun,
+    Predictions,
+    RunRecord,
+    SaliencyShift,
+)
 from compress_onnx.report import batch_warnings
-from compress_onnx.runtime import environment
-from compress_onnx.runtime import fusion_receipt
-from compress_onnx.runtime import resident_after_load
-from compress_onnx.store import load_predictions, pictures_written, samples_written, save_attention, save_predictions, save_run
-from compress_onnx.compare.predictions import answer_of
-from compress_onnx.compare.saliency import attention_against, baseline_attention
-from compress_onnx.compare.calibration import calibration_info
-from compress_onnx.compare.models import Contestant, Entry, class_names_for, contestants, expect_untouched
-from compress_onnx.compare.cross_cpu import crossed, other_cpu
-from compress_onnx.compare.options import CompareOptions
-from compress_onnx.compare.samples import shown_pictures, shown_rows
-from compress_onnx.compare.plugin_measures import plugin_measure
-from compress_onnx.compare.samples import sample_columns
-from compress_onnx.compare.timing import time_contestants
+from compress_onnx.runtime import environment, fusion_receipt, resident_after_load
+from compress_onnx.store import (
+    load_predictions,
+    pictures_written,
+    samples_written,
+    save_attention,
+    save_predictions,
+    save_run,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,17 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.config import THREADS, Progress, Stages, silent, silent_stages
-from compress_onnx.data import BATCH, ImageSet
-from compress_onnx.metrics import LogitPair
-from compress_onnx.metrics import accuracy_change
-from compress_onnx.metrics import flip_summary
-from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
-from compress_onnx.runtime import told
-from compress_onnx.runtime import compare_latency
-from compress_onnx.runtime import Elsewhere, reached, target_named
 from compress_onnx.compare.models import Contestant
 from compress_onnx.compare.options import CompareOptions
+from compress_onnx.config import THREADS, Progress, Stages, silent, silent_stages
+from compress_onnx.data import BATCH, ImageSet
+from compress_onnx.metrics import LogitPair, accuracy_change, flip_summary
+from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
+from compress_onnx.runtime import Elsewhere, compare_latency, reached, target_named, told
 
 NOT_ASKED = "latency was not to be measured"
 SAME_MACHINE = "the target is this machine"

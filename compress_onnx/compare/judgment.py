@@ -9,17 +9,22 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from compress_onnx.compare.previous_run import matched, paired_columns, rows_with_content, run_warnings
+from compress_onnx.compare.reports import write_report
 from compress_onnx.files import write_text
-from compress_onnx.gate import junit_xml
-from compress_onnx.gate import lock_check, read_lock
-from compress_onnx.gate import Policy, template_policy
-from compress_onnx.gate import Side, regression_checks
-from compress_onnx.gate import decide, overall
+from compress_onnx.gate import (
+    Policy,
+    Side,
+    decide,
+    junit_xml,
+    lock_check,
+    overall,
+    read_lock,
+    regression_checks,
+    template_policy,
+)
 from compress_onnx.records import GateCheck, RunRecord, Verdict
 from compress_onnx.store import load_run, run_file, save_run
-from compress_onnx.compare.previous_run import matched, paired_columns, run_warnings
-from compress_onnx.compare.reports import write_report
-from compress_onnx.compare.previous_run import rows_with_content
 
 JUNIT_FILE = "junit.xml"
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from compress_onnx.compare.previous_run import rows_of, rows_with_content
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
-from compress_onnx.gate import CONTENT, LockedImage, extended, lock_text, read_lock, won_images
-from compress_onnx.gate import Columns
+from compress_onnx.gate import CONTENT, Columns, LockedImage, extended, lock_text, read_lock, won_images
 from compress_onnx.records import FlipKind, RunRecord
 from compress_onnx.registry import unknown
 from compress_onnx.store import load_run, run_file
-from compress_onnx.compare.previous_run import rows_of, rows_with_content
 
 
 def extend_lock(

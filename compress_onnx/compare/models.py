@@ -6,10 +6,20 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from compress_onnx.model import described
 from compress_onnx.data import ImageSet
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.model import Embedded, Signature, WholeModel, expect_identity, expect_unchanged, read_embedded, read_model, signature_of, whole_model
+from compress_onnx.model import (
+    Embedded,
+    Signature,
+    WholeModel,
+    described,
+    expect_identity,
+    expect_unchanged,
+    read_embedded,
+    read_model,
+    signature_of,
+    whole_model,
+)
 from compress_onnx.records import Artifact, Preprocessing, RecipeStep
 from compress_onnx.runtime import GraphSigns, signs_of
 

@@ -11,14 +11,24 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.options import CompareOptions
 from compress_onnx.config import Progress
 from compress_onnx.data import DecodedImages
 from compress_onnx.records import BatchIndependence, PredictionRun, Predictions, Preprocessing
-from compress_onnx.runtime import batch_check, counted
-from compress_onnx.runtime import Answers, Loaded, Samples, answered, loaded, predictions_of
-from compress_onnx.runtime import kept_check, kept_logits, prediction_key
-from compress_onnx.compare.models import Contestant
-from compress_onnx.compare.options import CompareOptions
+from compress_onnx.runtime import (
+    Answers,
+    Loaded,
+    Samples,
+    answered,
+    batch_check,
+    counted,
+    kept_check,
+    kept_logits,
+    loaded,
+    prediction_key,
+    predictions_of,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,18 +1,17 @@
 """A finished run's rows of ``samples.parquet``, by candidate."""
 
 from __future__ import annotations
-from collections.abc import Sequence
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from compress_onnx.errors import RecordError
-from compress_onnx.gate import CONTENT
-from compress_onnx.gate import Columns
-from compress_onnx.store import SAMPLES_FILE, load_samples
-from collections.abc import Mapping
+
 import numpy as np
+
 from compress_onnx.errors import OptionError, RecordError
+from compress_onnx.gate import CONTENT, Columns
 from compress_onnx.records import Comparison, RunRecord
 from compress_onnx.registry import unknown
-
+from compress_onnx.store import SAMPLES_FILE, load_samples
 
 
 def rows_of(folder: Path, names: Sequence[str]) -> dict[str, Columns]:
@@ -53,8 +52,6 @@ def rows_with_content(folder: Path, names: Sequence[str]) -> dict[str, Columns]:
 
 def _error(expected: str, got: str, folder: Path) -> RecordError:
     return RecordError(expected, got, where=folder / SAMPLES_FILE, remedy="Make the run again.")
-
-
 
 
 def matched(now: RunRecord, before: RunRecord, renamed: Mapping[str, str]) -> list[tuple[Comparison, Comparison]]:
@@ -134,4 +131,3 @@ def paired_columns(
     if new is None or old is None or not np.array_equal(new["sample_id"], old["sample_id"]):
         return None, None
     return new, old
-

@@ -12,14 +12,31 @@ from numpy.typing import NDArray
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
 from compress_onnx.records import AttentionMaps, RunRecord
-from compress_onnx.report import render, render_page
-from compress_onnx.report import sections_markdown
-from compress_onnx.report import Page, charts_of
-from compress_onnx.report import OlderRun, ReportInput
-from compress_onnx.report import export_charts
-from compress_onnx.report import StudyCell, build_study_view
-from compress_onnx.report import build_view
-from compress_onnx.store import REPORT_FILE, RUN_FILE, SAMPLES_FILE, STUDY_FILE, load_attention, load_pictures, load_run, load_samples, load_study, run_file
+from compress_onnx.report import (
+    OlderRun,
+    Page,
+    ReportInput,
+    StudyCell,
+    build_study_view,
+    build_view,
+    charts_of,
+    export_charts,
+    render,
+    render_page,
+    sections_markdown,
+)
+from compress_onnx.store import (
+    REPORT_FILE,
+    RUN_FILE,
+    SAMPLES_FILE,
+    STUDY_FILE,
+    load_attention,
+    load_pictures,
+    load_run,
+    load_samples,
+    load_study,
+    run_file,
+)
 
 COLUMNS = frozenset(
     {

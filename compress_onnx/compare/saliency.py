@@ -1,33 +1,31 @@
 """The saliency stage: which samples are explained, and each candidate held against the baseline."""
 
 from __future__ import annotations
+
 import dataclasses
 import functools
-from typing import TYPE_CHECKING
-import numpy as np
-from numpy.typing import NDArray
-from compress_onnx.config import Stages
-from compress_onnx.data import ImageSet
-from compress_onnx.metrics import LogitPair
-from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
-from compress_onnx.compare.models import Contestant
-from compress_onnx.compare.options import NO_SALIENCY, CompareOptions
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 import onnx
 import onnxruntime as ort
-from compress_onnx.config import THREADS
+from numpy.typing import NDArray
+
+from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.options import NO_SALIENCY, CompareOptions
+from compress_onnx.config import THREADS, Stages
+from compress_onnx.data import ImageSet
 from compress_onnx.errors import OptionError
+from compress_onnx.metrics import LogitPair
 from compress_onnx.model import load_model, signature_of
-from compress_onnx.ort import open_session
-from compress_onnx.records import Predictions
-from compress_onnx.ort import exact_spans
+from compress_onnx.ort import exact_spans, open_session
+from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
 from compress_onnx.runtime import logits_of
 
-
 if TYPE_CHECKING:
-    from compress_onnx.saliency import BaselineSaliency, SaliencyOutcome
-    from compress_onnx.saliency import SaliencyTask
+    from compress_onnx.saliency import BaselineSaliency, SaliencyOutcome, SaliencyTask
 
 # So many samples tell a twin that agrees on 99.5 % from one that does not, however few are explained.
 CHECKED = 512
@@ -128,8 +126,7 @@ def attention_against(
     nothing = np.full(pair.n, np.nan, dtype=np.float32)
     if attention is None:
         return AttentionShift(shift=None, deviation=nothing, maps={})
-    from compress_onnx.saliency import UNTESTED
-    from compress_onnx.saliency import Candidate
+    from compress_onnx.saliency import UNTESTED, Candidate
 
     if candidate.preprocessing != attention.contestant.preprocessing:
         undefined = attention.baseline.undefined(UNTESTED, OTHER_INPUTS)
@@ -195,8 +192,7 @@ def _task(
     options: CompareOptions,
 ) -> SaliencyTask:
     """Return the task of explaining some of the images (M,), sorted by label or, without labels, by target."""
-    from compress_onnx.saliency import noise_amplitude
-    from compress_onnx.saliency import SaliencyTask
+    from compress_onnx.saliency import SaliencyTask, noise_amplitude
 
     preprocessing = contestant.preprocessing
     chosen = images.subset(rows, split="saliency")
@@ -211,7 +207,6 @@ def _task(
         seed=options.seed,
         channel_axis=1 if preprocessing.layout == "NCHW" else 3,
     )
-
 
 
 LABEL = "label"
@@ -267,4 +262,3 @@ def deployed_file(
         return logits_of(session(), [inputs[start:stop] for start, stop in calls], where=path)
 
     return predict
-

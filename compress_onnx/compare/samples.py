@@ -1,16 +1,17 @@
 """The columns of ``samples.parquet``: one row per sample and candidate."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from compress_onnx.metrics import LogitPair
-from compress_onnx.metrics import flip_kinds
-from collections.abc import Mapping
+
 from compress_onnx.data import ImageSet
+from compress_onnx.metrics import LogitPair, flip_kinds
 from compress_onnx.records import Preprocessing
 from compress_onnx.report import map_png, png
-
 
 
 def sample_columns(
@@ -32,7 +33,6 @@ def sample_columns(
         "flip_kind": flip_kinds(before.predicted, after.predicted, pair.labels).astype(str),
         "saliency_deviation": deviation.astype(np.float32),
     }
-
 
 
 Maps = Mapping[tuple[int, str], NDArray[np.float32]]
@@ -64,4 +64,3 @@ def shown_pictures(
         if row in wanted:
             found[str(images.sample_ids[row]), artifact] = map_png(saliency)
     return found
-

@@ -1,12 +1,10 @@
 """A verdict as GitHub annotations: workflow commands that a runner finds in what a step says."""
 
 from __future__ import annotations
-from compress_onnx.gate.words import ordered, verdict_line, why
-from compress_onnx.records import GateCheck, Outcome, Verdict
+
 from compress_onnx.gate.words import observed, ordered, signed, verdict_line, why
 from compress_onnx.markdown import escaped, table
-from compress_onnx.records import GateCheck, RunRecord, Verdict
-
+from compress_onnx.records import GateCheck, Outcome, RunRecord, Verdict
 
 TITLE = "compress-onnx gate"
 _LEVELS = {Outcome.FAIL: "error", Outcome.INCONCLUSIVE: "warning"}
@@ -40,7 +38,6 @@ def _in_a_property(text: str) -> str:
     return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
-
 _HEAD = ("", "candidate", "rule", "observed, interval", "why")
 
 
@@ -61,4 +58,3 @@ def markdown(verdict: Verdict, record: RunRecord) -> str:
 
 def _cells(check: GateCheck) -> tuple[str, ...]:
     return (signed(check.outcome), check.candidate, check.rule, observed(check), why(check))
-

@@ -7,8 +7,7 @@ import math
 from collections.abc import Callable
 
 from compress_onnx.gate.policy import Rule
-from compress_onnx.metrics import paired_change, proportion
-from compress_onnx.metrics import PairedCounts
+from compress_onnx.metrics import PairedCounts, paired_change, proportion
 from compress_onnx.records import Interval, Measure
 
 # Far above what rounding does to a fraction, far below what any number of images can tell apart.

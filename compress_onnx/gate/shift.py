@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.gate.names import segment
-from compress_onnx.metrics import FRACTION, mean, paired_change, proportion
-from compress_onnx.metrics import PairedCounts, paired_counts
+from compress_onnx.metrics import FRACTION, PairedCounts, mean, paired_change, paired_counts, proportion
 from compress_onnx.records import Better, ClassResult, FlipKind, Interval, Measure, undefined
 
 # The columns of samples.parquet, one row per image, of one candidate.

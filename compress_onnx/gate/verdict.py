@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from compress_onnx.gate.limits import check_limit
 from compress_onnx.gate.measured import measures
 from compress_onnx.gate.names import resolved
-from compress_onnx.gate.sample_size import WORST, need
 from compress_onnx.gate.policy import DecideOn, Policy, Rule
+from compress_onnx.gate.sample_size import WORST, need
 from compress_onnx.records import Comparison, GateCheck, Measure, Outcome, RunRecord, Verdict
 
 

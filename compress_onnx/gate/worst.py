@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from compress_onnx.metrics import normal_quantile
-from compress_onnx.metrics import paired_change
-from compress_onnx.metrics import PairedCounts
+from compress_onnx.metrics import PairedCounts, normal_quantile, paired_change
 from compress_onnx.records import Better, ClassResult, Interval, Measure, undefined
 
 

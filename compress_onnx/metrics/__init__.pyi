@@ -1,4 +1,43 @@
-from .compare import OutputComparison as OutputComparison, compare_outputs as compare_outputs
-from .outputs import LogitPair as LogitPair, accuracy_change as accuracy_change, class_results as class_results, confidence_shift as confidence_shift, confusion_change as confusion_change, confusion_tables as confusion_tables, flip_kinds as flip_kinds, flip_summary as flip_summary, kullback_leibler_of as kullback_leibler_of, log_probabilities as log_probabilities, output_divergence as output_divergence, output_kinds as output_kinds, predicted as predicted, uncertainty_shift as uncertainty_shift
-from .saliency import Anchors as Anchors, ClassSamples as ClassSamples, MapSimilarities as MapSimilarities, MeanMaps as MeanMaps, MeanShift as MeanShift, class_attention as class_attention, coarse as coarse, flat as flat, joined as joined, map_similarities as map_similarities, mean_absolute_deviation as mean_absolute_deviation, normalized as normalized, nowhere as nowhere, scale_positions as scale_positions, summarized as summarized, untested as untested
-from .statistics import FRACTION as FRACTION, LEVEL as LEVEL, PairedCounts as PairedCounts, class_pattern as class_pattern, mean as mean, mean_interval as mean_interval, normal_quantile as normal_quantile, paired_change as paired_change, paired_counts as paired_counts, paired_difference as paired_difference, proportion as proportion
+from .compare import OutputComparison as OutputComparison
+from .compare import compare_outputs as compare_outputs
+from .outputs import LogitPair as LogitPair
+from .outputs import accuracy_change as accuracy_change
+from .outputs import class_results as class_results
+from .outputs import confidence_shift as confidence_shift
+from .outputs import confusion_change as confusion_change
+from .outputs import confusion_tables as confusion_tables
+from .outputs import flip_kinds as flip_kinds
+from .outputs import flip_summary as flip_summary
+from .outputs import kullback_leibler_of as kullback_leibler_of
+from .outputs import log_probabilities as log_probabilities
+from .outputs import output_divergence as output_divergence
+from .outputs import output_kinds as output_kinds
+from .outputs import predicted as predicted
+from .outputs import uncertainty_shift as uncertainty_shift
+from .saliency import Anchors as Anchors
+from .saliency import ClassSamples as ClassSamples
+from .saliency import MapSimilarities as MapSimilarities
+from .saliency import MeanMaps as MeanMaps
+from .saliency import MeanShift as MeanShift
+from .saliency import class_attention as class_attention
+from .saliency import coarse as coarse
+from .saliency import flat as flat
+from .saliency import joined as joined
+from .saliency import map_similarities as map_similarities
+from .saliency import mean_absolute_deviation as mean_absolute_deviation
+from .saliency import normalized as normalized
+from .saliency import nowhere as nowhere
+from .saliency import scale_positions as scale_positions
+from .saliency import summarized as summarized
+from .saliency import untested as untested
+from .statistics import FRACTION as FRACTION
+from .statistics import LEVEL as LEVEL
+from .statistics import PairedCounts as PairedCounts
+from .statistics import class_pattern as class_pattern
+from .statistics import mean as mean
+from .statistics import mean_interval as mean_interval
+from .statistics import normal_quantile as normal_quantile
+from .statistics import paired_change as paired_change
+from .statistics import paired_counts as paired_counts
+from .statistics import paired_difference as paired_difference
+from .statistics import proportion as proportion

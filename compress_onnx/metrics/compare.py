@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.config import SEED
-from compress_onnx.metrics.outputs import accuracy_change
-from compress_onnx.metrics.outputs import class_results
-from compress_onnx.metrics.outputs import confidence_shift
-from compress_onnx.metrics.outputs import confusion_change
-from compress_onnx.metrics.outputs import output_divergence
-from compress_onnx.metrics.outputs import flip_summary
+from compress_onnx.metrics.outputs import (
+    accuracy_change,
+    class_results,
+    confidence_shift,
+    confusion_change,
+    flip_summary,
+    output_divergence,
+    uncertainty_shift,
+)
 from compress_onnx.metrics.statistics import class_pattern
-from compress_onnx.metrics.outputs import uncertainty_shift
-from compress_onnx.records import AccuracyChange, ClassPattern, ClassResult, ConfidenceShift, ConfusionChange, FlipSummary, OutputDivergence, UncertaintyShift, record
+from compress_onnx.records import (
+    AccuracyChange,
+    ClassPattern,
+    ClassResult,
+    ConfidenceShift,
+    ConfusionChange,
+    FlipSummary,
+    OutputDivergence,
+    UncertaintyShift,
+    record,
+)
 
 if TYPE_CHECKING:
     from compress_onnx.metrics.outputs import LogitPair

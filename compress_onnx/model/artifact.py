@@ -1,23 +1,23 @@
 """What an artifact weighs: bytes on disk, zipped and by zstd, by type, and at best; weights and zeros."""
 
 from __future__ import annotations
-import zlib
-from pathlib import Path
-import pyarrow as pa
-from compress_onnx.model.census import reach
-from compress_onnx.model.files import ModelFile, read_model
-from compress_onnx.model.census import Weight, precision_of, weights
-from compress_onnx.model.signature import default_opset
-from compress_onnx.model.metadata import read_embedded
-from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
+
 import math
+import zlib
 from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import onnx
+import pyarrow as pa
 from numpy.typing import NDArray
 from onnx import helper
-from compress_onnx.model.census import stored_tensors, weight_numbers
 
+from compress_onnx.model.census import Weight, precision_of, reach, stored_tensors, weight_numbers, weights
+from compress_onnx.model.files import ModelFile, read_model
+from compress_onnx.model.metadata import read_embedded
+from compress_onnx.model.signature import default_opset
+from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
 
 # zip's usual level: what a release archive or an over-the-air update would carry.
 _ZIP_LEVEL = 6
@@ -107,7 +107,6 @@ def footprint(artifact: Artifact) -> Footprint:
     )
 
 
-
 # Types that ONNX packs two or more to a byte.
 _PACKED_BITS = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
 
@@ -157,4 +156,3 @@ def _stored_bytes(tensor: onnx.TensorProto, name: str) -> int:
     if name in _PACKED_BITS:
         return math.ceil(elements * _PACKED_BITS[name] / 8)
     return elements * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
-

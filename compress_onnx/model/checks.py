@@ -1,18 +1,16 @@
 """Nodes in an order in which each follows what it reads, as ONNX asks for and as not every exporter writes them."""
 
 from __future__ import annotations
+
 import heapq
-from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
+
+import numpy as np
 import onnx
 from google.protobuf.message import Message
-from onnx import NodeProto
-from collections.abc import Iterator
-from onnx import AttributeProto, GraphProto, NodeProto
-from collections.abc import Mapping
-import numpy as np
-from onnx import numpy_helper
-from compress_onnx.errors import ModelError
+from onnx import AttributeProto, GraphProto, NodeProto, numpy_helper
 
+from compress_onnx.errors import ModelError
 
 
 def put_in_order(model: onnx.ModelProto) -> None:
@@ -71,8 +69,6 @@ def _reads(node: NodeProto) -> Iterator[str]:
             yield from (value.name for value in graph.output)
 
 
-
-
 def hidden_names(model: onnx.ModelProto) -> list[str]:
     """Return where initializers of branches and bodies are called as something outside, in words.
 
@@ -110,11 +106,8 @@ def _defined(graph: GraphProto) -> Iterator[str]:
         yield from (name for name in node.output if name)
 
 
-
-
 def expect_finite_weights(tensors: Mapping[str, onnx.TensorProto], *, where: object) -> None:
     """Raise :class:`ModelError` if a weight is NaN or infinite."""
     for name, tensor in tensors.items():
         if not np.isfinite(numpy_helper.to_array(tensor)).all():
             raise ModelError("finite weights", f"NaN or infinity in {name!r}", where=where, remedy="Train it again.")
-

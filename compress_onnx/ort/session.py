@@ -1,19 +1,21 @@
 """Open ONNX Runtime sessions: on the CPU, silent, and with failures said in one sentence."""
 
 from __future__ import annotations
+
 import contextlib
 import re
 import tempfile
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
+
 import onnx
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
 from compress_onnx.config import THREADS
 from compress_onnx.errors import ModelError
 from compress_onnx.model import WholeModel, whole_model
-from contextvars import ContextVar
-
 
 # ORT's exceptions share no base class but Exception, and their list grows with its versions.
 _RUNTIME_FAILURES = tuple(
@@ -152,7 +154,6 @@ def plain_message(message: str) -> str:
     return _SOURCE.sub("", _CODE.sub("", line))[:_LONGEST].rstrip(" .")
 
 
-
 # ONNX Runtime's own default, 0, is every core: right where one model is compressed at a time.
 _threads: ContextVar[int] = ContextVar("threads", default=0)
 
@@ -173,4 +174,3 @@ def quiet_options() -> ort.SessionOptions:
     options.log_severity_level = 4
     options.intra_op_num_threads = _threads.get()
     return options
-

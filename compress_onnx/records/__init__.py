@@ -5,13 +5,50 @@ reason beside it, never NaN. Arrays are documented with shape and dtype. What is
 disk is validated by :mod:`compress_onnx.store`.
 """
 
-from compress_onnx.records.artifacts import Artifact, CalibrationInfo, DatasetInfo, Environment, FloatNode, Footprint, FusionReceipt, LayerWeights, Precision, Predictions, Preprocessing, RecipeStep
+from compress_onnx.records.artifacts import (
+    Artifact,
+    CalibrationInfo,
+    DatasetInfo,
+    Environment,
+    FloatNode,
+    Footprint,
+    FusionReceipt,
+    LayerWeights,
+    Precision,
+    Predictions,
+    Preprocessing,
+    RecipeStep,
+)
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
 from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
 from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyComparison, LatencyRun, OperatorTime
-from compress_onnx.records.outputs import AccuracyChange, ChangedConfusion, ClassPattern, ClassResult, ConfidenceShift, ConformalSets, ConfusionChange, FlipKind, FlipSummary, Histogram, OutputDivergence, ReliabilityBin, TemperatureRepair, UncertaintyShift
+from compress_onnx.records.outputs import (
+    AccuracyChange,
+    ChangedConfusion,
+    ClassPattern,
+    ClassResult,
+    ConfidenceShift,
+    ConformalSets,
+    ConfusionChange,
+    FlipKind,
+    FlipSummary,
+    Histogram,
+    OutputDivergence,
+    ReliabilityBin,
+    TemperatureRepair,
+    UncertaintyShift,
+)
 from compress_onnx.records.run import BatchIndependence, Comparison, PredictionRun, RunRecord
-from compress_onnx.records.saliency import AttentionMaps, ClassAttention, SaliencyGroup, SaliencyScale, SaliencyShift, ShiftVerdict, SystematicShift, TwinFidelity
+from compress_onnx.records.saliency import (
+    AttentionMaps,
+    ClassAttention,
+    SaliencyGroup,
+    SaliencyScale,
+    SaliencyShift,
+    ShiftVerdict,
+    SystematicShift,
+    TwinFidelity,
+)
 from compress_onnx.records.saturation import Need, NodeSaturation, SaturationAudit
 from compress_onnx.records.study import CandidateSummary, CellFailure, CellSummary, LatencySummary, StudyRecord
 from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict

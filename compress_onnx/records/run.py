@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.records.artifacts import Artifact, CalibrationInfo, DatasetInfo, Environment, Footprint, FusionReceipt, Preprocessing
+from compress_onnx.records.artifacts import (
+    Artifact,
+    CalibrationInfo,
+    DatasetInfo,
+    Environment,
+    Footprint,
+    FusionReceipt,
+    Preprocessing,
+)
 from compress_onnx.records.base import Measure, OptionValue, record
 from compress_onnx.records.cross_cpu import CrossCpu
 from compress_onnx.records.latency import LatencyComparison
-from compress_onnx.records.outputs import AccuracyChange, ClassPattern, ClassResult, ConfidenceShift, ConfusionChange, FlipSummary, OutputDivergence, UncertaintyShift
+from compress_onnx.records.outputs import (
+    AccuracyChange,
+    ClassPattern,
+    ClassResult,
+    ConfidenceShift,
+    ConfusionChange,
+    FlipSummary,
+    OutputDivergence,
+    UncertaintyShift,
+)
 from compress_onnx.records.saliency import SaliencyShift
 from compress_onnx.records.verdict import Verdict
 

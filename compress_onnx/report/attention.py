@@ -7,7 +7,15 @@ import dataclasses
 
 import numpy as np
 
-from compress_onnx.records import AttentionMaps, ClassAttention, Measure, SaliencyGroup, SaliencyShift, ShiftVerdict, SystematicShift
+from compress_onnx.records import (
+    AttentionMaps,
+    ClassAttention,
+    Measure,
+    SaliencyGroup,
+    SaliencyShift,
+    ShiftVerdict,
+    SystematicShift,
+)
 from compress_onnx.report.attention_pictures import common_png, difference_png, outlined_png
 from compress_onnx.report.cells import Cell, Table, Tone, absent, count, number_cell, p_cell, words
 from compress_onnx.report.figures import percent, plain, span

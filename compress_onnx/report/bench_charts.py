@@ -10,7 +10,20 @@ from plotly import graph_objects as go
 
 from compress_onnx.records import BenchRecord, Measure
 from compress_onnx.report.bench_words import names_of, runs_of, settings_of, spoken_setting
-from compress_onnx.report.chart import BASELINE, CANDIDATE, HARM, REPAIR, SIDEWAYS, Chart, as_figure, axis, keyed, label, log_axis, missing_chart
+from compress_onnx.report.chart import (
+    BASELINE,
+    CANDIDATE,
+    HARM,
+    REPAIR,
+    SIDEWAYS,
+    Chart,
+    as_figure,
+    axis,
+    keyed,
+    label,
+    log_axis,
+    missing_chart,
+)
 from compress_onnx.report.latency_charts import box_chart, speedup_chart
 
 _COLORS = (BASELINE, CANDIDATE, REPAIR, HARM, SIDEWAYS)

@@ -5,7 +5,18 @@ from __future__ import annotations
 import dataclasses
 
 from compress_onnx.records import Comparison, CrossAnswers, CrossCpu, Environment
-from compress_onnx.report.cells import Cell, Table, Tone, absent, fraction_cell, latency_cell, number_cell, points_cell, speedup_cell, words
+from compress_onnx.report.cells import (
+    Cell,
+    Table,
+    Tone,
+    absent,
+    fraction_cell,
+    latency_cell,
+    number_cell,
+    points_cell,
+    speedup_cell,
+    words,
+)
 from compress_onnx.report.summary import flip_counts
 
 KINDS_NOT_KNOWN = "the data has no labels"

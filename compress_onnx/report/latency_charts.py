@@ -9,7 +9,18 @@ import numpy as np
 from plotly import graph_objects as go
 
 from compress_onnx.records import LatencyComparison, LatencyRun, RunRecord
-from compress_onnx.report.chart import BASELINE, CANDIDATE, HARM, SIDEWAYS, Chart, as_figure, axis, label, log_axis, missing_chart
+from compress_onnx.report.chart import (
+    BASELINE,
+    CANDIDATE,
+    HARM,
+    SIDEWAYS,
+    Chart,
+    as_figure,
+    axis,
+    label,
+    log_axis,
+    missing_chart,
+)
 from compress_onnx.report.figures import TIMES, milliseconds, plain
 from compress_onnx.report.samples import even_quantiles
 

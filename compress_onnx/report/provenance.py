@@ -6,7 +6,16 @@ import dataclasses
 import shlex
 from collections.abc import Iterable
 
-from compress_onnx.records import SCHEMA_VERSION, Artifact, Environment, OptionValue, PredictionRun, RecipeStep, RunRecord, SaliencyShift
+from compress_onnx.records import (
+    SCHEMA_VERSION,
+    Artifact,
+    Environment,
+    OptionValue,
+    PredictionRun,
+    RecipeStep,
+    RunRecord,
+    SaliencyShift,
+)
 from compress_onnx.report.batch_words import independence_cell
 from compress_onnx.report.cells import Cell, Table, absent, code, count, words
 from compress_onnx.report.figures import percent, plain, size

@@ -10,7 +10,19 @@ from numpy.typing import NDArray
 from plotly import graph_objects as go
 
 from compress_onnx.records import Comparison, ReliabilityBin
-from compress_onnx.report.chart import BASELINE, CANDIDATE, HARM, KIND_STYLE, Chart, as_figure, axis, class_label, diagonal, label, missing_chart
+from compress_onnx.report.chart import (
+    BASELINE,
+    CANDIDATE,
+    HARM,
+    KIND_STYLE,
+    Chart,
+    as_figure,
+    axis,
+    class_label,
+    diagonal,
+    label,
+    missing_chart,
+)
 from compress_onnx.report.samples import Columns, finite, flipped, of_candidate, surest
 
 NO_SAMPLES = "samples.parquet is missing, so single samples cannot be drawn."

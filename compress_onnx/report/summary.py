@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.records import Artifact, ClassResult, Comparison, FlipSummary, LatencyComparison, RunRecord, SaliencyShift, ShiftVerdict, Verdict
+from compress_onnx.records import (
+    Artifact,
+    ClassResult,
+    Comparison,
+    FlipSummary,
+    LatencyComparison,
+    RunRecord,
+    SaliencyShift,
+    ShiftVerdict,
+    Verdict,
+)
 from compress_onnx.report.cells import Cell, Tone, absent, fraction_cell, latency_cell, points_cell, speedup_cell
 from compress_onnx.report.figures import percent, plain, size, span
 from compress_onnx.report.verdict import candidate_verdict

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from plotly import graph_objects as go
 
 from compress_onnx.records import Precision, RunRecord
-from compress_onnx.report.chart import BASELINE, CANDIDATE, LABEL_LENGTH, Chart, as_figure, axis, label, log_axis, missing_chart
+from compress_onnx.report.chart import (
+    BASELINE,
+    CANDIDATE,
+    LABEL_LENGTH,
+    Chart,
+    as_figure,
+    axis,
+    label,
+    log_axis,
+    missing_chart,
+)
 from compress_onnx.report.label_places import label_places
 from compress_onnx.report.tradeoff import Point, pareto, points_of
 

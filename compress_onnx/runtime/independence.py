@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError
 from compress_onnx.model import AcrossImages, across_images, random_nodes
-from compress_onnx.records import BatchIndependence
 from compress_onnx.ort import Inputs, spans, usual_batch
+from compress_onnx.records import BatchIndependence
 from compress_onnx.runtime.predict import Loaded, Samples, fed_rows
 
 Logits = NDArray[np.float32]

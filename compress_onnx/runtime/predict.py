@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from compress_onnx.config import THREADS, Progress, silent
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import WholeModel, whole_model
-from compress_onnx.ort import fixed_batch, image_input, open_session, runtime_failures
+from compress_onnx.ort import batch_for, exact_spans, fixed_batch, image_input, open_session, runtime_failures, spans
 from compress_onnx.records import Predictions
-from compress_onnx.ort import batch_for, exact_spans, spans
-from compress_onnx.runtime.cpu import cpu_label
-from compress_onnx.runtime.cpu import usable_cores
+from compress_onnx.runtime.cpu import cpu_label, usable_cores
 
 # From so many images on, a probe of 32 is worth its time.
 _PROBED_FROM = 2_048

@@ -19,9 +19,7 @@ from torch import nn
 
 from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
-from compress_onnx.metrics import MapSimilarities, joined, map_similarities
-from compress_onnx.metrics import Anchors
-from compress_onnx.metrics import flat
+from compress_onnx.metrics import Anchors, MapSimilarities, flat, joined, map_similarities
 from compress_onnx.saliency.batching import Pace
 from compress_onnx.saliency.spilled import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask

@@ -9,10 +9,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.config import Progress, silent
-from compress_onnx.metrics import ClassSamples, class_attention, coarse
-from compress_onnx.metrics import MapSimilarities, joined, map_similarities
-from compress_onnx.metrics import MeanShift
-from compress_onnx.metrics import flat, mean_absolute_deviation, normalized
+from compress_onnx.metrics import (
+    ClassSamples,
+    MapSimilarities,
+    MeanShift,
+    class_attention,
+    coarse,
+    flat,
+    joined,
+    map_similarities,
+    mean_absolute_deviation,
+    normalized,
+)
 from compress_onnx.records import SystematicShift
 from compress_onnx.saliency.anchors import ExplainedBaseline
 from compress_onnx.saliency.batching import Pace

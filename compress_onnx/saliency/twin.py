@@ -18,14 +18,21 @@ from torch import fx, nn
 
 from compress_onnx.errors import ModelError, UnsupportedOperatorError
 from compress_onnx.model import is_quantized, signature_of
-from compress_onnx.ort import fused
-from compress_onnx.ort import saturates
-from compress_onnx.saliency.operators import CONVERTERS
-from compress_onnx.saliency.operators import Constant, computed, stored, type_name
-from compress_onnx.saliency.operators import written_out
-from compress_onnx.saliency.operators import Node, unknown_operator
-from compress_onnx.saliency.operators import fuse_pairs
-from compress_onnx.saliency.operators import PRODUCTS, Saturation, saturation_of
+from compress_onnx.ort import fused, saturates
+from compress_onnx.saliency.operators import (
+    CONVERTERS,
+    PRODUCTS,
+    Constant,
+    Node,
+    Saturation,
+    computed,
+    fuse_pairs,
+    saturation_of,
+    stored,
+    type_name,
+    unknown_operator,
+    written_out,
+)
 
 _OWN_DOMAIN = {"", "ai.onnx"}
 # What a twin already has under a name of its own.

@@ -14,8 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.data import ImageSet
-from compress_onnx.data import load_data
+from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import DataError, MissingExtraError, OptionError, UnknownNameError
 from compress_onnx.extras import require_extra
 from compress_onnx.model import model_bytes, read_embedded, signature_of
@@ -63,8 +62,7 @@ def export_checked(
     fold: bool,
 ) -> Exported:
     """Export a torch module and prove parity."""
-    from compress_onnx.export import export_module
-    from compress_onnx.export import check_parity
+    from compress_onnx.export import check_parity, export_module
 
     started = time.perf_counter()
     model = export_module(module, preprocessing, class_names, fold=fold)  # type: ignore[arg-type]  # a torch module

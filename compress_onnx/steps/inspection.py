@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.model import describe, footprint
-from compress_onnx.data import ImageSet
-from compress_onnx.data import load_data
-from compress_onnx.errors import ModelError
-from compress_onnx.model import load_model, read_embedded, signature_of
-from compress_onnx.records import Footprint, Preprocessing, SaturationAudit
-from compress_onnx.runtime import resident_after_load
-from compress_onnx.runtime import audit
 from compress_onnx.compare import check_input
+from compress_onnx.data import ImageSet, load_data
+from compress_onnx.errors import ModelError
+from compress_onnx.model import describe, footprint, load_model, read_embedded, signature_of
+from compress_onnx.records import Footprint, Preprocessing, SaturationAudit
+from compress_onnx.runtime import audit, resident_after_load
 
 # Activations of a batch are kept whole: 16 images of ResNet-18 take 20 MB.
 _BATCH = 16

@@ -10,20 +10,26 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.model import descended, made_from
-from compress_onnx.compress import PruneOptions, prune_model
-from compress_onnx.compress import Batches, Reference, referenced
-from compress_onnx.compress import repair_model
-from compress_onnx.compress import expect_sound_pruning, made_images
-from compress_onnx.compress import StructuredOptions, structured_pruned
+from compress_onnx.compare import beside, is_filed
+from compress_onnx.compress import (
+    Batches,
+    PruneOptions,
+    Reference,
+    StructuredOptions,
+    expect_sound_pruning,
+    made_images,
+    prune_model,
+    referenced,
+    repair_model,
+    structured_pruned,
+)
 from compress_onnx.config import Progress, silent
 from compress_onnx.data import save_manifest
 from compress_onnx.errors import DataError, OptionError, naming
-from compress_onnx.model import model_bytes, read_model, save_model
 from compress_onnx.metrics import PairedCounts, paired_counts
+from compress_onnx.model import descended, made_from, model_bytes, read_model, save_model
 from compress_onnx.ort import open_session
 from compress_onnx.runtime import logits_of
-from compress_onnx.compare import beside, is_filed
 from compress_onnx.steps.quantization import CalibrationData, PreparedData, calibration_batches, prepared_data
 from compress_onnx.steps.search import Searched, confirmed_sparsity
 

@@ -12,19 +12,14 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx import config
-from compress_onnx.compress import repaired_int4
-from compress_onnx.model import made_from
-from compress_onnx.compress import mixed_model
-from compress_onnx.compress import QuantizeOptions, quantize_model
+from compress_onnx.compare import CalibrationChoice, beside, calibration_for, check_input, is_filed
+from compress_onnx.compress import QuantizeOptions, mixed_model, quantize_model, repaired_int4
 from compress_onnx.config import Progress, silent
-from compress_onnx.data import ImageSet
-from compress_onnx.data import save_manifest
+from compress_onnx.data import ImageSet, save_manifest
 from compress_onnx.errors import ModelError, naming
 from compress_onnx.files import sha256_of
-from compress_onnx.model import read_embedded, read_model, save_model, signature_of
+from compress_onnx.model import made_from, read_embedded, read_model, save_model, signature_of
 from compress_onnx.records import Preprocessing
-from compress_onnx.compare import CalibrationChoice, beside, calibration_for, is_filed
-from compress_onnx.compare import check_input
 
 # Pictures decoded at once; the calibrators cut their own chunks.
 BATCH = 64

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics import paired_difference
-from compress_onnx.metrics import PairedCounts
+from compress_onnx.metrics import PairedCounts, paired_difference
 
 # Half a point of sparsity: finer steps are below what a few thousand images can tell apart.
 RESOLUTION = 0.005

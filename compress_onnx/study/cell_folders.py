@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from compress_onnx.compare import manifest_roots
 from compress_onnx.data import load_manifest
 from compress_onnx.errors import OptionError, OutputError
 from compress_onnx.files import sha256_of, sha256_of_file, write_text
 from compress_onnx.store import RUN_FILE
-from compress_onnx.compare import manifest_roots
 from compress_onnx.study.cells import Cell
 from compress_onnx.study.execute import Terms, data_sha256
 from compress_onnx.zoo import CARD, WEIGHTS, model_folder

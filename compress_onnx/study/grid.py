@@ -10,19 +10,26 @@ from concurrent.futures import Executor
 from datetime import datetime
 from pathlib import Path
 
+from compress_onnx.compare import write_report
 from compress_onnx.config import Stages, silent_stages
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.records import SCHEMA_VERSION, CellFailure, RunRecord, StudyRecord
-from compress_onnx.runtime import environment
-from compress_onnx.runtime import expect_same_machine
+from compress_onnx.runtime import environment, expect_same_machine
 from compress_onnx.store import load_run, save_run, save_study
-from compress_onnx.study.execute import Answer, Driver
-from compress_onnx.study.execute import bundle, unpacked
-from compress_onnx.study.execute import CellTask, Done, Failed, Terms, Timed, TimingTask
 from compress_onnx.study.cell_folders import Place, State, locked, manifest_files, model_files, places_of
-from compress_onnx.compare import write_report
-from compress_onnx.study.cells import Spec
-from compress_onnx.study.cells import summary_of
+from compress_onnx.study.cells import Spec, summary_of
+from compress_onnx.study.execute import (
+    Answer,
+    CellTask,
+    Done,
+    Driver,
+    Failed,
+    Terms,
+    Timed,
+    TimingTask,
+    bundle,
+    unpacked,
+)
 
 Install = Callable[[Place, Done], None]
 Failures = dict[str, Failed]

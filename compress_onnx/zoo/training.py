@@ -15,8 +15,23 @@ from torch.nn import functional
 from compress_onnx.config import Progress, silent
 from compress_onnx.files import sha256_of
 from compress_onnx.records import Preprocessing
-from compress_onnx.zoo.batches import Images, channel_statistics, epoch_generator, in_memory, normalized, training_batches
-from compress_onnx.zoo.checkpoints import CARD_SCHEMA, ModelCard, Origin, encoded_weights, load_checkpoint, rounded, save_model
+from compress_onnx.zoo.batches import (
+    Images,
+    channel_statistics,
+    epoch_generator,
+    in_memory,
+    normalized,
+    training_batches,
+)
+from compress_onnx.zoo.checkpoints import (
+    CARD_SCHEMA,
+    ModelCard,
+    Origin,
+    encoded_weights,
+    load_checkpoint,
+    rounded,
+    save_model,
+)
 from compress_onnx.zoo.networks import build, count_parameters
 from compress_onnx.zoo.normalization import with_batch_norm, without_batch_norm
 from compress_onnx.zoo.recipe import Recipe

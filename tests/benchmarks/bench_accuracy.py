@@ -15,9 +15,10 @@ from bench_table import Row
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
+from compress_onnx.compare.calibration import calibration_for
 from compress_onnx.compress.float_form.fold import folded
-from compress_onnx.compress.quantization.int4_repair import repaired_int4
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.quantization.int4_repair import repaired_int4
 from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.compress.repair.reference import referenced
 from compress_onnx.compress.repair.statistics import repaired_towards
@@ -31,7 +32,6 @@ from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.environment import cpu_target
 from compress_onnx.runtime.cpu.passport import usable_cores
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.compare.calibration import calibration_for
 from compress_onnx.steps.export import exported
 from compress_onnx.steps.quantization import calibration_batches
 from compress_onnx.zoo.checkpoints import load_checkpoint

@@ -56,12 +56,12 @@ def inputs_of(pictures: ImageSet, form: Preprocessing, start: int, stop: int) ->
 
 def weigh(n: int, model: Path, candidate: Path) -> None:
     """Run the saliency stage on n images as ``compare`` does, with the candidate taking part twice."""
-    from compress_onnx.config import silent_stages
-    from compress_onnx.runtime.predict import Samples, predict
-    from compress_onnx.compare.saliency import attention_against, baseline_attention
     from compress_onnx.compare.models import contestants, named_entries
     from compress_onnx.compare.options import CompareOptions
+    from compress_onnx.compare.saliency import attention_against, baseline_attention
     from compress_onnx.compare.samples import shown_rows
+    from compress_onnx.config import silent_stages
+    from compress_onnx.runtime.predict import Samples, predict
 
     pictures = images(n)
     options = CompareOptions(saliency="gradient", saliency_samples=n)
@@ -104,12 +104,12 @@ def share_row(name: str, model: Path, *, bar: float) -> Row:
     """Return the time of all statistics over the time of the gradient maps they are taken of."""
     import torch
 
-    from compress_onnx.model.files import load_model
     from compress_onnx.metrics.saliency.classes import coarse
     from compress_onnx.metrics.saliency.group import map_similarities
     from compress_onnx.metrics.saliency.mean_shift import MeanShift
-    from compress_onnx.saliency.attribution.maps import batch_maps
+    from compress_onnx.model.files import load_model
     from compress_onnx.saliency.attribution.gradients import gradient
+    from compress_onnx.saliency.attribution.maps import batch_maps
     from compress_onnx.saliency.twin import build_twin
 
     torch.set_num_threads(1)

@@ -31,15 +31,15 @@ from bench_table import Row, table
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.passport import usable_cores
-from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
-from compress_onnx.compare.options import CompareOptions
 
 ROUNDS = 5
 IMAGES, SCANNED = 10_000, 512

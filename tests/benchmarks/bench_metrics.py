@@ -58,8 +58,8 @@ def _weighed() -> tuple[float, ...]:
 
 
 def _once() -> None:
-    from compress_onnx.metrics.outputs.pair import LogitPair
     from compress_onnx.metrics.compare import compare_outputs
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
     labels, baseline, candidate = outputs()
     names = tuple(f"class {index}" for index in range(CLASSES))

@@ -15,8 +15,8 @@ from compress_onnx import config
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.export.exporter import export_module
-from compress_onnx.model.metadata import read_embedded
 from compress_onnx.model.files import save_model
+from compress_onnx.model.metadata import read_embedded
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.environment import cpu_target
 from compress_onnx.zoo.networks import build

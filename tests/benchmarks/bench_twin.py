@@ -31,8 +31,8 @@ from compress_onnx.model.files import load_model, save_model
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.cpu.environment import cpu_target
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.saliency.attribution.maps import batch_maps
 from compress_onnx.saliency.attribution.gradients import gradient
+from compress_onnx.saliency.attribution.maps import batch_maps
 from compress_onnx.saliency.batching import BATCH
 from compress_onnx.saliency.fidelity import agreement, twin_logits
 from compress_onnx.saliency.twin import build_twin

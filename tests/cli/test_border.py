@@ -15,8 +15,8 @@ import pytest
 
 from compress_onnx import __version__
 from compress_onnx.cli import error_handling as border
-from compress_onnx.store import load_run
 from compress_onnx.steps import pruning
+from compress_onnx.store import load_run
 
 
 def _tool(words: Sequence[object], **environment: str) -> subprocess.CompletedProcess[str]:

@@ -10,9 +10,9 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from compress_onnx.model.census.census import weights
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.model.metadata import read_embedded
-from compress_onnx.model.census.census import weights
 
 
 def logits(path: Path) -> Any:

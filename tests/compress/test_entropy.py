@@ -17,11 +17,10 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.model.artifact import entropy_bits, entropy_bytes, initializer_bytes
-from compress_onnx.model.artifact import describe, footprint, zstd_bytes
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
-from compress_onnx.model.files import save_model
+from compress_onnx.model.artifact import describe, entropy_bits, entropy_bytes, footprint, initializer_bytes, zstd_bytes
 from compress_onnx.model.census.census import weights
+from compress_onnx.model.files import save_model
 
 arrays = hnp.arrays(st.sampled_from([np.int8, np.float32, np.float16]), hnp.array_shapes(max_dims=4))
 

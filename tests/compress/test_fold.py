@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.errors import ModelError
-from compress_onnx.model.files import model_bytes
 from compress_onnx.model.census.census import weights
+from compress_onnx.model.files import model_bytes
 
 Runner = Callable[[onnx.ModelProto, NDArray[np.float32]], NDArray[np.float32]]
 

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from compress_onnx.compress.calibration.histograms import DyadicCollector, MinMaxCollector, coarser, collector_for, dyadic_counts, dyadic_edges, range_exponent
+from compress_onnx.compress.calibration.histograms import (
+    DyadicCollector,
+    MinMaxCollector,
+    coarser,
+    collector_for,
+    dyadic_counts,
+    dyadic_edges,
+    range_exponent,
+)
 from compress_onnx.errors import ModelError
 
 Values = NDArray[np.float32]

@@ -14,16 +14,23 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.calibration.input_moments import InputMoments, _inputs
-from compress_onnx.compress.quantization.int4 import fake_quantized
+from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.layers.layout import layouts, weight_values
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, approximated, compress, prepare, quantize_model, store
+from compress_onnx.compress.quantization.int4 import fake_quantized
+from compress_onnx.compress.quantization.quantize import (
+    QuantizeOptions,
+    approximated,
+    compress,
+    prepare,
+    quantize_model,
+    store,
+)
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
-from compress_onnx.model.files import model_bytes, save_model
-from compress_onnx.model.census.precision import precision_of
 from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.files import model_bytes, save_model
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.records.artifacts import Precision
 from compress_onnx.runtime.cpu.fusion import fusion_receipt

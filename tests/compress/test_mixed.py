@@ -15,9 +15,9 @@ from compress_onnx.compress.layers.layout import plain_name, with_weights
 from compress_onnx.compress.quantization.mixed import divergence, mixed_model, outputs, sensitivities
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, compress
 from compress_onnx.errors import DataError, OptionError
+from compress_onnx.model.census.census import weights
 from compress_onnx.model.files import model_bytes, model_sha256
 from compress_onnx.model.metadata import read_embedded
-from compress_onnx.model.census.census import weights
 
 Images = NDArray[np.float32]
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni", weights="mixed")

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from compress_onnx.model.artifact import describe
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.compress.pruning.structured import StructuredOptions, channel_plan, structured_pruned
+from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.errors import ModelError
+from compress_onnx.model.artifact import describe
 from compress_onnx.model.census.census import prunable_initializers, weights
-from compress_onnx.model.metadata import read_embedded
 from compress_onnx.model.files import save_model
+from compress_onnx.model.metadata import read_embedded
 
 MakeModel = Callable[..., onnx.ModelProto]
 RNG = np.random.default_rng(9)

@@ -16,16 +16,16 @@ from onnx import helper, numpy_helper
 
 import compress_onnx.compress.repair as repair_module
 from compress_onnx.compress.calibration.channel_moments import Moments
-from compress_onnx.compress.repair.corrections import corrected, correction
 from compress_onnx.compress.calibration.image_pool import ImagePool
+from compress_onnx.compress.layers.weight_uses import repair_sites
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.repair.corrections import corrected, correction
 from compress_onnx.compress.repair.reference import Reference
 from compress_onnx.compress.repair.statistics import Fit, fit, repaired
-from compress_onnx.compress.layers.weight_uses import repair_sites
-from compress_onnx.ort.tensors import runner
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.model.files import model_bytes
 from compress_onnx.model.census.census import prunable_initializers
+from compress_onnx.model.files import model_bytes
+from compress_onnx.ort.tensors import runner
 
 MakeModel = Callable[..., onnx.ModelProto]
 CLASSES = 5

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from compress_onnx.compress.quantization.rounding import compensated
 from compress_onnx.compress.layers.scales import FRACTIONS, least_error_scales, levels, max_scales, rounded
+from compress_onnx.compress.quantization.rounding import compensated
 
 Rows = NDArray[np.float64]
 ROWS = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 9)), elements=st.integers(-64, 64).map(float))

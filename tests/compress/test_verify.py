@@ -11,14 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from compress_onnx.compress.checks.layer_error import layer_errors, taps
+from compress_onnx.compress.checks.sound_pruning import expect_only_zeros, expect_sound_pruning, made_images
+from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
 from compress_onnx.compress.quantization import integer_form, quantize
 from compress_onnx.compress.quantization.int4_repair import repaired_int4
-from compress_onnx.compress.checks.layer_error import layer_errors, taps
 from compress_onnx.compress.quantization.mixed import mixed_model
-from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
-from compress_onnx.compress.checks.sound_pruning import expect_only_zeros, expect_sound_pruning, made_images
-from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
 from compress_onnx.errors import ModelError, SelfCheckError, naming
 from compress_onnx.model.metadata import Embedded, write_embedded
 from compress_onnx.records.artifacts import Preprocessing

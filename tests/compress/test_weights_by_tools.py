@@ -20,9 +20,9 @@ from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.errors import ModelError
 from compress_onnx.model.census.census import is_quantized, out_of_reach, weights
+from compress_onnx.model.census.precision import precision_of
 from compress_onnx.model.files import load_model
 from compress_onnx.model.forms.normalize import normalized
-from compress_onnx.model.census.precision import precision_of
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(5)

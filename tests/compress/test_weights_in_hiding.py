@@ -13,16 +13,16 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.model.artifact import describe
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
 from compress_onnx.compress.repair.reference import referenced
 from compress_onnx.compress.repair.statistics import repaired_towards
-from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
 from compress_onnx.errors import ModelError
+from compress_onnx.model.artifact import describe
 from compress_onnx.model.census.census import is_quantized, weights
+from compress_onnx.model.census.precision import precision_of
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.model.forms.normalize import normalized
-from compress_onnx.model.census.precision import precision_of
 from compress_onnx.model.metadata import read_embedded
 
 MakeModel = Callable[..., onnx.ModelProto]

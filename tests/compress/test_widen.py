@@ -17,8 +17,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.quantization.widen import widened
 from compress_onnx.errors import ModelError
-from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.model.census.census import weights
+from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.runtime.cpu.fusion import fusion_receipt
 
 Images = NDArray[np.float32]

@@ -12,7 +12,14 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from compress_onnx.data.images import ImageSet
-from compress_onnx.data.splits import calibration_images, check_disjoint, choose_calibration, class_balanced, load_manifest, save_manifest
+from compress_onnx.data.splits import (
+    calibration_images,
+    check_disjoint,
+    choose_calibration,
+    class_balanced,
+    load_manifest,
+    save_manifest,
+)
 from compress_onnx.errors import DataError, OutputError, RecordError
 
 LABELS = hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 5))

@@ -9,10 +9,10 @@ import pytest
 
 from compress_onnx.metrics.statistics.measures import paired_change, proportion
 from compress_onnx.metrics.statistics.paired import PairedCounts
+from compress_onnx.records.artifacts import DatasetInfo, Environment, Footprint, Preprocessing
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, undefined
 from compress_onnx.records.outputs import AccuracyChange, ClassResult, ConfidenceShift, FlipSummary, Histogram
 from compress_onnx.records.run import Comparison, RunRecord
-from compress_onnx.records.artifacts import DatasetInfo, Environment, Footprint, Preprocessing
 
 NONE = undefined("not in this test", unit="fraction", better=Better.HIGHER)
 CONFIDENCE = (

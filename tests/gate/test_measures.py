@@ -14,10 +14,10 @@ from compress_onnx.gate.names import resolved, segment
 from compress_onnx.gate.policy import Rule
 from compress_onnx.gate.verdict import judged
 from compress_onnx.gate.worst import worst_class_change
-from compress_onnx.records.latency import LatencyComparison, LatencyRun
 from compress_onnx.records.base import Measure, record
-from compress_onnx.records.verdict import Outcome
+from compress_onnx.records.latency import LatencyComparison, LatencyRun
 from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records.verdict import Outcome
 
 
 def test_names_follow_the_records_fields(made: Any) -> None:

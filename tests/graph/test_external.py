@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
+from compress_onnx.model.external import extents
 from compress_onnx.model.files import load_model
 from compress_onnx.model.identity import model_identity, whole_model
-from compress_onnx.model.external import extents
 
 WEIGHT = np.random.default_rng(3).normal(size=(12, 5)).astype(np.float32)
 INPUT = np.eye(12, dtype=np.float32)

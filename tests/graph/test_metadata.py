@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.model.files import model_bytes, model_sha256
+from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.records.artifacts import Preprocessing, RecipeStep
 
 LEAK = 'File "/home/user/net.py", line 3'

@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model.files import load_model
 from compress_onnx.model.checks import put_in_order
+from compress_onnx.model.files import load_model
 
 MakeModel = Callable[..., onnx.ModelProto]
 

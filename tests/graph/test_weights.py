@@ -105,7 +105,9 @@ def test_a_graph_of_both_widths_says_their_shares(make_model: Callable[..., onnx
         helper.make_node("MatMul", ["flat", "m"], ["logits"]),
     ]
     tensors = {"w": INT8[:9].reshape(3, 3, 5, 1)[:, :, :3], "scale": np.ones((), np.float32)}
-    assert precision_of(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == "W8 (weight only) in 1 of 2"
+    assert (
+        precision_of(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == "W8 (weight only) in 1 of 2"
+    )
 
 
 def test_half_precision_weights_behind_a_cast_keep_their_stored_width(

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from compress_onnx.metrics.outputs.accuracy import accuracy_change
-from compress_onnx.metrics.statistics.intervals import paired_difference, proportion_interval
 from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.statistics.intervals import paired_difference, proportion_interval
 
 
 def test_accuracy_agrees_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:

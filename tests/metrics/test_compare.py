@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from compress_onnx.metrics.compare import compare_outputs
 from compress_onnx.metrics.outputs.accuracy import accuracy_change
 from compress_onnx.metrics.outputs.classes import class_results
-from compress_onnx.metrics.compare import compare_outputs
 from compress_onnx.metrics.outputs.confidence import confidence_shift
 from compress_onnx.metrics.outputs.confusion import confusion_change
 from compress_onnx.metrics.outputs.divergence import output_divergence
 from compress_onnx.metrics.outputs.flips import flip_summary
 from compress_onnx.metrics.outputs.pair import LogitPair
-from compress_onnx.metrics.statistics.pattern import class_pattern
 from compress_onnx.metrics.outputs.uncertainty import uncertainty_shift
-from compress_onnx.records.run import Comparison
+from compress_onnx.metrics.statistics.pattern import class_pattern
 from compress_onnx.records.base import Measure
+from compress_onnx.records.run import Comparison
 
 
 def leaves(value: Any) -> Iterator[Any]:

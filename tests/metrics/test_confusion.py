@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from compress_onnx.metrics.outputs.confusion import MOST_CHANGED, confusion_change, confusion_counts, confusion_tables, most_changed
+from compress_onnx.metrics.outputs.confusion import (
+    MOST_CHANGED,
+    confusion_change,
+    confusion_counts,
+    confusion_tables,
+    most_changed,
+)
 from compress_onnx.metrics.outputs.pair import LogitPair
 
 

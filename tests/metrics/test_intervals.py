@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from compress_onnx.metrics.statistics.intervals import difference_bounds, paired_difference, proportion_bounds, proportion_interval
+from compress_onnx.metrics.statistics.intervals import (
+    difference_bounds,
+    paired_difference,
+    proportion_bounds,
+    proportion_interval,
+)
 from compress_onnx.metrics.statistics.paired import PairedCounts, paired_counts
 
 CELLS = st.integers(0, 3000)

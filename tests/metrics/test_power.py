@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compress_onnx.metrics.statistics.significance import _critical, detectable_loss
-from compress_onnx.metrics.statistics.significance import mid_p_mcnemar
+from compress_onnx.metrics.statistics.significance import _critical, detectable_loss, mid_p_mcnemar
 
 
 @pytest.mark.parametrize(

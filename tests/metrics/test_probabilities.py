@@ -9,7 +9,19 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax as scipy_log_softmax
 from scipy.special import softmax as scipy_softmax
 
-from compress_onnx.metrics.outputs.probabilities import OutputKind, as_probabilities, confidence, log_probabilities, log_softmax, looks_like_probabilities, margin, output_kinds, predicted, row_blocks, softmax
+from compress_onnx.metrics.outputs.probabilities import (
+    OutputKind,
+    as_probabilities,
+    confidence,
+    log_probabilities,
+    log_softmax,
+    looks_like_probabilities,
+    margin,
+    output_kinds,
+    predicted,
+    row_blocks,
+    softmax,
+)
 
 LOGITS = arrays(
     np.float32,

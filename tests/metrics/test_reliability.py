@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from compress_onnx.metrics.outputs.reliability import equal_mass_bins, expected_calibration_error, reliability_bins, weighted_gap
+from compress_onnx.metrics.outputs.reliability import (
+    equal_mass_bins,
+    expected_calibration_error,
+    reliability_bins,
+    weighted_gap,
+)
 
 SAMPLES = st.lists(
     st.tuples(st.floats(0, 1) | st.sampled_from([0.0, 0.2, 1 / 3, 0.5, 1.0]), st.booleans()), min_size=1, max_size=60

@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
 from compress_onnx.metrics.saliency.group import map_similarities, saliency_group, summarized
-from compress_onnx.metrics.saliency.similarity import center_shift_px, cosine, mean_absolute_deviation, spearman, ssim, top_k_overlap
+from compress_onnx.metrics.saliency.similarity import (
+    center_shift_px,
+    cosine,
+    mean_absolute_deviation,
+    spearman,
+    ssim,
+    top_k_overlap,
+)
 
 MEASURES = {
     "mean_absolute_deviation": mean_absolute_deviation,

@@ -8,8 +8,16 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from compress_onnx.metrics.saliency.similarity import mean_ranks
-from compress_onnx.metrics.saliency.similarity import center_shift_px, cosine, mean_absolute_deviation, normalized, spearman, ssim, top_k_overlap
+from compress_onnx.metrics.saliency.similarity import (
+    center_shift_px,
+    cosine,
+    mean_absolute_deviation,
+    mean_ranks,
+    normalized,
+    spearman,
+    ssim,
+    top_k_overlap,
+)
 
 # Whole numbers bring ties and constant maps; a second strategy brings magnitudes.
 MAPS = arrays(np.float32, (3, 8, 9), elements=st.integers(-2, 3).map(float)) | arrays(

@@ -11,13 +11,38 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compress_onnx.records.artifacts import (
+    Artifact,
+    CalibrationInfo,
+    DatasetInfo,
+    Environment,
+    FloatNode,
+    Footprint,
+    FusionReceipt,
+    Precision,
+    Preprocessing,
+    RecipeStep,
+)
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure
-from compress_onnx.records.outputs import AccuracyChange, ChangedConfusion, ClassPattern, ClassResult, ConfidenceShift, ConformalSets, ConfusionChange, FlipSummary, Histogram, OutputDivergence, ReliabilityBin, TemperatureRepair, UncertaintyShift
-from compress_onnx.records.artifacts import Artifact, CalibrationInfo, DatasetInfo, Environment, FloatNode, Footprint, FusionReceipt, Precision, Preprocessing, RecipeStep
-from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
-from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 from compress_onnx.records.latency import LatencyComparison, LatencyRun
+from compress_onnx.records.outputs import (
+    AccuracyChange,
+    ChangedConfusion,
+    ClassPattern,
+    ClassResult,
+    ConfidenceShift,
+    ConformalSets,
+    ConfusionChange,
+    FlipSummary,
+    Histogram,
+    OutputDivergence,
+    ReliabilityBin,
+    TemperatureRepair,
+    UncertaintyShift,
+)
+from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
 from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 from compress_onnx.report.pictures import map_png, png
 from compress_onnx.report.source import ReportInput
 

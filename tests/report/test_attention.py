@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from compress_onnx.metrics.saliency.mean_shift import untested
-from compress_onnx.records.saliency import AttentionMaps, ClassAttention, SaliencyScale, SaliencyShift, ShiftVerdict, SystematicShift
 from compress_onnx.records.base import Better, Interval, Measure
+from compress_onnx.records.saliency import (
+    AttentionMaps,
+    ClassAttention,
+    SaliencyScale,
+    SaliencyShift,
+    ShiftVerdict,
+    SystematicShift,
+)
 from compress_onnx.report.attention import attention_view, place_cell, verdict_cell
 from compress_onnx.report.attention_pictures import ZOOM, common_png, difference_png, outlined_png
 from compress_onnx.report.cells import Tone

@@ -7,7 +7,15 @@ import pytest
 
 from compress_onnx.records.base import Better, Interval, Measure
 from compress_onnx.report.cells import Tone
-from compress_onnx.report.differences import FIGURES, answers_changed, figures_table, moved, setting_table, unmatched, verdict_sentence
+from compress_onnx.report.differences import (
+    FIGURES,
+    answers_changed,
+    figures_table,
+    moved,
+    setting_table,
+    unmatched,
+    verdict_sentence,
+)
 from compress_onnx.report.section import Section
 from compress_onnx.report.sections import against
 from compress_onnx.report.source import OlderRun, ReportInput

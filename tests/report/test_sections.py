@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.metrics.compare import compare_outputs
-from compress_onnx.records.verdict import CheckKind
+from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.records.run import Comparison, RunRecord
+from compress_onnx.records.verdict import CheckKind
 from compress_onnx.report.answer_tables import flip_table
 from compress_onnx.report.cells import Table
 from compress_onnx.report.class_charts import class_chart

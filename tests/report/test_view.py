@@ -20,11 +20,10 @@ from compress_onnx.report.figures import MINUS, signed, size
 from compress_onnx.report.flip_cards import flip_browser
 from compress_onnx.report.provenance import command
 from compress_onnx.report.samples import even_indices, even_quantiles, flipped, surest
-from compress_onnx.report.summary import hurt_sentence, saliency_cell, worst_class
-from compress_onnx.report.tradeoff import Point, pareto
 from compress_onnx.report.source import ReportInput
+from compress_onnx.report.summary import hurt_sentence, saliency_cell, summary_rows, worst_class
+from compress_onnx.report.tradeoff import Point, pareto
 from compress_onnx.report.view import build_view
-from compress_onnx.report.summary import summary_rows
 
 
 def change(value: float, low: float, high: float, better: Better = Better.HIGHER) -> Measure:

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from compress_onnx.runtime.bench.noise_warnings import Throttling, crowding_warnings, machine_warnings, quota_warnings, spread_warnings, throttling, throttling_warnings
+from compress_onnx.runtime.bench.noise_warnings import (
+    Throttling,
+    crowding_warnings,
+    machine_warnings,
+    quota_warnings,
+    spread_warnings,
+    throttling,
+    throttling_warnings,
+)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from onnx import helper, numpy_helper
 
 from compress_onnx.errors import DataError, ModelError, OptionError
 from compress_onnx.model.identity import model_identity
-from compress_onnx.ort.session import open_session
 from compress_onnx.ort import batches as batching
+from compress_onnx.ort.session import open_session
 from compress_onnx.runtime import predict as predict_module
 from compress_onnx.runtime.predict import Samples, answers, logits_of, padded_chunks, predict
 

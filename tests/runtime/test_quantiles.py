@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.runtime.bench.quantiles import fewest_samples, order_statistic_ranks, quantile_measure, tail_measure, throughput
+from compress_onnx.runtime.bench.quantiles import (
+    fewest_samples,
+    order_statistic_ranks,
+    quantile_measure,
+    tail_measure,
+    throughput,
+)
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:

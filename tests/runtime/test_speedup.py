@@ -9,7 +9,13 @@ from compress_onnx.records.base import Better
 from compress_onnx.records.latency import LatencyComparison, LatencyRun
 from compress_onnx.runtime.bench.latency import LatencyPlan, Timings, latency_run
 from compress_onnx.runtime.bench.rounds import Heat
-from compress_onnx.runtime.bench.speedup import compare_latency, is_significant, noise_floor, paired_speedup, round_medians
+from compress_onnx.runtime.bench.speedup import (
+    compare_latency,
+    is_significant,
+    noise_floor,
+    paired_speedup,
+    round_medians,
+)
 
 NS = 1_000_000
 

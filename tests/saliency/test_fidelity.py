@@ -10,7 +10,14 @@ from onnx import numpy_helper
 torch = pytest.importorskip("torch")
 
 from compress_onnx.errors import DataError, ModelError  # noqa: E402  # after the skip
-from compress_onnx.saliency.fidelity import ACCEPTED_AGREEMENT, UNTESTED, agreement, faithful_twin, fidelity, twin_logits
+from compress_onnx.saliency.fidelity import (
+    ACCEPTED_AGREEMENT,
+    UNTESTED,
+    agreement,
+    faithful_twin,
+    fidelity,
+    twin_logits,
+)
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 

@@ -18,8 +18,8 @@ from compress_onnx.metrics.saliency.group import map_similarities  # noqa: E402
 from compress_onnx.metrics.saliency.similarity import mean_absolute_deviation, normalized  # noqa: E402
 from compress_onnx.records.saliency import ShiftVerdict  # noqa: E402
 from compress_onnx.saliency.anchors import noise_amplitude  # noqa: E402
-from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402
 from compress_onnx.saliency.attribution.gradients import gradient  # noqa: E402
+from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402
 from compress_onnx.saliency.fidelity import UNTESTED  # noqa: E402
 from compress_onnx.saliency.shift import Candidate, explain_baseline, telling_examples  # noqa: E402
 from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402

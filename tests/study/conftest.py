@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
-from compress_onnx.model.metadata import Embedded, write_embedded
 from compress_onnx.model.files import save_model
+from compress_onnx.model.metadata import Embedded, write_embedded
 from compress_onnx.records.artifacts import Preprocessing
 
 NAMES = ("red", "green", "blue")

@@ -13,16 +13,16 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("captum")
 
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.options import CompareOptions
+from compress_onnx.compare.reports import write_report
+from compress_onnx.compare.saliency import OTHER_INPUTS, explained_rows
 from compress_onnx.extension_points import attributions
 from compress_onnx.gate.measured import measures
 from compress_onnx.model.metadata import Embedded
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.store import load_attention, load_run, load_samples
-from compress_onnx.compare.saliency import OTHER_INPUTS, explained_rows
-from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
-from compress_onnx.compare.options import CompareOptions
-from compress_onnx.compare.reports import write_report
 
 if "gradient" not in attributions():
     pytest.skip("the package is not installed, so it has no entry points", allow_module_level=True)

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from compress_onnx.compare import calibration
+from compress_onnx.compare.calibration import beside, calibration_for, calibration_info, manifests_of
 from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.content import content_hashes
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.model.metadata import Embedded, read_embedded
 from compress_onnx.model.files import load_model
+from compress_onnx.model.metadata import Embedded, read_embedded
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.compare import calibration
-from compress_onnx.compare.calibration import beside, calibration_for, calibration_info, manifests_of
 from compress_onnx.steps.quantization import CalibrationData, quantize_file
 
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni")

@@ -15,6 +15,10 @@ import onnxruntime as ort
 import pytest
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from compress_onnx.compare.calibration import calibration_info
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import CalibrationManifest, choose_calibration
 from compress_onnx.errors import DataError, ModelError, OptionError
@@ -24,10 +28,6 @@ from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.store import load_pictures, load_predictions, load_run, load_samples, without_times
-from compress_onnx.compare.calibration import calibration_info
-from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
-from compress_onnx.compare.options import CompareOptions
 
 Compare = Callable[..., RunRecord]
 PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from compress_onnx.compare.models import contestants, named_entries
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.metadata import Embedded
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.compare.models import contestants, named_entries
 
 PREPROCESSING = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)
 OTHER = dataclasses.replace(PREPROCESSING, mean=(0.0,) * 3)

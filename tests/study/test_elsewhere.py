@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
-from compress_onnx.gate.measured import measures
-from compress_onnx.records.run import RunRecord
-from compress_onnx.runtime.cpu.environment import environment
-from compress_onnx.runtime.bench.latency import LatencyPlan
-from compress_onnx.runtime.targets.session import Elsewhere
-from compress_onnx.runtime.targets.target import Target
-from compress_onnx.runtime.targets.simulated import SimulatedCpu
-from compress_onnx.store import load_predictions, load_run
 from compress_onnx.compare import cross_cpu as elsewhere
 from compress_onnx.compare.comparison import Job, compare_models
 from compress_onnx.compare.models import named_entries
 from compress_onnx.compare.options import CompareOptions
+from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
+from compress_onnx.gate.measured import measures
+from compress_onnx.records.run import RunRecord
+from compress_onnx.runtime.bench.latency import LatencyPlan
+from compress_onnx.runtime.cpu.environment import environment
+from compress_onnx.runtime.targets.session import Elsewhere
+from compress_onnx.runtime.targets.simulated import SimulatedCpu
+from compress_onnx.runtime.targets.target import Target
+from compress_onnx.store import load_predictions, load_run
 
 Compare = Callable[..., RunRecord]
 

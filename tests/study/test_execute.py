@@ -17,16 +17,26 @@ import onnx
 import pytest
 
 from compress_onnx import config
-from compress_onnx.ort.session import quiet_options
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of
+from compress_onnx.ort.session import quiet_options
 from compress_onnx.runtime.cpu.environment import environment
 from compress_onnx.study.execute import parcels
 from compress_onnx.study.execute.driver import TRIES, Driver
 from compress_onnx.study.execute.local import LocalPool
 from compress_onnx.study.execute.parcels import Bundle, bundle, keep, packed, unpacked
-from compress_onnx.study.execute.tasks import Done, Failed, Lacking, Task, Terms, Unfit, UnfitWorkerError, data_sha256, perform
+from compress_onnx.study.execute.tasks import (
+    Done,
+    Failed,
+    Lacking,
+    Task,
+    Terms,
+    Unfit,
+    UnfitWorkerError,
+    data_sha256,
+    perform,
+)
 from compress_onnx.study.execute.threads import on_one_thread
 
 ANYWHERE = Terms(packages={}, data={})

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, save_model
 
+from compress_onnx.compare.options import CompareOptions
+from compress_onnx.compare.saliency import deployed_file, explained_model, explained_targets
 from compress_onnx.errors import OptionError, UnknownNameError
 from compress_onnx.model.signature import signature_of
 from compress_onnx.records.artifacts import Predictions
-from compress_onnx.compare.saliency import deployed_file, explained_model, explained_targets
-from compress_onnx.compare.options import CompareOptions
 
 
 def predictions(labels: Any) -> Predictions:

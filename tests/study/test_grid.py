@@ -12,19 +12,20 @@ from typing import Any
 
 import pytest
 
+from compress_onnx.compare.comparison import Job, compare_models
+from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.reports import study_page
 from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, OutputError, RecordError
 from compress_onnx.records.study import StudyRecord
 from compress_onnx.runtime.cpu.environment import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
-from compress_onnx.study import grid, cell_folders as places
+from compress_onnx.study import cell_folders as places
+from compress_onnx.study import grid
+from compress_onnx.study.cell_folders import CELL_FILE, State, cell_name, locked, places_of
 from compress_onnx.study.cells.cell import Cell, Site
-from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.study.cells.spec import spec_of
 from compress_onnx.study.execute import tasks
 from compress_onnx.study.grid import CellError, Setting, run_study
-from compress_onnx.study.cell_folders import CELL_FILE, State, cell_name, locked, places_of
-from compress_onnx.compare.reports import study_page
-from compress_onnx.study.cells.spec import spec_of
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"], "saliency": "none", "latency": False}
 RunStudy = Callable[..., StudyRecord]

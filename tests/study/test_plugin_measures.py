@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compress_onnx.compare.plugin_measures import plugin_measure
 from compress_onnx.errors import PluginError
 from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.records.base import Better, Interval, Measure, undefined
-from compress_onnx.compare.plugin_measures import plugin_measure
 
 PAIR = LogitPair(
     labels=None, baseline=np.eye(2, dtype=np.float32), candidate=np.eye(2, dtype=np.float32), class_names=("a", "b")

@@ -12,16 +12,26 @@ import numpy as np
 import onnx
 import pytest
 
+from compress_onnx.compare.calibration import calibration_for
 from compress_onnx.compress.repair.reference import referenced
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import CompressOnnxError
+from compress_onnx.model.census.census import weights
 from compress_onnx.model.files import load_model, model_bytes, model_sha256
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.model.signature import signature_of
-from compress_onnx.model.census.census import weights
-from compress_onnx.compare.calibration import calibration_for
 from compress_onnx.steps.quantization import PreparedData, calibration_batches
-from compress_onnx.study.cells.recipes import RepairImages, Step, StepImages, Workpiece, advanced, needs_calibration, needs_many, parse_recipe, untouched
+from compress_onnx.study.cells.recipes import (
+    RepairImages,
+    Step,
+    StepImages,
+    Workpiece,
+    advanced,
+    needs_calibration,
+    needs_many,
+    parse_recipe,
+    untouched,
+)
 
 
 def compressed(model: onnx.ModelProto, steps: Iterable[Step], **how: Any) -> Workpiece:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.errors import OptionError, RecordError
-from compress_onnx.store import PICTURES_FILE, SAMPLES_FILE, load_samples, samples_written
 from compress_onnx.compare import reports
 from compress_onnx.compare.comparison import Job, compare_models
 from compress_onnx.compare.models import named_entries
 from compress_onnx.compare.options import CompareOptions
+from compress_onnx.errors import OptionError, RecordError
+from compress_onnx.store import PICTURES_FILE, SAMPLES_FILE, load_samples, samples_written
 
 
 @pytest.fixture

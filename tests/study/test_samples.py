@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compress_onnx.compare.samples import sample_columns, shown_rows
 from compress_onnx.metrics.outputs.pair import LogitPair
-from compress_onnx.compare.samples import shown_rows
-from compress_onnx.compare.samples import sample_columns
 
 BASE = np.array([[3, 1, 0], [0, 2, 1], [1, 0, 2], [5, 0, 0]], dtype=np.float32)
 CANDIDATE = np.array([[3, 0, 0], [0, 1, 2], [9, 0, 1], [0, 1, 0]], dtype=np.float32)

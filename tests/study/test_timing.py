@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from compress_onnx.compare import timing
+from compress_onnx.compare.timing import Sweep, bench_files, time_files, write_bench
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyRun, OperatorTime
 from compress_onnx.runtime.bench.latency import LatencyPlan, Timings, latency_run
 from compress_onnx.runtime.bench.rounds import Heat
-from compress_onnx.compare import timing
-from compress_onnx.compare.timing import Sweep, bench_files, time_files, write_bench
 
 NS = 1_000_000
 

@@ -12,7 +12,26 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.arguments.shared import Batch, Cache, Calls, Data, Json, Layout, Mean, Out, Rounds, Saliency, SaliencySamples, SaliencyTarget, Seed, Size, Std, Target, UsedThreads, preprocessing_of
+from compress_onnx.cli.arguments.shared import (
+    Batch,
+    Cache,
+    Calls,
+    Data,
+    Json,
+    Layout,
+    Mean,
+    Out,
+    Rounds,
+    Saliency,
+    SaliencySamples,
+    SaliencyTarget,
+    Seed,
+    Size,
+    Std,
+    Target,
+    UsedThreads,
+    preprocessing_of,
+)
 from compress_onnx.cli.output import AUTO, plan_of, saliency_method
 
 if TYPE_CHECKING:

@@ -41,8 +41,8 @@ def bench(
     Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --batch 1,8,32 --out reports/bench
     """
     from compress_onnx.cli.output import command_words, new_run
-    from compress_onnx.runtime import LatencyPlan
     from compress_onnx.compare import Sweep, bench_files, bench_json, write_bench
+    from compress_onnx.runtime import LatencyPlan
 
     config.SEED.check(seed)
     plan = LatencyPlan(rounds=rounds, spinning=spinning)

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx.cli.commands.compare import compared
 from compress_onnx.cli.arguments import Comparing, comparing
-from compress_onnx.cli.output import new_run, show_batches
-from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, renamed
+from compress_onnx.cli.commands.compare import compared
+from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, new_run, renamed, show_batches
 
 
 @comparing(saliency="none", latency=False)
@@ -29,8 +28,8 @@ def check(
 
     Example: compress-onnx check lenet5.onnx lenet5-w8a8.onnx --data gtsrb --policy policy.toml
     """
-    from compress_onnx.gate import load_policy
     from compress_onnx.compare import Terms
+    from compress_onnx.gate import load_policy
 
     terms = Terms(policy=load_policy(policy), against=against, lock=lock, renamed=renamed(candidate)).readable()
     options = how.options(baseline)

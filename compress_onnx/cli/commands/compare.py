@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx.cli.arguments import Comparing, comparing
-from compress_onnx.cli.output import Run, finish, new_run
-from compress_onnx.cli.output import progress_bars
+from compress_onnx.cli.output import Run, finish, new_run, progress_bars
 
 if TYPE_CHECKING:
-    from compress_onnx.records import RunRecord
     from compress_onnx.compare import CompareOptions
+    from compress_onnx.records import RunRecord
 
 
 @comparing()
@@ -36,10 +35,8 @@ def compare(
 
 def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
     """Run a comparison with progress bars and return its record."""
+    from compress_onnx.compare import Job, compare_models, manifests_of, named_entries
     from compress_onnx.data import load_data
-    from compress_onnx.compare import manifests_of
-    from compress_onnx.compare import Job, compare_models
-    from compress_onnx.compare import named_entries
 
     images = load_data(data)
     job = Job(

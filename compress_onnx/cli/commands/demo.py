@@ -8,8 +8,7 @@ import typer
 
 from compress_onnx import config
 from compress_onnx.cli.arguments import Json, Out, SaliencySamples, Seed
-from compress_onnx.cli.output import finish, new_run, plan_of
-from compress_onnx.cli.output import progress_bars, say
+from compress_onnx.cli.output import finish, new_run, plan_of, progress_bars, say
 
 RECIPES = ("prune:0.5", "w8a8", "prune:0.5+w8a8")
 
@@ -33,8 +32,8 @@ def demo(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx demo")
-    from compress_onnx.study import Cell, Site, run_cell
     from compress_onnx.compare import CompareOptions
+    from compress_onnx.study import Cell, Site, run_cell
 
     options = CompareOptions(saliency="gradient", saliency_samples=saliency_samples, latency=plan_of(), seed=seed)
     cell = Cell(model=model, dataset=model.rpartition("-")[2], recipes=tuple(recipes or RECIPES), options=options)

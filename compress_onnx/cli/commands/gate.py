@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx.cli.arguments import Json
-from compress_onnx.cli.output import put, say, show_table
-from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, renamed
+from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, put, renamed, say, show_table
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -56,9 +55,9 @@ def gate(
             "a run and --policy FILE, --against RUN, --lock FILE or --list; or --init FILE",
             "neither" if run is None else "only the run",
         )
+    from compress_onnx.compare import Terms
     from compress_onnx.gate import load_policy
     from compress_onnx.store import load_run
-    from compress_onnx.compare import Terms
 
     terms = Terms(
         policy=load_policy(policy) if policy is not None else None,
@@ -79,8 +78,8 @@ def gate(
 
 
 def _extend(lock: Path, run: tuple[Path, RunRecord], against: Path | None, samples: Sequence[str]) -> None:
-    from compress_onnx.store import run_file
     from compress_onnx.compare import extend_lock
+    from compress_onnx.store import run_file
 
     folder = run_file(run[0]).parent
     held, new = extend_lock(lock, (folder, run[1]), against=against, samples=samples)

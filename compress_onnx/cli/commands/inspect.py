@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.output import kilobytes, made
 from compress_onnx.cli.arguments import Json, Layout, Mean, Seed, Size, Std, preprocessing_of
-from compress_onnx.cli.output import put, show_table
+from compress_onnx.cli.output import kilobytes, made, put, show_table
 
 if TYPE_CHECKING:
     from compress_onnx.model import Weight
-    from compress_onnx.records import ExecutionProfile, Footprint, FusionReceipt, Measure, NodeSaturation, SaturationAudit
+    from compress_onnx.records import (
+        ExecutionProfile,
+        Footprint,
+        FusionReceipt,
+        Measure,
+        NodeSaturation,
+        SaturationAudit,
+    )
 
 
 def inspect(
@@ -38,12 +44,10 @@ def inspect(
 
     Example: compress-onnx inspect lenet5-w8a8.onnx --data gtsrb:train
     """
-    from compress_onnx.model import describe
-    from compress_onnx.model import default_opset, expect_unchanged, read_model, weights
-    from compress_onnx.runtime import batch_norms, explanation
-    from compress_onnx.runtime import fusion_receipt
-    from compress_onnx.steps import saturation_audit, weighed
     from compress_onnx.compare import profile_file
+    from compress_onnx.model import default_opset, describe, expect_unchanged, read_model, weights
+    from compress_onnx.runtime import batch_norms, explanation, fusion_receipt
+    from compress_onnx.steps import saturation_audit, weighed
 
     config.AUDIT_SIZE.check(images)
     config.SEED.check(seed)

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.output import made
-from compress_onnx.cli.arguments import calibration_data
-from compress_onnx.cli.arguments import Json, Layout, Mean, Output, Seed, Size, Std
-from compress_onnx.cli.output import progress_bars, say
+from compress_onnx.cli.arguments import Json, Layout, Mean, Output, Seed, Size, Std, calibration_data
+from compress_onnx.cli.output import made, progress_bars, say
 from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:
-    from compress_onnx.compress import PruneOptions
-    from compress_onnx.compress import StructuredOptions
+    from compress_onnx.compress import PruneOptions, StructuredOptions
     from compress_onnx.steps import CalibrationData
 
 
@@ -80,8 +77,7 @@ def prune(
 def _options(
     sparsity: float, scope: str, basis: str, exclude: tuple[str, ...], *, structured: bool
 ) -> PruneOptions | StructuredOptions:
-    from compress_onnx.compress import PruneOptions
-    from compress_onnx.compress import StructuredOptions
+    from compress_onnx.compress import PruneOptions, StructuredOptions
 
     if not structured:
         return PruneOptions(sparsity=sparsity, scope=scope or config.SCOPE.default, basis=basis, exclude=exclude)

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compress_onnx import config
-from compress_onnx.cli.output import made
-from compress_onnx.cli.arguments import calibration_data
-from compress_onnx.cli.arguments import CalibrationSize, Cpu, Json, Layout, Mean, Method, Output, Seed, Size, Std
-from compress_onnx.cli.output import progress_bars, say
+from compress_onnx.cli.arguments import (
+    CalibrationSize,
+    Cpu,
+    Json,
+    Layout,
+    Mean,
+    Method,
+    Output,
+    Seed,
+    Size,
+    Std,
+    calibration_data,
+)
+from compress_onnx.cli.output import made, progress_bars, say
 from compress_onnx.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
@@ -88,9 +98,8 @@ def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str)
 
 
 def _widen(source: Path, target: Path, *, as_json: bool) -> None:
-    from compress_onnx.model import descended, made_from
     from compress_onnx.compress import widened
-    from compress_onnx.model import read_model, save_model, weights
+    from compress_onnx.model import descended, made_from, read_model, save_model, weights
 
     read = read_model(source)
     model = read.model

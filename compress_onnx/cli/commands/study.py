@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compress_onnx.cli.error_handling import INTERRUPTED
 from compress_onnx.cli.arguments import Json
-from compress_onnx.cli.output import new_run
-from compress_onnx.cli.output import progress_bars, put, say, show_table
+from compress_onnx.cli.error_handling import INTERRUPTED
+from compress_onnx.cli.output import new_run, progress_bars, put, say, show_table
 from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:
@@ -75,9 +74,8 @@ def study(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx study")
-    from compress_onnx.study import CellError, Setting, run_study
     from compress_onnx.compare import write_study_page
-    from compress_onnx.study import load_spec
+    from compress_onnx.study import CellError, Setting, load_spec, run_study
 
     changes = {
         "networks": networks,

@@ -41,8 +41,7 @@ def train(
 
     require_extra("torch", command="compress-onnx train")
     from compress_onnx.data import load_data
-    from compress_onnx.zoo import training
-    from compress_onnx.zoo import recipe_for
+    from compress_onnx.zoo import recipe_for, training
 
     if ":" in dataset:
         raise OptionError("a data set without a split, since train uses both", repr(dataset))

@@ -111,8 +111,8 @@ def saliency_method(wanted: str) -> str:
 
 def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
     """Write the report, then print the record as JSON, or the table and the report's path."""
-    from compress_onnx.store import as_json as record_json
     from compress_onnx.compare import write_report
+    from compress_onnx.store import as_json as record_json
 
     page = write_report(folder)
     if as_json:

@@ -14,8 +14,8 @@ from compress_onnx.errors import OptionError, OutputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compress_onnx.records import GateCheck, RunRecord, Verdict
     from compress_onnx.compare import Terms
+    from compress_onnx.records import GateCheck, RunRecord, Verdict
 
 Against = Annotated[
     Path | None, typer.Option("--against", help="An earlier run: nothing may have got worse beyond noise.")
@@ -74,8 +74,7 @@ def _row(check: GateCheck) -> tuple[str, ...]:
 def _summarize(verdict: Verdict, record: RunRecord, summary: Path | None) -> None:
     """Write the Markdown summary where it was asked for and, on GitHub, where its runner shows it."""
     from compress_onnx.files import write_text
-    from compress_onnx.gate import workflow_commands
-    from compress_onnx.gate import markdown
+    from compress_onnx.gate import markdown, workflow_commands
 
     text = markdown(verdict, record)
     if summary is not None:

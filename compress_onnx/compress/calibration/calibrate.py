@@ -30,11 +30,10 @@ from onnxruntime.quantization.calibrate import (
     TensorsData,
 )
 
-from compress_onnx.ort import step_failures
 from compress_onnx.compress.calibration.histograms import collector_for
-from compress_onnx.ort import quiet_options
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import Signature
+from compress_onnx.ort import quiet_options, step_failures
 
 METHODS = {
     "minmax": CalibrationMethod.MinMax,

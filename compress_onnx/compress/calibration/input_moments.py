@@ -11,10 +11,9 @@ import scipy.linalg
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.ort import step_failures
 from compress_onnx.compress.layers import Layout, attribute, layouts
-from compress_onnx.ort import quiet_options
 from compress_onnx.model import model_bytes, prunable_initializers, signature_of
+from compress_onnx.ort import quiet_options, step_failures
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
 _CHUNK = 8

@@ -1,4 +1,6 @@
 from .flow import Flow as Flow
-from .graph_edits import cut as cut, prepared as prepared
+from .graph_edits import cut as cut
+from .graph_edits import prepared as prepared
 from .groups import Labels as Labels
-from .rules import followed as followed, names_used as names_used
+from .rules import followed as followed
+from .rules import names_used as names_used

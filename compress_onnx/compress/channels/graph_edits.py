@@ -11,8 +11,8 @@ import onnx
 from onnx import numpy_helper
 
 from compress_onnx.compress.channels.flow import Flow, Resize, inferred
-from compress_onnx.compress.channels.rules import names_used
 from compress_onnx.compress.channels.groups import Labels
+from compress_onnx.compress.channels.rules import names_used
 from compress_onnx.model import prunable_initializers
 
 

@@ -7,9 +7,17 @@ from typing import TypeAlias
 
 import onnx
 
-from compress_onnx.compress.channels.flow import CHANNEL_AXIS, Flow, Resize, UnfollowedError, attribute, optional_input, repeated
-from compress_onnx.compress.channels.shapes import concat, flatten, over_space, reshape
+from compress_onnx.compress.channels.flow import (
+    CHANNEL_AXIS,
+    Flow,
+    Resize,
+    UnfollowedError,
+    attribute,
+    optional_input,
+    repeated,
+)
 from compress_onnx.compress.channels.groups import Labels
+from compress_onnx.compress.channels.shapes import concat, flatten, over_space, reshape
 
 Rule: TypeAlias = Callable[[Flow, onnx.NodeProto], Labels | None]
 """Returns the channels of a node's first output, ``None`` where nobody follows them."""

@@ -7,7 +7,16 @@ import math
 import numpy as np
 import onnx
 
-from compress_onnx.compress.channels.flow import CHANNEL_AXIS, Flow, Resize, UnfollowedError, attribute, optional_input, positions, repeated
+from compress_onnx.compress.channels.flow import (
+    CHANNEL_AXIS,
+    Flow,
+    Resize,
+    UnfollowedError,
+    attribute,
+    optional_input,
+    positions,
+    repeated,
+)
 from compress_onnx.compress.channels.groups import Labels
 
 

@@ -18,11 +18,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from compress_onnx.ort import step_failures
-from compress_onnx.compress.layers import Layout, layouts, weight_values
-from compress_onnx.compress.layers import max_scales
-from compress_onnx.ort import quiet_options
+from compress_onnx.compress.layers import Layout, layouts, max_scales, weight_values
 from compress_onnx.model import WEIGHTED_OPS, signature_of
+from compress_onnx.ort import quiet_options, step_failures
 
 _BIAS = 2
 _CONSTANT_MAKERS = frozenset({"DequantizeLinear", "Cast"})

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compress.layers import strengthened
 from compress_onnx.compress.checks.layer_error import taps
 from compress_onnx.compress.checks.verify import difference, expect_same_function, few
+from compress_onnx.compress.layers import strengthened
 from compress_onnx.model import signature_of
 
 # Share of the largest output that strengthening faint channels may move.

@@ -9,11 +9,10 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx.ort import step_failures
 from compress_onnx.compress.checks.layer_error import LayerError, Ranges, layer_errors
-from compress_onnx.ort import quiet_options
 from compress_onnx.errors import SelfCheckError
 from compress_onnx.model import signature_of
+from compress_onnx.ort import quiet_options, step_failures
 
 # Times what a layer's widths explain, in mean squares; of the networks of models/ and random ones none came above 5.
 FACTOR = 16.0

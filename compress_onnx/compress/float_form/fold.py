@@ -11,9 +11,8 @@ import onnx
 import onnxruntime as ort
 from onnx import numpy_helper
 
-from compress_onnx.ort import step_failures
-from compress_onnx.ort import quiet_options
 from compress_onnx.model import save_model
+from compress_onnx.ort import quiet_options, step_failures
 
 # Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
 _LEAST_IR = 4

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import onnx
 
-from compress_onnx.compress.layers import affine
 from compress_onnx.compress.float_form.fold import folded, without_listed_constants
 from compress_onnx.compress.float_form.single_precision import single_precision
 from compress_onnx.compress.float_form.tensor_types import typed
 from compress_onnx.compress.float_form.unfused import unfused
+from compress_onnx.compress.layers import affine
 
 
 def plain_operators(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:

@@ -9,9 +9,8 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from compress_onnx.ort import step_failures
-from compress_onnx.ort import quiet_options
 from compress_onnx.model import save_model
+from compress_onnx.ort import quiet_options, step_failures
 
 _KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
 

@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx import config
-from compress_onnx.compress.pruning.exclusion import excluded
+from compress_onnx.compress.checks import expect_only_zeros
 from compress_onnx.compress.float_form import folded
 from compress_onnx.compress.layers import plain_name
-from compress_onnx.model import descended
+from compress_onnx.compress.pruning.exclusion import excluded
 from compress_onnx.compress.pruning.magnitude import pruned_globally, pruned_layerwise
-from compress_onnx.model import expect_in_reach
-from compress_onnx.compress.checks import expect_only_zeros
-from compress_onnx.model import expect_finite_weights
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.model import is_quantized, normalized, prunable_initializers
+from compress_onnx.model import (
+    descended,
+    expect_finite_weights,
+    expect_in_reach,
+    is_quantized,
+    normalized,
+    prunable_initializers,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

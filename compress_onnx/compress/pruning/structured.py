@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx import config
-from compress_onnx.compress.pruning.channel_choice import Filters, Quota, chosen, filter_norms
-from compress_onnx.compress.channels import Flow
-from compress_onnx.compress.channels import followed
-from compress_onnx.compress.pruning.exclusion import excluded
+from compress_onnx.compress.channels import Flow, cut, followed, prepared
+from compress_onnx.compress.checks import REPORT, expect_same_function, made_images, outputs
 from compress_onnx.compress.layers import with_weights
-from compress_onnx.model import descended
-from compress_onnx.model import told
-from compress_onnx.compress.checks import made_images
-from compress_onnx.model import expect_finite_weights
-from compress_onnx.compress.channels import cut, prepared
-from compress_onnx.compress.checks import REPORT, expect_same_function, outputs
+from compress_onnx.compress.pruning.channel_choice import Filters, Quota, chosen, filter_norms
+from compress_onnx.compress.pruning.exclusion import excluded
 from compress_onnx.errors import ModelError, SelfCheckError
-from compress_onnx.model import is_quantized, prunable_initializers, weights, with_plain_tensors
+from compress_onnx.model import (
+    descended,
+    expect_finite_weights,
+    is_quantized,
+    prunable_initializers,
+    told,
+    weights,
+    with_plain_tensors,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

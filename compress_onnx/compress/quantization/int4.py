@@ -10,9 +10,16 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType
 
-from compress_onnx.compress.layers import Layout, layouts, weight_values, with_weights
+from compress_onnx.compress.layers import (
+    Layout,
+    layouts,
+    least_error_scales,
+    max_scales,
+    rounded,
+    weight_values,
+    with_weights,
+)
 from compress_onnx.compress.quantization.rounding import compensated
-from compress_onnx.compress.layers import least_error_scales, max_scales, rounded
 
 Scales = dict[str, NDArray[np.float32]]
 Moments = Mapping[str, NDArray[np.floating]]

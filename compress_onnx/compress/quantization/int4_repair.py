@@ -8,12 +8,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compress.layers import Layout, layouts, weight_values, with_weights
-from compress_onnx.model import descended
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, approximated, expect_sound, prepare, recorded, store
-from compress_onnx.model import left_float
+from compress_onnx.compress.layers import Layout, layouts, least_error_scales, weight_values, with_weights
+from compress_onnx.compress.quantization.quantize import (
+    QuantizeOptions,
+    approximated,
+    expect_sound,
+    prepare,
+    recorded,
+    store,
+)
 from compress_onnx.compress.repair import RepairOutcome, repaired
-from compress_onnx.compress.layers import least_error_scales
+from compress_onnx.model import descended, left_float
 from compress_onnx.records import OptionValue
 
 _BITS = 4

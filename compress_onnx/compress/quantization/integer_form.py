@@ -17,13 +17,12 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry
 
-from compress_onnx.compress.quantization.bias_range import fitting_scales
 from compress_onnx.compress.float_form import captures_apart
-from compress_onnx.ort import quantizer_failures
+from compress_onnx.compress.layers import attribute, dead_rows, layouts, weight_values
+from compress_onnx.compress.quantization.bias_range import fitting_scales
 from compress_onnx.compress.quantization.int4 import overrides
-from compress_onnx.compress.layers import attribute, layouts, weight_values
-from compress_onnx.compress.layers import dead_rows
 from compress_onnx.model import save_model
+from compress_onnx.ort import quantizer_failures
 
 Scales = Mapping[str, NDArray[np.floating]]
 _BIAS = 2

@@ -14,16 +14,20 @@ from numpy.typing import NDArray
 
 from compress_onnx import config
 from compress_onnx.compress.calibration import fitting
-from compress_onnx.ort import step_failures
 from compress_onnx.compress.layers import plain_name, weight_values, with_weights
-from compress_onnx.model import descended
-from compress_onnx.compress.quantization.quantize import Prepared, QuantizeOptions, approximated, expect_sound, prepare, recorded, store
-from compress_onnx.model import left_float
-from compress_onnx.ort import quiet_options
+from compress_onnx.compress.quantization.quantize import (
+    Prepared,
+    QuantizeOptions,
+    approximated,
+    expect_sound,
+    prepare,
+    recorded,
+    store,
+)
 from compress_onnx.errors import DataError
-from compress_onnx.model import model_bytes, signature_of
-from compress_onnx.metrics import kullback_leibler_of
-from compress_onnx.metrics import log_probabilities, output_kinds, predicted
+from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
+from compress_onnx.model import descended, left_float, model_bytes, signature_of
+from compress_onnx.ort import quiet_options, step_failures
 
 Batches = Iterable[NDArray[np.float32]]
 Labels = NDArray[np.int64]

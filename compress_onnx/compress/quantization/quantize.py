@@ -16,24 +16,34 @@ from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 
 from compress_onnx import config
-from compress_onnx.compress.calibration import fitting, ranges
-from compress_onnx.compress.calibration import FirstImages
+from compress_onnx.compress.calibration import (
+    FirstImages,
+    InputMoments,
+    fitting,
+    kept_ranges,
+    range_key,
+    ranges,
+    read_ranges,
+)
+from compress_onnx.compress.checks import SoundForm, expect_explained, expect_runs, few, made_images, sound_form, taps
 from compress_onnx.compress.float_form import float_form, plain_operators
-from compress_onnx.compress.calibration import InputMoments
+from compress_onnx.compress.layers import layouts, plain_name
 from compress_onnx.compress.quantization.int4 import fake_quantized
 from compress_onnx.compress.quantization.integer_form import IntegerTypes, integer_form
-from compress_onnx.compress.checks import taps
-from compress_onnx.compress.layers import layouts, plain_name
-from compress_onnx.model import descended
-from compress_onnx.compress.calibration import kept_ranges, range_key, read_ranges
-from compress_onnx.model import expect_plain_order, left_float
-from compress_onnx.compress.checks import SoundForm, sound_form
-from compress_onnx.compress.checks import made_images
-from compress_onnx.model import expect_finite_weights
-from compress_onnx.compress.checks import expect_explained, expect_runs, few
 from compress_onnx.compress.quantization.widen import widened
 from compress_onnx.errors import ModelError, OptionError
-from compress_onnx.model import default_opset, is_quantized, normalized, prunable_initializers, save_model, signature_of
+from compress_onnx.model import (
+    default_opset,
+    descended,
+    expect_finite_weights,
+    expect_plain_order,
+    is_quantized,
+    left_float,
+    normalized,
+    prunable_initializers,
+    save_model,
+    signature_of,
+)
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.calibration import LARGEST_FACTOR, Moments, MomentSums, floor_of
 from compress_onnx.compress.layers import LayerSite, NormSite, Site, stored
-from compress_onnx.ort import free_batch, runner
 from compress_onnx.model import default_opset
+from compress_onnx.ort import free_batch, runner
 
 # Since opset 18 ReduceMean takes its axes as an input.
 _AXES_AS_INPUT = 18

@@ -1,12 +1,14 @@
 """A pruned model whose kept weights make up for those that were taken, layer by layer."""
 
 from __future__ import annotations
+
 from collections.abc import Mapping
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from compress_onnx.compress.layers import Layout, layouts, weight_values, with_weights
 
+from compress_onnx.compress.layers import Layout, layouts, weight_values, with_weights
 
 
 def reconstructed(
@@ -40,7 +42,6 @@ def _tensor(
     wanted, kept = np.split(layout.rows(before), layout.groups), np.split(layout.rows(after) != 0, layout.groups)
     parts = [reconstructed_rows(*part) for part in zip(wanted, kept, moments, strict=True)]
     return layout.tensor(np.concatenate(parts).astype(after.dtype))
-
 
 
 # Share of the mean second moment added to the diagonal. Less follows the images at hand and more
@@ -98,4 +99,3 @@ def _solved(
 
 def _dots(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(np.einsum("rd,rd->r", a, b)[:, None])
-

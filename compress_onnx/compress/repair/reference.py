@@ -12,13 +12,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compress.calibration import Moments
-from compress_onnx.compress.repair.channel_statistics import baseline_moments
-from compress_onnx.compress.calibration import ImagePool
-from compress_onnx.compress.calibration import InputMoments
+from compress_onnx.compress.calibration import ImagePool, InputMoments, Moments
 from compress_onnx.compress.layers import LayerSite
-from compress_onnx.ort import free_batch, runner
+from compress_onnx.compress.repair.channel_statistics import baseline_moments
 from compress_onnx.model import normalized, signature_of
+from compress_onnx.ort import free_batch, runner
 
 Batches = Callable[[], Iterable[NDArray[np.float32]]]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import onnx
 
-from compress_onnx.model import descended
 from compress_onnx.compress.repair.reference import Reference
 from compress_onnx.compress.repair.statistics import repaired_towards
 from compress_onnx.config import Progress, silent
+from compress_onnx.model import descended
 from compress_onnx.records import OptionValue
 
 

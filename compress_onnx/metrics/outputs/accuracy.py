@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, paired_change, proportion
-from compress_onnx.metrics.statistics import PairedCounts, paired_counts
+from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, PairedCounts, paired_change, paired_counts, proportion
 from compress_onnx.records import AccuracyChange, Better, Measure, undefined
 
 if TYPE_CHECKING:

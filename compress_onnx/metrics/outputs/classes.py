@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, paired_change, proportion
-from compress_onnx.metrics.statistics import PairedCounts
-from compress_onnx.metrics.statistics import ALPHA, detectable_loss
-from compress_onnx.metrics.statistics import benjamini_hochberg, holm, mid_p_mcnemar
+from compress_onnx.metrics.statistics import (
+    ALPHA,
+    FRACTION,
+    NO_LABELS,
+    PairedCounts,
+    benjamini_hochberg,
+    detectable_loss,
+    holm,
+    mid_p_mcnemar,
+    paired_change,
+    proportion,
+)
 from compress_onnx.records import Better, ClassResult, Measure, undefined
 
 if TYPE_CHECKING:

@@ -1,16 +1,14 @@
 """How the confidence of the predictions moved from baseline to candidate."""
 
 from __future__ import annotations
-from typing import TYPE_CHECKING, Literal
-import numpy as np
-from compress_onnx.metrics.statistics import FRACTION, NATS, NO_LABELS, mean
-from compress_onnx.metrics.outputs.reliability import reliability_bins
-from compress_onnx.records import Better, ConfidenceShift, Histogram, Measure, ReliabilityBin, undefined
-from typing import TYPE_CHECKING
-from compress_onnx.metrics.statistics import FRACTION, NO_LABELS
-from compress_onnx.metrics.outputs.reliability import equal_mass_bins, equal_width_bins, weighted_gap
-from compress_onnx.records import Better, Measure, undefined
 
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from compress_onnx.metrics.outputs.reliability import equal_mass_bins, equal_width_bins, reliability_bins, weighted_gap
+from compress_onnx.metrics.statistics import FRACTION, NATS, NO_LABELS, mean
+from compress_onnx.records import Better, ConfidenceShift, Histogram, Measure, ReliabilityBin, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +105,6 @@ def _bins(scores: Scores, labels: NDArray[np.int64] | None) -> tuple[Reliability
     return () if labels is None else reliability_bins(scores.confidence, scores.predicted == labels)
 
 
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -157,4 +154,3 @@ def _error(
 ) -> float:
     # A pair has at least one sample, so that the error exists.
     return weighted_gap(bins(scores.confidence), (scores.predicted == labels) - scores.confidence) or 0.0
-

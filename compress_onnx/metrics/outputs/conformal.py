@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.statistics import FRACTION, mean, paired_change, proportion
-from compress_onnx.metrics.statistics import paired_counts
 from compress_onnx.metrics.outputs.probabilities import OutputKind, Outputs, log_probabilities, row_blocks
+from compress_onnx.metrics.statistics import FRACTION, mean, paired_change, paired_counts, proportion
 from compress_onnx.records import Better, ConformalSets, Measure, undefined
 
 if TYPE_CHECKING:

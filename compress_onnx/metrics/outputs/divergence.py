@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.metrics.outputs.logit_error import logit_error
-from compress_onnx.metrics.statistics import NATS, mean
 from compress_onnx.metrics.outputs.probabilities import log_probabilities, output_kinds, row_blocks
+from compress_onnx.metrics.statistics import NATS, mean
 from compress_onnx.records import Better, Measure, OutputDivergence
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, proportion
-from compress_onnx.metrics.statistics import mid_p_mcnemar
+from compress_onnx.metrics.statistics import FRACTION, NO_LABELS, mid_p_mcnemar, proportion
 from compress_onnx.records import Better, FlipKind, FlipSummary, Measure, undefined
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.statistics import mean
 from compress_onnx.metrics.outputs.probabilities import OutputKind, row_blocks
+from compress_onnx.metrics.statistics import mean
 from compress_onnx.records import Better, Measure, undefined
 
 if TYPE_CHECKING:

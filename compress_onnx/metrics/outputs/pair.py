@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics.statistics import PairedCounts, paired_counts
 from compress_onnx.metrics.outputs.probabilities import OutputKind, output_kinds
 from compress_onnx.metrics.outputs.scores import Scores, scored
+from compress_onnx.metrics.statistics import PairedCounts, paired_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

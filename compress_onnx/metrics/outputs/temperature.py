@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import brentq
 
-from compress_onnx.metrics.statistics import FRACTION
 from compress_onnx.metrics.outputs.probabilities import OutputKind, Outputs, log_probabilities, predicted, row_blocks
 from compress_onnx.metrics.outputs.reliability import expected_calibration_error
+from compress_onnx.metrics.statistics import FRACTION
 from compress_onnx.records import Better, Measure, TemperatureRepair, undefined
 
 if TYPE_CHECKING:

@@ -1,5 +1,16 @@
-from .classes import ClassSamples as ClassSamples, class_attention as class_attention, coarse as coarse
-from .group import MapSimilarities as MapSimilarities, joined as joined, map_similarities as map_similarities, summarized as summarized
-from .mean_shift import MeanMaps as MeanMaps, MeanShift as MeanShift, untested as untested
-from .scale import Anchors as Anchors, nowhere as nowhere, scale_positions as scale_positions
-from .similarity import flat as flat, mean_absolute_deviation as mean_absolute_deviation, normalized as normalized
+from .classes import ClassSamples as ClassSamples
+from .classes import class_attention as class_attention
+from .classes import coarse as coarse
+from .group import MapSimilarities as MapSimilarities
+from .group import joined as joined
+from .group import map_similarities as map_similarities
+from .group import summarized as summarized
+from .mean_shift import MeanMaps as MeanMaps
+from .mean_shift import MeanShift as MeanShift
+from .mean_shift import untested as untested
+from .scale import Anchors as Anchors
+from .scale import nowhere as nowhere
+from .scale import scale_positions as scale_positions
+from .similarity import flat as flat
+from .similarity import mean_absolute_deviation as mean_absolute_deviation
+from .similarity import normalized as normalized

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.statistics import bootstrap_mean
-from compress_onnx.metrics.statistics import FRACTION
 from compress_onnx.metrics.saliency.mean_shift import block_means, effects
-from compress_onnx.metrics.statistics import SignFlips
-from compress_onnx.metrics.statistics import benjamini_hochberg
+from compress_onnx.metrics.statistics import FRACTION, SignFlips, benjamini_hochberg, bootstrap_mean
 from compress_onnx.records import Better, ClassAttention, Measure
 
 if TYPE_CHECKING:

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from compress_onnx.errors import DataError
-from compress_onnx.metrics.statistics import FRACTION
-from compress_onnx.metrics.statistics import bootstrap_means
-from compress_onnx.metrics.saliency.similarity import Maps, cosine, diagonal_px, normalized, scaled_measures, spearman, top_k_overlap
+from compress_onnx.metrics.saliency.similarity import (
+    Maps,
+    cosine,
+    diagonal_px,
+    normalized,
+    scaled_measures,
+    spearman,
+    top_k_overlap,
+)
+from compress_onnx.metrics.statistics import FRACTION, bootstrap_means
 from compress_onnx.records import Better, Measure, SaliencyGroup
 
 if TYPE_CHECKING:

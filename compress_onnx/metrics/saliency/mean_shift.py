@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtrit
 
-from compress_onnx.metrics.statistics import LEVEL
-from compress_onnx.metrics.statistics import FRACTION
 from compress_onnx.metrics.saliency.similarity import Maps, normalized
-from compress_onnx.metrics.statistics import LEAST_SAMPLES, SignFlips
+from compress_onnx.metrics.statistics import FRACTION, LEAST_SAMPLES, LEVEL, SignFlips
 from compress_onnx.records import Better, ClassAttention, Interval, Measure, ShiftVerdict, SystematicShift, undefined
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.statistics import bca_interval, resampled_means, without_each
 from compress_onnx.metrics.saliency.group import MEASURES
+from compress_onnx.metrics.statistics import bca_interval, resampled_means, without_each
 from compress_onnx.records import Better, Measure, SaliencyScale, undefined
 
 if TYPE_CHECKING:

@@ -16,11 +16,10 @@ center of mass         0           its center is the picture's middle
 """
 
 from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
-from typing import TYPE_CHECKING, Any
-
-
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -228,7 +227,6 @@ def _centers(mass: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.divide(weighted, total, out=middle, where=total > 0))
 
 
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -265,4 +263,3 @@ def _shared_ranks(ordered: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     lengths = np.diff(starts, append=count * width)
     ranks = np.repeat(starts + (lengths - 1) / 2, lengths).reshape(count, width)
     return np.asarray(ranks - width * np.arange(count)[:, None])
-

@@ -1,13 +1,13 @@
 """Tests of paired proportions, and the price of asking many times."""
 
 from __future__ import annotations
+
+import functools
 import math
 from typing import TYPE_CHECKING
-import numpy as np
-from scipy.special import bdtr
-import functools
-from scipy.special import bdtrc, gammaln, xlog1py, xlogy
 
+import numpy as np
+from scipy.special import bdtr, bdtrc, gammaln, xlog1py, xlogy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,6 @@ def _binomial_half(k: int, n: int) -> float:
     return math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2))
 
 
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -130,4 +129,3 @@ def _critical(m: NDArray[np.int64], alpha: float) -> NDArray[np.int64]:
 def _binomial(k: NDArray[np.int64], n: int, p: float) -> NDArray[np.float64]:
     choose = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     return np.asarray(np.exp(choose + xlogy(k, p) + xlog1py(n - k, -p)))
-

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 import onnx
 from onnx import AttributeProto, NodeProto, inliner, numpy_helper
 
-from compress_onnx.model.census import STANDARD
-from compress_onnx.model.census import held
-from compress_onnx.model.census import array
+from compress_onnx.model.census import STANDARD, array, held
 
 # Set on the tensors of functions, so that their copies are known again; never left in a model.
 _MARK = "compress_onnx function tensor "

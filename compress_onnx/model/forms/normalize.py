@@ -13,13 +13,23 @@ from collections.abc import Iterator, Sequence
 import onnx
 from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
 
-from compress_onnx.model.forms.inlining import inlined
-from compress_onnx.model.census import CODECS, MOVES, QUANTISERS, slots
+from compress_onnx.model.census import (
+    CODECS,
+    MOVES,
+    QUANTISERS,
+    Array,
+    Region,
+    Term,
+    UnknownValueError,
+    array,
+    regions,
+    roots,
+    slots,
+    value,
+)
 from compress_onnx.model.checks import nested
-from compress_onnx.model.census import Region, Term, regions
-from compress_onnx.model.census import roots
+from compress_onnx.model.forms.inlining import inlined
 from compress_onnx.model.forms.unfusing import unfused
-from compress_onnx.model.census import Array, UnknownValueError, array, value
 
 # Since version 4 an initializer need not be an input too.
 _LEAST_IR = 4

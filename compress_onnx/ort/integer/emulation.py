@@ -17,9 +17,9 @@ from threadpoolctl import ThreadpoolController
 from compress_onnx.errors import ModelError
 from compress_onnx.ort.integer.kernels import SLOTS, IntegerNode, integer_nodes
 from compress_onnx.ort.integer.requantization import result_of
-from compress_onnx.ort.session import fused_model, open_session, runtime_failures
 from compress_onnx.ort.integer.stages import Stage, key_of, staged
 from compress_onnx.ort.integer.types import declare_types, element_types, types_of
+from compress_onnx.ort.session import fused_model, open_session, runtime_failures
 
 # Integer operators that compute element by element, or on one type each, alike on every CPU.
 _ELEMENTWISE = frozenset(

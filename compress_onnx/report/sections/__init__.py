@@ -1,7 +1,22 @@
 """The sections of a run's report, in reading order: one module each, and one line here."""
 
 from compress_onnx.report.section import SectionMaker
-from compress_onnx.report.sections import against, answers, classes, confidence, confusion, flips, fusion, latency, origin, other_cpu, saliency, tradeoff, uncertainty, weights
+from compress_onnx.report.sections import (
+    against,
+    answers,
+    classes,
+    confidence,
+    confusion,
+    flips,
+    fusion,
+    latency,
+    origin,
+    other_cpu,
+    saliency,
+    tradeoff,
+    uncertainty,
+    weights,
+)
 
 SECTIONS: tuple[SectionMaker, ...] = (
     against.section,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from compress_onnx.records import Comparison
 from compress_onnx.report.cells import Note
-from compress_onnx.report.differences import ONLY_HERE, answers_changed, figures_table, setting_table, unmatched, verdict_sentence
+from compress_onnx.report.differences import (
+    ONLY_HERE,
+    answers_changed,
+    figures_table,
+    setting_table,
+    unmatched,
+    verdict_sentence,
+)
 from compress_onnx.report.section import Absent, Block, Panel, Section, Text, candidate_panels
 from compress_onnx.report.source import OlderRun, ReportInput
 

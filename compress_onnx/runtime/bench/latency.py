@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from compress_onnx.config import BATCH, CALLS, DURATION, ROUNDS, THREADS, Progress, silent
 from compress_onnx.errors import DataError
 from compress_onnx.records import LatencyRun
-from compress_onnx.runtime.cpu import core_numbers, worker_cores
 from compress_onnx.runtime.bench.noise_warnings import machine_warnings, throttling, throttling_warnings
 from compress_onnx.runtime.bench.quantiles import quantile_measure, tail_measure, throughput
 from compress_onnx.runtime.bench.rounds import Heat, Heats, Setting, Start
+from compress_onnx.runtime.cpu import core_numbers, worker_cores
 from compress_onnx.runtime.targets import Worker, local_command
 
 _NS_PER_MS = 1e6

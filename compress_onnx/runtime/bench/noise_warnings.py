@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from compress_onnx.runtime.cpu import core_numbers
-from compress_onnx.runtime.cpu import cpu_quota
+from compress_onnx.runtime.cpu import core_numbers, cpu_quota
 
 # pyperf warns from a tenth on.
 _UNSTABLE = 0.1

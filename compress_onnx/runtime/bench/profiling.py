@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.records import ExecutionProfile, OperatorTime
-from compress_onnx.runtime.cpu import FLOAT_WEIGHTED, INTEGER_WEIGHTED, QDQ
 from compress_onnx.runtime.bench.rounds import Setting, Start
+from compress_onnx.runtime.cpu import FLOAT_WEIGHTED, INTEGER_WEIGHTED, QDQ
 
 _WARMUP = 10
 _MOST_CALLS = 300

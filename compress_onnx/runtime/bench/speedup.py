@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.metrics import LEVEL
 from compress_onnx.records import Better, Interval, LatencyComparison, LatencyRun, Measure, undefined
-from compress_onnx.runtime.bench.noise_warnings import spread_warnings
 from compress_onnx.runtime.bench.latency import LatencyPlan, Timings
+from compress_onnx.runtime.bench.noise_warnings import spread_warnings
 
 _RESAMPLES = 10_000
 # Six rounds all on one side of 1 are as likely as 2 in 64; with fewer no 95 % statement is possible.

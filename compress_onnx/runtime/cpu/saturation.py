@@ -15,10 +15,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.metrics import proportion
-from compress_onnx.ort import lost_in_pairs
-from compress_onnx.ort import EmulatedModel, FusedModel, fused
-from compress_onnx.ort import IntegerNode
-from compress_onnx.ort import Key, key_of
+from compress_onnx.ort import EmulatedModel, FusedModel, IntegerNode, Key, fused, key_of, lost_in_pairs
 from compress_onnx.records import Better, Measure, Need, NodeSaturation, SaturationAudit
 
 

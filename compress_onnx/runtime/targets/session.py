@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from compress_onnx.errors import DataError, WorkerError
 from compress_onnx.ort import is_saturated, probe_input, saturation_probe
 from compress_onnx.records import Environment
+from compress_onnx.runtime.bench import LatencyPlan, Setting, Timings, measure_latency
 from compress_onnx.runtime.cpu import environment_of
-from compress_onnx.runtime.bench import LatencyPlan, Timings, measure_latency
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.bench import Setting
 from compress_onnx.runtime.targets.target import Target
 from compress_onnx.runtime.targets.worker_process import Worker
 

@@ -17,9 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.model import load_model
-from compress_onnx.ort import EmulatedModel, expect_measured, fused
-from compress_onnx.ort import saturates
-from compress_onnx.ort import open_session
+from compress_onnx.ort import EmulatedModel, expect_measured, fused, open_session, saturates
 from compress_onnx.records import Environment
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.cpu import cpu_label, environment, target_of

@@ -1,14 +1,15 @@
 """Comparisons and choices."""
 
 from __future__ import annotations
-import torch
-from compress_onnx.saliency.operators.node import Converter, function
+
 import functools
 from collections.abc import Callable
+
+import torch
 from torch import nn
+
 from compress_onnx.saliency.operators.constant import torch_type, type_name
 from compress_onnx.saliency.operators.node import Converter, Function, Node, function, module
-
 
 _LOGIC: dict[str, Converter] = {
     "And": function(torch.logical_and),
@@ -23,8 +24,6 @@ _LOGIC: dict[str, Converter] = {
     "Where": function(torch.where),
     "Xor": function(torch.logical_xor),
 }
-
-
 
 
 class Add(nn.Module):
@@ -87,7 +86,8 @@ def _cumulative(node: Node) -> nn.Module:
     return Function(lambda values: values.cumsum(axis))
 
 
-CONVERTERS: dict[str, Converter] = {**_LOGIC, 
+CONVERTERS: dict[str, Converter] = {
+    **_LOGIC,
     "Abs": function(torch.abs),
     "Add": module(Add),
     "Cast": _cast,
@@ -114,4 +114,3 @@ CONVERTERS: dict[str, Converter] = {**_LOGIC,
     "Sub": function(torch.sub),
     "Sum": _folded(torch.add),
 }
-

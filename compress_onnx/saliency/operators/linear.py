@@ -1,12 +1,12 @@
 """Convolutions: torch's own modules, with the paddings that only ONNX has put in front."""
 
 from __future__ import annotations
+
 import torch
 from torch import nn
-from compress_onnx.saliency.operators.node import Converter, Node, frozen
-from compress_onnx.saliency.operators.window import Window, padded, window_of
-from compress_onnx.saliency.operators.node import Converter, Function, Node, frozen
 
+from compress_onnx.saliency.operators.node import Converter, Function, Node, frozen
+from compress_onnx.saliency.operators.window import Window, padded, window_of
 
 
 class PaddedConv2d(nn.Conv2d):
@@ -72,8 +72,6 @@ def _conv_transpose(node: Node) -> nn.Module:
 _CONVOLUTIONS: dict[str, Converter] = {"Conv": _conv, "ConvTranspose": _conv_transpose}
 
 
-
-
 class Gemm(nn.Module):
     """``alpha * A' B' + beta * C`` of matrices that are all computed."""
 
@@ -132,4 +130,3 @@ def _einsum(node: Node) -> nn.Module:
 
 
 CONVERTERS: dict[str, Converter] = {**_CONVOLUTIONS, "Einsum": _einsum, "Gemm": _gemm, "MatMul": _matmul}
-

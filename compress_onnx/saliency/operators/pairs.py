@@ -9,7 +9,13 @@ from compress_onnx.saliency.operators.arithmetic import Add
 from compress_onnx.saliency.operators.linear import Gemm
 from compress_onnx.saliency.operators.normalization import BatchNorm
 from compress_onnx.saliency.operators.pooling import AveragePool
-from compress_onnx.saliency.operators.quantization import Dequantize, FakeQuantize, Quantize, RectifyingFakeQuantize, RectifyingQuantize
+from compress_onnx.saliency.operators.quantization import (
+    Dequantize,
+    FakeQuantize,
+    Quantize,
+    RectifyingFakeQuantize,
+    RectifyingQuantize,
+)
 from compress_onnx.saliency.operators.window import Saturation
 
 # Modules that give values of both signs, after which a network has a ReLU or a quantizer has taken it away.

@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from compress_onnx.saliency.operators import activation, arithmetic, indexing, linear, normalization, pooling, quantization, reduction, resampling, shape
+from compress_onnx.saliency.operators import (
+    activation,
+    arithmetic,
+    indexing,
+    linear,
+    normalization,
+    pooling,
+    quantization,
+    reduction,
+    resampling,
+    shape,
+)
 from compress_onnx.saliency.operators.node import Converter
 
 _FAMILIES = (
@@ -29,4 +40,3 @@ _FAMILIES = (
 CONVERTERS: Mapping[str, Converter] = MappingProxyType(
     {name: converter for family in _FAMILIES for name, converter in family.CONVERTERS.items()}
 )
-

@@ -1,17 +1,18 @@
 """What a CPU without VNNI loses of an integer product's sums, put onto the float product that stands for it."""
 
 from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from compress_onnx.ort import IntegerNode
-from compress_onnx.ort import along_channels
-import dataclasses
-import math
-from collections.abc import Sequence
-from compress_onnx.saliency.operators.node import Node
 
+from compress_onnx.ort import IntegerNode, along_channels
+from compress_onnx.saliency.operators.node import Node
 
 # Operators that carry the product once an integer-only node is written out.
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
@@ -38,7 +39,6 @@ def saturation_of(node: IntegerNode) -> Saturation | None:
     """Return the module for a node whose scales the file holds, ``None`` where they are computed."""
     step, scales = node.constant(node.slots.activation_scale), node.constant(node.slots.weight_scale)
     return None if step is None or scales is None else Saturation(node, step=step.item(), scales=scales)
-
 
 
 Padding = tuple[int, int, int, int]
@@ -133,4 +133,3 @@ def window_of(node: Node, kernel: Sequence[int]) -> Window:
 def padded(images: torch.Tensor, pads: Padding, value: float) -> torch.Tensor:
     """Return (N, C, H, W) images with a constant border; none is added where ``pads`` are all zero."""
     return torch.nn.functional.pad(images, pads, value=value) if any(pads) else images
-

@@ -12,21 +12,23 @@ from pathlib import Path
 import onnx
 
 from compress_onnx import config
-from compress_onnx.model import made_from
+from compress_onnx.compare import CalibrationChoice, CompareOptions, Entry, Job, compare_models
 from compress_onnx.config import Stages, silent_stages
-from compress_onnx.data import ImageSet
-from compress_onnx.data import load_data
+from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import OptionError
-from compress_onnx.model import model_sha256, read_embedded, save_model
+from compress_onnx.model import made_from, model_sha256, read_embedded, save_model
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime import cpu_target
-from compress_onnx.compare import CalibrationChoice
-from compress_onnx.compare import Job, compare_models
-from compress_onnx.compare import Entry
-from compress_onnx.steps import exported
-from compress_onnx.compare import CompareOptions
-from compress_onnx.steps import cache_key
-from compress_onnx.study.cells.recipes import Step, Workpiece, advanced, needs_calibration, needs_many, parse_recipe, untouched
+from compress_onnx.steps import cache_key, exported
+from compress_onnx.study.cells.recipes import (
+    Step,
+    Workpiece,
+    advanced,
+    needs_calibration,
+    needs_many,
+    parse_recipe,
+    untouched,
+)
 from compress_onnx.study.cells.step_images import Chosen, Wish, step_images
 
 ARTIFACTS = "artifacts"

@@ -14,16 +14,13 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx import config
-from compress_onnx.compress import PruneOptions
-from compress_onnx.compress import Reference, referenced
-from compress_onnx.compress import repair_model
+from compress_onnx.compress import PruneOptions, Reference, referenced, repair_model
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import compressors
 from compress_onnx.model import read_embedded
 from compress_onnx.records import OptionValue, RecipeStep
 from compress_onnx.registry import unknown
-from compress_onnx.steps import Search, searched_model
-from compress_onnx.steps import PreparedData
+from compress_onnx.steps import PreparedData, Search, searched_model
 
 REPAIR = "repair"
 SEARCH = "search"

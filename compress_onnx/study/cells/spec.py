@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from compress_onnx import config
+from compress_onnx.compare import NO_SALIENCY, CompareOptions
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import attribution, attributions, datasets
 from compress_onnx.records import OptionValue
 from compress_onnx.registry import unknown
 from compress_onnx.runtime import LatencyPlan
 from compress_onnx.study.cells.cell import Cell
-from compress_onnx.compare import NO_SALIENCY, CompareOptions
 from compress_onnx.zoo import model_names
 
 PRESETS = Path(__file__).parent / "presets"

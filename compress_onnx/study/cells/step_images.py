@@ -10,11 +10,10 @@ from pathlib import Path
 import onnx
 
 from compress_onnx import config
-from compress_onnx.compress import referenced
-from compress_onnx.data import decoded_once
-from compress_onnx.data import ImageSet
-from compress_onnx.records import Preprocessing
 from compress_onnx.compare import CalibrationChoice, calibration_for
+from compress_onnx.compress import referenced
+from compress_onnx.data import ImageSet, decoded_once
+from compress_onnx.records import Preprocessing
 from compress_onnx.steps import PreparedData, calibration_batches
 from compress_onnx.study.cells.recipes import RepairImages, StepImages
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from compress_onnx.records import Artifact, CandidateSummary, CellSummary, ClassResult, Comparison, Environment, LatencyComparison, LatencySummary, Measure, RunRecord, ShiftVerdict
+from compress_onnx.records import (
+    Artifact,
+    CandidateSummary,
+    CellSummary,
+    ClassResult,
+    Comparison,
+    Environment,
+    LatencyComparison,
+    LatencySummary,
+    Measure,
+    RunRecord,
+    ShiftVerdict,
+)
 from compress_onnx.study.cells.cell import Cell, artifact_name
 
 

@@ -12,18 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from compress_onnx.compare import Sweep, time_files, write_report
 from compress_onnx.data import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.records import Environment, LatencyComparison, Measure
-from compress_onnx.runtime import environment
-from compress_onnx.runtime import LatencyPlan
-from compress_onnx.runtime import resident_after_load
+from compress_onnx.runtime import LatencyPlan, environment, resident_after_load
 from compress_onnx.store import save_run
 from compress_onnx.study.cells import Cell, Site, run_cell
 from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
 from compress_onnx.study.execute.threads import on_one_thread
-from compress_onnx.compare import write_report
-from compress_onnx.compare import Sweep, time_files
 
 worker_name: ContextVar[str] = ContextVar("worker_name", default="")
 """The name of this worker, where the executor gives it one."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from compress_onnx.report.html import render_page
+from compress_onnx.report.source import OlderRun, ReportInput
 from compress_onnx.report.study_cells import StudyCell
 from compress_onnx.report.study_view import build_study_view
-from compress_onnx.report.source import OlderRun, ReportInput
 
 pytestmark = pytest.mark.slow
 

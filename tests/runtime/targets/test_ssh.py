@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError, TargetError, WorkerError
 from compress_onnx.ort.session import open_session
-from compress_onnx.runtime.cpu.environment import cpu_target, environment
 from compress_onnx.runtime.bench.latency import LatencyPlan
+from compress_onnx.runtime.cpu.environment import cpu_target, environment
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.targets.reach import reached
 from compress_onnx.runtime.targets import ssh
 from compress_onnx.runtime.targets.naming import target_named
+from compress_onnx.runtime.targets.reach import reached
 
 Programs = Callable[[], list[psutil.Process]]
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress_onnx.runtime.targets.target import Target
 from compress_onnx.runtime.targets.reach import reached
-from compress_onnx.runtime.targets.target import program
+from compress_onnx.runtime.targets.target import Target, program
 
 
 def test_the_program_is_no_younger_than_python_3_8_and_fits_into_a_pipe() -> None:
