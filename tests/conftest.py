@@ -16,7 +16,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx import config
+from compress_onnx import options
 
 # A busy machine is not a failing test.
 settings.register_profile("no deadline", deadline=None)
@@ -59,7 +59,7 @@ def _model(
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what the user's cache holds out of the tests, but for data sets and pip's packages."""
-    kept = {"COMPRESS_ONNX_DATA": config.data_root(), "PIP_CACHE_DIR": config.cache_root().parent / "pip"}
+    kept = {"COMPRESS_ONNX_DATA": options.data_root(), "PIP_CACHE_DIR": options.cache_root().parent / "pip"}
     with pytest.MonkeyPatch.context() as patch:
         for name, folder in kept.items():
             patch.setenv(name, os.environ.get(name, str(folder)))

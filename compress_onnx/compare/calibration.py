@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from compress_onnx.config import kept_folders
 from compress_onnx.data import (
     CalibrationManifest,
     ImageSet,
@@ -18,6 +17,7 @@ from compress_onnx.data import (
 )
 from compress_onnx.files import sha256_of
 from compress_onnx.model import load_model, read_embedded
+from compress_onnx.options import kept_folders
 from compress_onnx.records import CalibrationInfo
 
 

@@ -20,7 +20,6 @@ from compress_onnx.compare.predictions import answer_of
 from compress_onnx.compare.saliency import attention_against, baseline_attention
 from compress_onnx.compare.samples import sample_columns, shown_pictures, shown_rows
 from compress_onnx.compare.timing import time_contestants
-from compress_onnx.config import Stages, silent_stages
 from compress_onnx.data import (
     CalibrationManifest,
     DecodedImages,
@@ -35,6 +34,7 @@ from compress_onnx.extension_points import metrics as plugin_metrics
 from compress_onnx.files import filled_whole
 from compress_onnx.metrics import LogitPair, compare_outputs
 from compress_onnx.model import footprint
+from compress_onnx.options import Stages, silent_stages
 from compress_onnx.records import (
     SCHEMA_VERSION,
     Artifact,

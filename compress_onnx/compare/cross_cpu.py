@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from compress_onnx.compare.models import Contestant
 from compress_onnx.compare.options import CompareOptions
-from compress_onnx.config import THREADS, Progress, Stages, silent, silent_stages
 from compress_onnx.data import BATCH, ImageSet
 from compress_onnx.metrics import LogitPair, accuracy_change, flip_summary
+from compress_onnx.options import THREADS, Progress, Stages, silent, silent_stages
 from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
 from compress_onnx.runtime import Elsewhere, compare_latency, reached, target_named, told
 

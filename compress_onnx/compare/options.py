@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx import config
+from compress_onnx.options import BATCH, PICTURES, SALIENCY_SAMPLES, SALIENCY_TARGET, SEED, THREADS
 from compress_onnx.records import OptionValue, Preprocessing
 from compress_onnx.runtime import LatencyPlan
 
@@ -13,7 +13,7 @@ NO_SALIENCY = "none"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CompareOptions:
-    """Options of ``compare``; see :mod:`compress_onnx.config` for bounds and reasons.
+    """Options of ``compare``; see :mod:`compress_onnx.options` for bounds and reasons.
 
     ``saliency`` is a method's name, with a layer as ``grad-cam:LAYER``, or ``none``; ``saliency_target``
     is the class it explains; ``latency`` is ``None`` where nothing is timed;
@@ -26,25 +26,25 @@ class CompareOptions:
     """
 
     saliency: str = NO_SALIENCY
-    saliency_samples: int = config.SALIENCY_SAMPLES.default
-    saliency_target: str = config.SALIENCY_TARGET.default
+    saliency_samples: int = SALIENCY_SAMPLES.default
+    saliency_target: str = SALIENCY_TARGET.default
     latency: LatencyPlan | None = None
     threads: int | None = None
-    batch: int = config.BATCH.default
-    seed: int = config.SEED.default
-    pictures: int = config.PICTURES.default
+    batch: int = BATCH.default
+    seed: int = SEED.default
+    pictures: int = PICTURES.default
     preprocessing: Preprocessing | None = None
     cache: bool = True
     target: str | None = None
 
     def __post_init__(self) -> None:
-        config.SALIENCY_SAMPLES.check(self.saliency_samples)
-        config.SALIENCY_TARGET.check(self.saliency_target)
+        SALIENCY_SAMPLES.check(self.saliency_samples)
+        SALIENCY_TARGET.check(self.saliency_target)
         if self.threads is not None:
-            config.THREADS.check(self.threads)
-        config.BATCH.check(self.batch)
-        config.SEED.check(self.seed)
-        config.PICTURES.check(self.pictures)
+            THREADS.check(self.threads)
+        BATCH.check(self.batch)
+        SEED.check(self.seed)
+        PICTURES.check(self.pictures)
         if self.latency is not None:
             self.latency.checked()
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.compare.models import Contestant
 from compress_onnx.compare.options import CompareOptions
-from compress_onnx.config import Progress
 from compress_onnx.data import DecodedImages
+from compress_onnx.options import Progress
 from compress_onnx.records import BatchIndependence, PredictionRun, Predictions, Preprocessing
 from compress_onnx.runtime import (
     Answers,

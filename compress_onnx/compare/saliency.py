@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from compress_onnx.compare.models import Contestant
 from compress_onnx.compare.options import NO_SALIENCY, CompareOptions
-from compress_onnx.config import THREADS, Stages
 from compress_onnx.data import ImageSet
 from compress_onnx.errors import OptionError
 from compress_onnx.metrics import LogitPair
 from compress_onnx.model import load_model, signature_of
+from compress_onnx.options import THREADS, Stages
 from compress_onnx.ort import exact_spans, open_session
 from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
 from compress_onnx.runtime import logits_of

@@ -11,11 +11,11 @@ import numpy as np
 
 from compress_onnx.compare.models import Contestant
 from compress_onnx.compare.options import CompareOptions
-from compress_onnx.config import THREADS, Stages, silent_stages
 from compress_onnx.data import ImageSet
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
 from compress_onnx.model import expect_unchanged, load_model, signature_of, whole_model
+from compress_onnx.options import THREADS, Stages, silent_stages
 from compress_onnx.records import SCHEMA_VERSION, BenchRecord, ExecutionProfile, LatencyComparison
 from compress_onnx.runtime import (
     LatencyPlan,

@@ -11,11 +11,11 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from compress_onnx import config
 from compress_onnx.cache import kept, trim
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import OutputError
 from compress_onnx.files import sha256_of, write_text
+from compress_onnx.options import cache_root
 
 Hashes = NDArray[np.str_]
 
@@ -46,7 +46,7 @@ def kept_hashes(key: str | None, find: Callable[[], Hashes], *, n: int, limit_by
     """
     if key is None:
         return find()
-    path = config.cache_root() / "content" / f"{key}.txt"
+    path = cache_root() / "content" / f"{key}.txt"
     return kept(
         path, find, read=lambda place: _read(place, n), write=lambda place, found: _write(place, found, limit_bytes)
     )

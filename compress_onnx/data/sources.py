@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compress_onnx.config import data_root
 from compress_onnx.data.folder import load_folder
 from compress_onnx.data.images import SPLITS, ImageSet
 from compress_onnx.data.npz import load_npz
 from compress_onnx.data.parquet import load_parquet
 from compress_onnx.errors import DataError
 from compress_onnx.extension_points import datasets
+from compress_onnx.options import data_root
 from compress_onnx.registry import unknown
 
 DEFAULT_SPLIT = "test"

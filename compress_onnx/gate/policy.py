@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from compress_onnx.config import CPU
 from compress_onnx.errors import PolicyError
 from compress_onnx.files import sha256_of
 from compress_onnx.gate.names import unquoted
+from compress_onnx.options import CPU
 from compress_onnx.records import record
 from compress_onnx.registry import unknown
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.config import SEED
 from compress_onnx.metrics.outputs import (
     accuracy_change,
     class_results,
@@ -17,6 +16,7 @@ from compress_onnx.metrics.outputs import (
     uncertainty_shift,
 )
 from compress_onnx.metrics.statistics import class_pattern
+from compress_onnx.options import SEED
 from compress_onnx.records import (
     AccuracyChange,
     ClassPattern,

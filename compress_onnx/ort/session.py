@@ -13,9 +13,9 @@ import onnx
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
-from compress_onnx.config import THREADS
 from compress_onnx.errors import ModelError
 from compress_onnx.model import WholeModel, whole_model
+from compress_onnx.options import THREADS
 
 # ORT's exceptions share no base class but Exception, and their list grows with its versions.
 _RUNTIME_FAILURES = tuple(

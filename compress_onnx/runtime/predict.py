@@ -12,9 +12,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx.config import THREADS, Progress, silent
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import WholeModel, whole_model
+from compress_onnx.options import THREADS, Progress, silent
 from compress_onnx.ort import batch_for, exact_spans, fixed_batch, image_input, open_session, runtime_failures, spans
 from compress_onnx.records import Predictions
 from compress_onnx.runtime.cpu import cpu_label, usable_cores

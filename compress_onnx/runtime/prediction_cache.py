@@ -13,10 +13,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from compress_onnx import config
 from compress_onnx.cache import kept, trim
 from compress_onnx.errors import OutputError
 from compress_onnx.files import BROKEN_ARCHIVE, sha256_of, write_text, written_whole
+from compress_onnx.options import cache_root
 from compress_onnx.records import BatchIndependence
 from compress_onnx.runtime.cpu import cpu_features, cpu_label
 
@@ -65,7 +65,7 @@ def kept_check(key: str | None, find: Callable[[], BatchIndependence]) -> BatchI
 
 
 def _folder() -> Path:
-    return config.cache_root() / "predictions"
+    return cache_root() / "predictions"
 
 
 def _write_check(path: Path, check: BatchIndependence) -> None:

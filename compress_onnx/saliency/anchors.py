@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
 from compress_onnx.metrics import Anchors, MapSimilarities, flat, joined, map_similarities
+from compress_onnx.options import Progress, silent
 from compress_onnx.saliency.batching import Pace
 from compress_onnx.saliency.spilled import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask

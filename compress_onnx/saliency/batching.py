@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_onnx.config import Progress
+from compress_onnx.options import Progress
 from compress_onnx.saliency.twin import fixed_batch
 
 E = TypeVar("E", bound=np.generic)

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from compress_onnx.config import Progress, silent
 from compress_onnx.errors import DataError, ModelError
+from compress_onnx.options import Progress, silent
 from compress_onnx.records import TwinFidelity
 from compress_onnx.saliency.batching import Pace, as_images, slices
 from compress_onnx.saliency.twin import build_twin

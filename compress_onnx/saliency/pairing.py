@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_onnx.config import Progress, silent
 from compress_onnx.metrics import (
     ClassSamples,
     MapSimilarities,
@@ -21,6 +20,7 @@ from compress_onnx.metrics import (
     mean_absolute_deviation,
     normalized,
 )
+from compress_onnx.options import Progress, silent
 from compress_onnx.records import SystematicShift
 from compress_onnx.saliency.anchors import ExplainedBaseline
 from compress_onnx.saliency.batching import Pace

@@ -15,9 +15,9 @@ import onnx
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError, UnknownNameError
 from compress_onnx.metrics import MeanMaps, nowhere, scale_positions, summarized, untested
+from compress_onnx.options import Progress, silent
 from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
 from compress_onnx.saliency.anchors import ExplainedBaseline, explained_with_anchors
 from compress_onnx.saliency.attribution import Predict

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from compress_onnx.config import SEED
 from compress_onnx.errors import DataError
 from compress_onnx.extension_points import attribution
+from compress_onnx.options import SEED
 from compress_onnx.saliency import batching
 from compress_onnx.saliency.attribution import Predict, batch_maps, explained_module, seeded
 from compress_onnx.saliency.twin import fixed_batch

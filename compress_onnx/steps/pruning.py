@@ -23,11 +23,11 @@ from compress_onnx.compress import (
     repair_model,
     structured_pruned,
 )
-from compress_onnx.config import Progress, silent
 from compress_onnx.data import save_manifest
 from compress_onnx.errors import DataError, OptionError, naming
 from compress_onnx.metrics import PairedCounts, paired_counts
 from compress_onnx.model import descended, made_from, model_bytes, read_model, save_model
+from compress_onnx.options import Progress, silent
 from compress_onnx.ort import open_session
 from compress_onnx.runtime import logits_of
 from compress_onnx.steps.quantization import CalibrationData, PreparedData, calibration_batches, prepared_data

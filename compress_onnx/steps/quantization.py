@@ -11,14 +11,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx import config
 from compress_onnx.compare import CalibrationChoice, beside, calibration_for, check_input, is_filed
 from compress_onnx.compress import QuantizeOptions, mixed_model, quantize_model, repaired_int4
-from compress_onnx.config import Progress, silent
 from compress_onnx.data import ImageSet, save_manifest
 from compress_onnx.errors import ModelError, naming
 from compress_onnx.files import sha256_of
 from compress_onnx.model import made_from, read_embedded, read_model, save_model, signature_of
+from compress_onnx.options import MAX_DROP, Progress, silent
 from compress_onnx.records import Preprocessing
 
 # Pictures decoded at once; the calibrators cut their own chunks.
@@ -38,7 +37,7 @@ class CalibrationData:
     size: int
     seed: int
     preprocessing: Preprocessing | None = None
-    max_drop: float = config.MAX_DROP.default
+    max_drop: float = MAX_DROP.default
     repairs: bool = True
 
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from compress_onnx.compare import write_report
-from compress_onnx.config import Stages, silent_stages
 from compress_onnx.errors import CompressOnnxError
+from compress_onnx.options import Stages, silent_stages
 from compress_onnx.records import SCHEMA_VERSION, CellFailure, RunRecord, StudyRecord
 from compress_onnx.runtime import environment, expect_same_machine
 from compress_onnx.store import load_run, save_run, save_study

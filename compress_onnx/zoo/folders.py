@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compress_onnx.config import kept_folders
 from compress_onnx.errors import CheckpointError
+from compress_onnx.options import kept_folders
 from compress_onnx.registry import unknown
 
 WEIGHTS = "weights.safetensors"

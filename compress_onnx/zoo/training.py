@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from compress_onnx.config import Progress, silent
 from compress_onnx.files import sha256_of
+from compress_onnx.options import Progress, silent
 from compress_onnx.records import Preprocessing
 from compress_onnx.zoo.batches import (
     Images,

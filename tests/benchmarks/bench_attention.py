@@ -60,7 +60,7 @@ def weigh(n: int, model: Path, candidate: Path) -> None:
     from compress_onnx.compare.options import CompareOptions
     from compress_onnx.compare.saliency import attention_against, baseline_attention
     from compress_onnx.compare.samples import shown_rows
-    from compress_onnx.config import silent_stages
+    from compress_onnx.options import silent_stages
     from compress_onnx.runtime.predict import Samples, predict
 
     pictures = images(n)

@@ -11,7 +11,7 @@ import torch
 from bench_feed import Reader, quiet, random_images
 from onnxruntime.quantization import QuantType, quantize_static
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.export.exporter import export_module
@@ -59,7 +59,7 @@ def made(name: str, folder: Path) -> Files:
         fp32=folder / f"{name}.onnx",
         folded=folder / f"{name}-folded.onnx",
         w8a8=folder / f"{name}-w8a8.onnx",
-        w4a8=folder / f"{name}-w4a8.onnx" if "int4" in config.WEIGHTS.choices else None,
+        w4a8=folder / f"{name}-w4a8.onnx" if "int4" in options.WEIGHTS.choices else None,
         ort_s8s8=folder / f"{name}-ort-s8s8.onnx",
         ort_int4=folder / f"{name}-ort-int4.onnx",
     )

@@ -25,7 +25,7 @@ import onnxruntime as ort
 import torch
 from bench_table import Row, table
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.store import load_run, load_study
 from compress_onnx.study.cells.spec import Spec, load_spec, spec_of
 from compress_onnx.study.execute.cluster import open_cluster
@@ -159,7 +159,7 @@ def resume_row(folder: Path) -> Row:
 
 def missing() -> str:
     """Say which data is not on this machine; nothing where all is."""
-    absent = [name for name in _NEEDED if not (config.data_root() / name / "test.parquet").is_file()]
+    absent = [name for name in _NEEDED if not (options.data_root() / name / "test.parquet").is_file()]
     return f"no {' and '.join(absent)} under $COMPRESS_ONNX_DATA" if absent else ""
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.data.content import content_key, kept_hashes
 
 Hashes = NDArray[np.str_]
@@ -40,14 +40,14 @@ def test_without_a_key_nothing_is_kept() -> None:
     find, calls = counted()
     assert [kept_hashes(None, find, n=2).tolist() for _ in range(2)] == [FOUND.tolist()] * 2
     assert len(calls) == 2
-    assert not (config.cache_root() / "content").exists()
+    assert not (options.cache_root() / "content").exists()
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"a" * 64, b"a" * 64 + b"\n", b"A" * 64 + b"\n" + b"b" * 64 + b"\n"]
 )
 def test_a_broken_file_is_made_anew(content: bytes) -> None:
-    path = config.cache_root() / "content" / "key.txt"
+    path = options.cache_root() / "content" / "key.txt"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     find, calls = counted()
@@ -63,4 +63,4 @@ def test_another_set_has_another_name() -> None:
 def test_the_cache_stays_within_its_limit() -> None:
     for key in "abc":
         kept_hashes(key, counted()[0], n=2, limit_bytes=260)
-    assert len(list((config.cache_root() / "content").iterdir())) == 2
+    assert len(list((options.cache_root() / "content").iterdir())) == 2

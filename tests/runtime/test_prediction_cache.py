@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.records.run import BatchIndependence
 from compress_onnx.runtime import prediction_cache
 from compress_onnx.runtime.prediction_cache import kept_check, kept_logits, prediction_key
@@ -21,7 +21,7 @@ LOGITS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return config.cache_root() / "predictions"
+    return options.cache_root() / "predictions"
 
 
 class Finder:
@@ -129,7 +129,7 @@ def test_a_check_is_found_again_and_a_broken_one_made_anew() -> None:
 
     assert kept_check("known", find) == kept_check("known", find) == check
     assert len(asked) == 1
-    (config.cache_root() / "predictions" / "known.json").write_text('{"independent": true', encoding="utf-8")
+    (options.cache_root() / "predictions" / "known.json").write_text('{"independent": true', encoding="utf-8")
     assert kept_check("known", find) == check
     assert len(asked) == 2
     assert kept_check(None, find) == check

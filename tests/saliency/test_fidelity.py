@@ -10,7 +10,7 @@ from onnx import numpy_helper
 torch = pytest.importorskip("torch")
 
 from compress_onnx.errors import DataError, ModelError  # noqa: E402  # after the skip
-from compress_onnx.saliency.fidelity import (
+from compress_onnx.saliency.fidelity import (  # noqa: E402
     ACCEPTED_AGREEMENT,
     UNTESTED,
     agreement,

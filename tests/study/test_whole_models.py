@@ -21,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.compare import comparison as compare
 from compress_onnx.compare import predictions as answers
 from compress_onnx.compare.comparison import Job, compare_models
@@ -306,7 +306,7 @@ def test_an_old_answer_under_the_hash_of_the_graph_is_not_believed(
     real, poisoned = answers.prediction_key, []
 
     def poison(artifact: str, *words: str) -> str:
-        file = config.cache_root() / "predictions" / f"{real(sha256_of_file(path), *words)}.npz"
+        file = options.cache_root() / "predictions" / f"{real(sha256_of_file(path), *words)}.npz"
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, logits=stale)
         poisoned.append(file)

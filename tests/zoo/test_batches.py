@@ -11,7 +11,7 @@ pytest.importorskip("torchvision")
 
 from compress_onnx.data.preprocess import preprocess  # noqa: E402  # only where torch is
 from compress_onnx.records.artifacts import Preprocessing  # noqa: E402
-from compress_onnx.zoo.batches import channel_statistics, epoch_generator, normalized, training_batches, varied
+from compress_onnx.zoo.batches import channel_statistics, epoch_generator, normalized, training_batches, varied  # noqa: E402
 from compress_onnx.zoo.recipe import Recipe  # noqa: E402
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, size=(9, 3, 8, 8), dtype=np.uint8))

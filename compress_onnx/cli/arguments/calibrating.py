@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compress_onnx import config
 from compress_onnx.cli.arguments.shared import preprocessing_of
+from compress_onnx.options import CALIBRATION_SIZE, SEED
 
 if TYPE_CHECKING:
     from compress_onnx.steps import CalibrationData
@@ -24,8 +24,8 @@ def calibration_data(
     from compress_onnx.extension_points import datasets
     from compress_onnx.steps import CalibrationData
 
-    config.CALIBRATION_SIZE.check(size)
-    config.SEED.check(seed)
+    CALIBRATION_SIZE.check(size)
+    SEED.check(seed)
     name, _, split = data.partition(":")
     if not exclude and split == "train" and name in datasets():
         exclude = f"{name}:test"

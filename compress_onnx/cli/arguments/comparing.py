@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.cli.arguments.shared import (
     Batch,
     Cache,
@@ -33,6 +32,7 @@ from compress_onnx.cli.arguments.shared import (
     preprocessing_of,
 )
 from compress_onnx.cli.output import AUTO, plan_of, saliency_method
+from compress_onnx.options import BATCH, CALLS, ROUNDS, SALIENCY_SAMPLES, SALIENCY_TARGET, SEED, THREADS
 
 if TYPE_CHECKING:
     from compress_onnx.compare import CompareOptions
@@ -46,15 +46,15 @@ class Comparing:
 
     data: Data
     saliency: Saliency = AUTO
-    saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default
-    saliency_target: SaliencyTarget = config.SALIENCY_TARGET.default
+    saliency_samples: SaliencySamples = SALIENCY_SAMPLES.default
+    saliency_target: SaliencyTarget = SALIENCY_TARGET.default
     latency: Latency = True
     threads: UsedThreads = None
     cache: Cache = True
-    batch: Batch = config.BATCH.default
-    rounds: Rounds = config.ROUNDS.default
-    calls: Calls = config.CALLS.default
-    seed: Seed = config.SEED.default
+    batch: Batch = BATCH.default
+    rounds: Rounds = ROUNDS.default
+    calls: Calls = CALLS.default
+    seed: Seed = SEED.default
     target: Target = ""
     mean: Mean = ""
     std: Std = ""
@@ -68,7 +68,7 @@ class Comparing:
         from compress_onnx.compare import CompareOptions
 
         timed = {"batch": self.batch, "rounds": self.rounds, "calls": self.calls}
-        plan = plan_of(threads=self.threads or config.THREADS.default, **timed)
+        plan = plan_of(threads=self.threads or THREADS.default, **timed)
         return CompareOptions(
             saliency=saliency_method(self.saliency),
             saliency_samples=self.saliency_samples,

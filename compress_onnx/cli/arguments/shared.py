@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.errors import OptionError
+from compress_onnx.options import (
+    BATCH,
+    CALIBRATION_SIZE,
+    CALLS,
+    CPU,
+    METHOD,
+    ROUNDS,
+    SALIENCY_SAMPLES,
+    SALIENCY_TARGET,
+    SEED,
+    THREADS,
+    NumberOption,
+)
 
 if TYPE_CHECKING:
     from compress_onnx.records import Preprocessing
@@ -23,8 +35,8 @@ Data = Annotated[
         "--data", help="digits, cifar10, gtsrb (with :train or :test), a .parquet or .npz file, or a folder per class."
     ),
 ]
-Seed = Annotated[int, typer.Option(help=config.SEED.help)]
-Threads = Annotated[int, typer.Option(help=config.THREADS.help)]
+Seed = Annotated[int, typer.Option(help=SEED.help)]
+Threads = Annotated[int, typer.Option(help=THREADS.help)]
 UsedThreads = Annotated[
     int | None,
     typer.Option(
@@ -33,15 +45,15 @@ UsedThreads = Annotated[
     ),
 ]
 Cache = Annotated[bool, typer.Option(help="Keep predictions for the next comparison of the same file and data.")]
-Rounds = Annotated[int, typer.Option(help=config.ROUNDS.help)]
-Calls = Annotated[int, typer.Option(help=config.CALLS.help)]
+Rounds = Annotated[int, typer.Option(help=ROUNDS.help)]
+Calls = Annotated[int, typer.Option(help=CALLS.help)]
 Batch = Annotated[
     int,
-    typer.Option(help=f"{config.BATCH.help} Models whose answers depend on the other images of a call predict so too."),
+    typer.Option(help=f"{BATCH.help} Models whose answers depend on the other images of a call predict so too."),
 ]
-CalibrationSize = Annotated[int, typer.Option(help=config.CALIBRATION_SIZE.help)]
-Method = Annotated[str, typer.Option(help=f"{config.METHOD.help} One of {', '.join(config.METHOD.choices)}.")]
-Cpu = Annotated[str, typer.Option(help=f"{config.CPU.help} One of {', '.join(config.CPU.choices)}.")]
+CalibrationSize = Annotated[int, typer.Option(help=CALIBRATION_SIZE.help)]
+Method = Annotated[str, typer.Option(help=f"{METHOD.help} One of {', '.join(METHOD.choices)}.")]
+Cpu = Annotated[str, typer.Option(help=f"{CPU.help} One of {', '.join(CPU.choices)}.")]
 Saliency = Annotated[
     str,
     typer.Option(
@@ -49,8 +61,8 @@ Saliency = Annotated[
         "gradient where the torch extra is installed."
     ),
 ]
-SaliencyTarget = Annotated[str, typer.Option(help=config.SALIENCY_TARGET.help)]
-SaliencySamples = Annotated[int, typer.Option(help=config.SALIENCY_SAMPLES.help)]
+SaliencyTarget = Annotated[str, typer.Option(help=SALIENCY_TARGET.help)]
+SaliencySamples = Annotated[int, typer.Option(help=SALIENCY_SAMPLES.help)]
 Target = Annotated[
     str,
     typer.Option(
@@ -80,10 +92,10 @@ def numbers(text: str, name: str) -> tuple[float, ...]:
     return found
 
 
-def counts(text: str, option: config.NumberOption[int]) -> tuple[int, ...]:
+def counts(text: str, option: NumberOption[int]) -> tuple[int, ...]:
     """Return whole numbers joined by commas, each within the option's bounds and each once, in their order.
 
-    >>> counts("1,8,1,32", config.BATCH)
+    >>> counts("1,8,1,32", BATCH)
     (1, 8, 32)
     """
     try:

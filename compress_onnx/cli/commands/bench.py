@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.cli.arguments import Json, Rounds, Seed, counts
 from compress_onnx.cli.output import progress_bars, put, say, show_table
+from compress_onnx.options import BATCH, CALLS, DURATION, ROUNDS, SEED, THREADS
 
 if TYPE_CHECKING:
     from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun, Measure
@@ -24,13 +24,13 @@ _COLUMNS = ("p50 ms", "p90 ms", "p99 ms", "images/s", "load ms", "first ms", "pe
 def bench(
     models: Annotated[list[Path], typer.Argument(help="ONNX files, baseline first.")],
     *,
-    threads: Annotated[str, typer.Option(help=f"{config.THREADS.help} Several as 1,2.")] = str(config.THREADS.default),
-    batch: Annotated[str, typer.Option(help=f"{config.BATCH.help} Several as 1,8,32.")] = str(config.BATCH.default),
-    rounds: Rounds = config.ROUNDS.default,
-    duration: Annotated[float, typer.Option(help=config.DURATION.help)] = config.DURATION.default,
-    calls: Annotated[int | None, typer.Option(help=f"{config.CALLS.help} In place of --duration.")] = None,
+    threads: Annotated[str, typer.Option(help=f"{THREADS.help} Several as 1,2.")] = str(THREADS.default),
+    batch: Annotated[str, typer.Option(help=f"{BATCH.help} Several as 1,8,32.")] = str(BATCH.default),
+    rounds: Rounds = ROUNDS.default,
+    duration: Annotated[float, typer.Option(help=DURATION.help)] = DURATION.default,
+    calls: Annotated[int | None, typer.Option(help=f"{CALLS.help} In place of --duration.")] = None,
     spinning: Annotated[bool, typer.Option(help="Let idle threads wait busily, as ONNX Runtime does.")] = True,
-    seed: Seed = config.SEED.default,
+    seed: Seed = SEED.default,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.json and bench.html.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -44,12 +44,12 @@ def bench(
     from compress_onnx.compare import Sweep, bench_files, bench_json, write_bench
     from compress_onnx.runtime import LatencyPlan
 
-    config.SEED.check(seed)
+    SEED.check(seed)
     plan = LatencyPlan(rounds=rounds, spinning=spinning)
     plan = dataclasses.replace(plan, duration_s=duration) if calls is None else dataclasses.replace(plan, calls=calls)
     sweep = Sweep(
-        threads=counts(threads, config.THREADS),
-        batches=counts(batch, config.BATCH),
+        threads=counts(threads, THREADS),
+        batches=counts(batch, BATCH),
         plan=plan,
     )
     started = datetime.now().astimezone()

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.cli.arguments import Json, Out, SaliencySamples, Seed
 from compress_onnx.cli.output import finish, new_run, plan_of, progress_bars, say
+from compress_onnx.options import SALIENCY_SAMPLES, SEED
 
 RECIPES = ("prune:0.5", "w8a8", "prune:0.5+w8a8")
 
@@ -17,8 +17,8 @@ def demo(
     *,
     model: Annotated[str, typer.Option(help="A trained model of models/, <network>-<dataset>.")] = "lenet5-digits",
     recipes: Annotated[list[str] | None, typer.Option("--recipe", help="A recipe; may be given again.")] = None,
-    saliency_samples: SaliencySamples = config.SALIENCY_SAMPLES.default,
-    seed: Seed = config.SEED.default,
+    saliency_samples: SaliencySamples = SALIENCY_SAMPLES.default,
+    seed: Seed = SEED.default,
     out: Out = None,
     as_json: Json = False,
 ) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.cli.arguments import Json, Layout, Mean, Seed, Size, Std, preprocessing_of
 from compress_onnx.cli.output import kilobytes, made, put, show_table
+from compress_onnx.options import AUDIT_SIZE, SEED
 
 if TYPE_CHECKING:
     from compress_onnx.model import Weight
@@ -31,8 +31,8 @@ def inspect(
     data: Annotated[
         str, typer.Option("--data", help="Images on which to count int16 overflows, such as gtsrb:train.")
     ] = "",
-    images: Annotated[int, typer.Option(help=config.AUDIT_SIZE.help)] = config.AUDIT_SIZE.default,
-    seed: Seed = config.SEED.default,
+    images: Annotated[int, typer.Option(help=AUDIT_SIZE.help)] = AUDIT_SIZE.default,
+    seed: Seed = SEED.default,
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -49,8 +49,8 @@ def inspect(
     from compress_onnx.runtime import batch_norms, explanation, fusion_receipt
     from compress_onnx.steps import saturation_audit, weighed
 
-    config.AUDIT_SIZE.check(images)
-    config.SEED.check(seed)
+    AUDIT_SIZE.check(images)
+    SEED.check(seed)
     read = read_model(model)
     graph = read.model
     found, receipt = weights(graph), fusion_receipt(model)

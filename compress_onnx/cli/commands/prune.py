@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.cli.arguments import Json, Layout, Mean, Output, Seed, Size, Std, calibration_data
 from compress_onnx.cli.output import made, progress_bars, say
 from compress_onnx.errors import OptionError
+from compress_onnx.options import BASIS, MAX_DROP, REPAIR, REPAIR_SIZE, SCOPE, SEED, SPARSITY
 
 if TYPE_CHECKING:
     from compress_onnx.compress import PruneOptions, StructuredOptions
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def prune(
     model: Annotated[Path, typer.Argument(help="ONNX file, FP32.")],
     *,
-    sparsity: Annotated[float, typer.Option(help=config.SPARSITY.help)] = config.SPARSITY.default,
-    scope: Annotated[str, typer.Option(help=f"{config.SCOPE.help} Default: global, or layer with --structured.")] = "",
-    basis: Annotated[str, typer.Option(help=config.BASIS.help)] = config.BASIS.default,
+    sparsity: Annotated[float, typer.Option(help=SPARSITY.help)] = SPARSITY.default,
+    scope: Annotated[str, typer.Option(help=f"{SCOPE.help} Default: global, or layer with --structured.")] = "",
+    basis: Annotated[str, typer.Option(help=BASIS.help)] = BASIS.default,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Pattern on names of weights that stay as they are; may be given again.")
     ] = None,
@@ -36,13 +36,13 @@ def prune(
             "--data", help="Training images, such as gtsrb:train, to repair or search on; no labels needed to repair."
         ),
     ] = "",
-    repair: Annotated[str, typer.Option(help=config.REPAIR.help)] = config.REPAIR.default,
+    repair: Annotated[str, typer.Option(help=REPAIR.help)] = REPAIR.default,
     search: Annotated[
         bool, typer.Option("--search", help="Find the highest sparsity whose accuracy loss stays within --max-drop.")
     ] = False,
-    max_drop: Annotated[float, typer.Option(help=config.MAX_DROP.help)] = config.MAX_DROP.default,
-    repair_size: Annotated[int, typer.Option(help=config.REPAIR_SIZE.help)] = config.REPAIR_SIZE.default,
-    seed: Seed = config.SEED.default,
+    max_drop: Annotated[float, typer.Option(help=MAX_DROP.help)] = MAX_DROP.default,
+    repair_size: Annotated[int, typer.Option(help=REPAIR_SIZE.help)] = REPAIR_SIZE.default,
+    seed: Seed = SEED.default,
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -57,14 +57,14 @@ def prune(
 
     Example: compress-onnx prune lenet5.onnx --sparsity 0.7 --data gtsrb:train -o lenet5-pruned.onnx
     """
-    config.REPAIR.check(repair)
-    config.MAX_DROP.check(max_drop)
+    REPAIR.check(repair)
+    MAX_DROP.check(max_drop)
     options = _options(sparsity, scope, basis, tuple(exclude or ()), structured=structured)
     images = None
     if data:
         normalization = {"mean": mean, "std": std, "size": size, "layout": layout}
         images = calibration_data(
-            model, data, exclude="", size=config.REPAIR_SIZE.check(repair_size), seed=seed, normalization=normalization
+            model, data, exclude="", size=REPAIR_SIZE.check(repair_size), seed=seed, normalization=normalization
         )
     path = output or model.with_name(f"{model.stem}-prune{'' if search else f'{sparsity:g}'}.onnx")
     if search:
@@ -80,8 +80,8 @@ def _options(
     from compress_onnx.compress import PruneOptions, StructuredOptions
 
     if not structured:
-        return PruneOptions(sparsity=sparsity, scope=scope or config.SCOPE.default, basis=basis, exclude=exclude)
-    if basis != config.BASIS.default:
+        return PruneOptions(sparsity=sparsity, scope=scope or SCOPE.default, basis=basis, exclude=exclude)
+    if basis != BASIS.default:
         raise OptionError("--basis unfolded with --structured", repr(basis))
     chosen = StructuredOptions(fraction=sparsity, exclude=exclude)
     return dataclasses.replace(chosen, scope=scope) if scope else chosen

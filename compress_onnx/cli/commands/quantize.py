@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.cli.arguments import (
     CalibrationSize,
     Cpu,
@@ -24,6 +23,7 @@ from compress_onnx.cli.arguments import (
 )
 from compress_onnx.cli.output import made, progress_bars, say
 from compress_onnx.errors import ModelError, OptionError
+from compress_onnx.options import CALIBRATION_SIZE, CPU, MAX_DROP, METHOD, REPAIR, ROUNDING, SCALES, SEED, WEIGHTS
 
 if TYPE_CHECKING:
     from compress_onnx.compress import QuantizeOptions
@@ -35,21 +35,21 @@ def quantize(
     model: Annotated[Path, typer.Argument(help="ONNX file, FP32 (pruned or not); with --widen any int4 file.")],
     *,
     data: Annotated[str, typer.Option("--data", help="Training images that calibrate, such as gtsrb:train.")] = "",
-    weights: Annotated[str, typer.Option(help=config.WEIGHTS.help)] = config.WEIGHTS.default,
-    max_drop: Annotated[float, typer.Option(help=config.MAX_DROP.help)] = config.MAX_DROP.default,
-    scales: Annotated[str, typer.Option(help=config.SCALES.help)] = config.SCALES.default,
-    rounding: Annotated[str, typer.Option(help=config.ROUNDING.help)] = config.ROUNDING.default,
-    repair: Annotated[str, typer.Option(help=f"{config.REPAIR.help} For int4.")] = config.REPAIR.default,
+    weights: Annotated[str, typer.Option(help=WEIGHTS.help)] = WEIGHTS.default,
+    max_drop: Annotated[float, typer.Option(help=MAX_DROP.help)] = MAX_DROP.default,
+    scales: Annotated[str, typer.Option(help=SCALES.help)] = SCALES.default,
+    rounding: Annotated[str, typer.Option(help=ROUNDING.help)] = ROUNDING.default,
+    repair: Annotated[str, typer.Option(help=f"{REPAIR.help} For int4.")] = REPAIR.default,
     widen: Annotated[
         bool, typer.Option("--widen", help="Only make a file's 4-bit weights run as fast as 8-bit ones.")
     ] = False,
-    calibration_size: CalibrationSize = config.CALIBRATION_SIZE.default,
-    method: Method = config.METHOD.default,
-    cpu: Cpu = config.CPU.default,
+    calibration_size: CalibrationSize = CALIBRATION_SIZE.default,
+    method: Method = METHOD.default,
+    cpu: Cpu = CPU.default,
     exclude: Annotated[
         str, typer.Option(help="Images that must not calibrate; the test split of named data by default.")
     ] = "",
-    seed: Seed = config.SEED.default,
+    seed: Seed = SEED.default,
     mean: Mean = "",
     std: Std = "",
     size: Size = "",
@@ -71,8 +71,8 @@ def quantize(
     from compress_onnx.steps import quantize_file
 
     options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
-    config.MAX_DROP.check(max_drop)
-    config.REPAIR.check(repair)
+    MAX_DROP.check(max_drop)
+    REPAIR.check(repair)
     if not data:
         raise OptionError("calibration images", "none", where="quantize", remedy="Name some with --data.")
     normalization = {"mean": mean, "std": std, "size": size, "layout": layout}
@@ -91,7 +91,7 @@ def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str)
     from compress_onnx.compress import QuantizeOptions
     from compress_onnx.runtime import cpu_target
 
-    config.CPU.check(cpu)
+    CPU.check(cpu)
     return QuantizeOptions(
         cpu=cpu_target() if cpu == "auto" else cpu, weights=weights, scales=scales, rounding=rounding, method=method
     )

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from compress_onnx import config
 from compress_onnx.cli.arguments import Json, Seed
 from compress_onnx.cli.output import progress_bars, put, say
 from compress_onnx.errors import OptionError
+from compress_onnx.options import SEED
 
 
 def train(
@@ -23,7 +23,7 @@ def train(
         Path | None, typer.Option("--output", "-o", help="Model folder; models/<network>-<dataset> by default.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs; the recipe's by default.")] = None,
-    seed: Seed = config.SEED.default,
+    seed: Seed = SEED.default,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the newest checkpoint.")] = False,
     weights: Annotated[
         Path | None, typer.Option(help="Train nothing: test this safetensors file, made by the recipe elsewhere.")
@@ -45,7 +45,7 @@ def train(
 
     if ":" in dataset:
         raise OptionError("a data set without a split, since train uses both", repr(dataset))
-    recipe = dataclasses.replace(recipe_for(network, dataset), seed=config.SEED.check(seed))
+    recipe = dataclasses.replace(recipe_for(network, dataset), seed=SEED.check(seed))
     if weights is not None and (resume or epochs is not None):
         raise OptionError("--weights by itself", "it with --resume or --epochs", remedy="Leave one of them out.")
     if epochs is not None:

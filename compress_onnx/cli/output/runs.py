@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compress_onnx import config
 from compress_onnx.cli.output.terminal import put, say, show_table
 from compress_onnx.errors import OutputError
+from compress_onnx.options import BATCH, CALLS, ROUNDS, THREADS
 
 if TYPE_CHECKING:
     from compress_onnx.records import RunRecord
@@ -72,10 +72,10 @@ def _try_to_write(folder: Path) -> None:
 
 def plan_of(
     *,
-    threads: int = config.THREADS.default,
-    batch: int = config.BATCH.default,
-    rounds: int = config.ROUNDS.default,
-    calls: int = config.CALLS.default,
+    threads: int = THREADS.default,
+    batch: int = BATCH.default,
+    rounds: int = ROUNDS.default,
+    calls: int = CALLS.default,
 ) -> LatencyPlan:
     """Return a checked latency plan."""
     from compress_onnx.runtime import LatencyPlan

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 
-from compress_onnx.config import Progress, Stages, silent
+from compress_onnx.options import Progress, Stages, silent
 
 
 def say(message: str) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
-from compress_onnx import config
 from compress_onnx.cache import kept
 from compress_onnx.compress.calibration.calibrate import METHODS
 from compress_onnx.files import sha256_of, write_text
 from compress_onnx.model import model_identity
+from compress_onnx.options import cache_root
 
 # Grows when the same images would give other ranges than before.
 _VERSION = 1
@@ -58,7 +58,7 @@ def read_ranges(key: str | None, method: str) -> TensorsData | None:
 
 
 def _place(key: str) -> Path:
-    return config.cache_root() / "ranges" / f"{key}.json"
+    return cache_root() / "ranges" / f"{key}.json"
 
 
 def _text(found: TensorsData, method: str) -> str:

@@ -11,7 +11,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from compress_onnx import config
 from compress_onnx.compress.checks import expect_only_zeros
 from compress_onnx.compress.float_form import folded
 from compress_onnx.compress.layers import plain_name
@@ -26,24 +25,25 @@ from compress_onnx.model import (
     normalized,
     prunable_initializers,
 )
+from compress_onnx.options import BASIS, SCOPE, SPARSITY
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PruneOptions:
-    """Resolved options of ``prune``; see :mod:`compress_onnx.config` for bounds and reasons.
+    """Resolved options of ``prune``; see :mod:`compress_onnx.options` for bounds and reasons.
 
     ``exclude`` are patterns on the names of weights that stay as they are.
     """
 
-    sparsity: float = config.SPARSITY.default
-    scope: str = config.SCOPE.default
-    basis: str = config.BASIS.default
+    sparsity: float = SPARSITY.default
+    scope: str = SCOPE.default
+    basis: str = BASIS.default
     exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        config.SPARSITY.check(self.sparsity)
-        config.SCOPE.check(self.scope)
-        config.BASIS.check(self.basis)
+        SPARSITY.check(self.sparsity)
+        SCOPE.check(self.scope)
+        BASIS.check(self.basis)
 
 
 def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object = "") -> onnx.ModelProto:

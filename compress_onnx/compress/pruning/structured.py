@@ -11,7 +11,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from compress_onnx import config
 from compress_onnx.compress.channels import Flow, cut, followed, prepared
 from compress_onnx.compress.checks import REPORT, expect_same_function, made_images, outputs
 from compress_onnx.compress.layers import with_weights
@@ -27,6 +26,7 @@ from compress_onnx.model import (
     weights,
     with_plain_tensors,
 )
+from compress_onnx.options import FRACTION, LEAST, MULTIPLE, SCOPE
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +39,18 @@ class StructuredOptions:
     channels still follow the layer before it).
     """
 
-    fraction: float = config.FRACTION.default
+    fraction: float = FRACTION.default
     # One-shot at 30 %, LeNet-5 keeps more accuracy layer by layer: 0.36 against 0.23 on CIFAR-10.
     scope: str = "layer"
-    least: int = config.LEAST.default
-    multiple: int = config.MULTIPLE.default
+    least: int = LEAST.default
+    multiple: int = MULTIPLE.default
     exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        config.FRACTION.check(self.fraction)
-        config.SCOPE.check(self.scope)
-        config.LEAST.check(self.least)
-        config.MULTIPLE.check(self.multiple)
+        FRACTION.check(self.fraction)
+        SCOPE.check(self.scope)
+        LEAST.check(self.least)
+        MULTIPLE.check(self.multiple)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx import config
 from compress_onnx.compress.calibration import fitting
 from compress_onnx.compress.layers import plain_name, weight_values, with_weights
 from compress_onnx.compress.quantization.quantize import (
@@ -27,6 +26,7 @@ from compress_onnx.compress.quantization.quantize import (
 from compress_onnx.errors import DataError
 from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
 from compress_onnx.model import descended, left_float, model_bytes, signature_of
+from compress_onnx.options import MAX_DROP
 from compress_onnx.ort import quiet_options, step_failures
 
 Batches = Iterable[NDArray[np.float32]]
@@ -63,7 +63,7 @@ def mixed_model(
     options: QuantizeOptions,
     *,
     labels: Labels | None = None,
-    max_drop: float = config.MAX_DROP.default,
+    max_drop: float = MAX_DROP.default,
 ) -> onnx.ModelProto:
     """Return a QDQ copy with as many 4-bit layers as lose at most ``max_drop`` on the calibration images.
 
@@ -81,7 +81,7 @@ def mixed_model(
     ModelError, DataError, OptionError
         as of :func:`quantize_model`; also where the labels are not as many as the images.
     """
-    config.MAX_DROP.check(max_drop)
+    MAX_DROP.check(max_drop)
     options = dataclasses.replace(options, weights="mixed")
     prepared = prepare(model, calibration(), options)
     rounded, scales = approximated(prepared, options)

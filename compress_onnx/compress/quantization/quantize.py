@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 
-from compress_onnx import config
 from compress_onnx.compress.calibration import (
     FirstImages,
     InputMoments,
@@ -44,6 +43,7 @@ from compress_onnx.model import (
     save_model,
     signature_of,
 )
+from compress_onnx.options import CPU, MAX_DROP, METHOD, ROUNDING, SCALES, WEIGHTS
 from compress_onnx.registry import unknown
 
 # DequantizeLinear has had an axis, and so per-channel scales, since opset 13.
@@ -63,20 +63,20 @@ class QuantizeOptions:
     """
 
     cpu: str
-    weights: str = config.WEIGHTS.default
-    method: str = config.METHOD.default
-    scales: str = config.SCALES.default
-    rounding: str = config.ROUNDING.default
+    weights: str = WEIGHTS.default
+    method: str = METHOD.default
+    scales: str = SCALES.default
+    rounding: str = ROUNDING.default
     keep_int8: tuple[str, ...] = ()
     calibration: str | None = None
     cache_key: str | None = None
 
     def __post_init__(self) -> None:
-        config.WEIGHTS.check(self.weights)
-        config.METHOD.check(self.method)
-        config.SCALES.check(self.scales)
-        config.ROUNDING.check(self.rounding)
-        config.CPU.check(self.cpu)
+        WEIGHTS.check(self.weights)
+        METHOD.check(self.method)
+        SCALES.check(self.scales)
+        ROUNDING.check(self.rounding)
+        CPU.check(self.cpu)
         if self.cpu == "auto":
             raise OptionError(
                 "a CPU to quantize for", "auto", remedy="Name one, or let the command line ask the probe."
@@ -334,7 +334,7 @@ def compress(
     if options.get("weights") == "mixed":
         from compress_onnx.compress.quantization.mixed import mixed_model  # it builds on this module
 
-        drop = options.get("max_drop", config.MAX_DROP.default)
+        drop = options.get("max_drop", MAX_DROP.default)
         given = options.get("labels")
         labels = None if given is None else np.asarray(given, dtype=np.int64)
         return mixed_model(model, batches, QuantizeOptions(**chosen), labels=labels, max_drop=drop)

@@ -27,10 +27,10 @@ from compress_onnx.compress.repair.channel_statistics import activation_bytes, r
 from compress_onnx.compress.repair.corrections import Correction, corrected, correction, layers
 from compress_onnx.compress.repair.reconstruction import reconstructed
 from compress_onnx.compress.repair.reference import Batches, Reference, judged_outputs, referenced
-from compress_onnx.config import Progress, silent
 from compress_onnx.errors import ModelError
 from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
 from compress_onnx.model import normalized
+from compress_onnx.options import Progress, silent
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A site's tensor at most this large, with about four of its size alive beside it at a time.

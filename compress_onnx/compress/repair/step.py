@@ -6,8 +6,8 @@ import onnx
 
 from compress_onnx.compress.repair.reference import Reference
 from compress_onnx.compress.repair.statistics import repaired_towards
-from compress_onnx.config import Progress, silent
 from compress_onnx.model import descended
+from compress_onnx.options import Progress, silent
 from compress_onnx.records import OptionValue
 
 

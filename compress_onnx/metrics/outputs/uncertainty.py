@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.config import SEED
 from compress_onnx.metrics.outputs.conformal import conformal_sets, no_sets
 from compress_onnx.metrics.outputs.temperature import no_repair, temperature_repair
 from compress_onnx.metrics.statistics import NO_LABELS
+from compress_onnx.options import SEED
 from compress_onnx.records import UncertaintyShift
 
 if TYPE_CHECKING:

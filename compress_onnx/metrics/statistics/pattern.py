@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.config import SEED
 from compress_onnx.metrics.outputs import P_VALUE
 from compress_onnx.metrics.statistics.measures import FRACTION, NO_LABELS
+from compress_onnx.options import SEED
 from compress_onnx.records import Better, ClassPattern, Measure, undefined
 
 if TYPE_CHECKING:

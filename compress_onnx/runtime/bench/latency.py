@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.config import BATCH, CALLS, DURATION, ROUNDS, THREADS, Progress, silent
 from compress_onnx.errors import DataError
+from compress_onnx.options import BATCH, CALLS, DURATION, ROUNDS, THREADS, Progress, silent
 from compress_onnx.records import LatencyRun
 from compress_onnx.runtime.bench.noise_warnings import machine_warnings, throttling, throttling_warnings
 from compress_onnx.runtime.bench.quantiles import quantile_measure, tail_measure, throughput

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compress_onnx.config import THREADS
+from compress_onnx.options import THREADS
 from compress_onnx.records import Better, Measure, undefined
 from compress_onnx.runtime.targets import local_worker
 

@@ -7,8 +7,8 @@ import platform
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from compress_onnx.config import CPU
 from compress_onnx.errors import OptionError
+from compress_onnx.options import CPU
 from compress_onnx.ort import saturates
 from compress_onnx.records import Environment
 from compress_onnx.runtime.cpu.passport import read_passport

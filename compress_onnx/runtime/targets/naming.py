@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 
 from compress_onnx.registry import unknown
-from compress_onnx.runtime.targets import qemu, simulated, ssh
+from compress_onnx.runtime.targets.qemu import aarch64, x86_64
+from compress_onnx.runtime.targets.simulated import FORMS as SIMULATED_FORMS
+from compress_onnx.runtime.targets.simulated import KIND as SIMULATED
+from compress_onnx.runtime.targets.simulated import simulated
+from compress_onnx.runtime.targets.ssh import FORM as SSH_FORM
+from compress_onnx.runtime.targets.ssh import board
 from compress_onnx.runtime.targets.target import Target
 
-FORMS = ("local", *simulated.FORMS, "qemu:haswell", "qemu:CPU", "qemu-aarch64:CPU[:/path/to/root]", ssh.FORM)
+FORMS = ("local", *SIMULATED_FORMS, "qemu:haswell", "qemu:CPU", "qemu-aarch64:CPU[:/path/to/root]", SSH_FORM)
 
 
 def target_named(text: str) -> Target:
@@ -28,13 +33,13 @@ def target_named(text: str) -> Target:
     kind, separator, rest = text.partition(":")
     if text == "local":
         return Target(name=text, command=(sys.executable,))
-    if kind == simulated.KIND and rest:
-        return simulated.simulated(rest, name=text)
+    if kind == SIMULATED and rest:
+        return simulated(rest, name=text)
     if kind == "qemu" and rest:
-        return qemu.x86_64(rest, name=text)
+        return x86_64(rest, name=text)
     if kind == "qemu-aarch64" and rest:
         cpu, _, root = rest.partition(":")
-        return qemu.aarch64(cpu, root, name=text)
+        return aarch64(cpu, root, name=text)
     if kind == "ssh" and separator:
-        return ssh.board(text)
+        return board(text)
     raise unknown("target", text, FORMS, where="--target")

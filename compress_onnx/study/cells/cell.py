@@ -11,12 +11,11 @@ from pathlib import Path
 
 import onnx
 
-from compress_onnx import config
 from compress_onnx.compare import CalibrationChoice, CompareOptions, Entry, Job, compare_models
-from compress_onnx.config import Stages, silent_stages
 from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import OptionError
 from compress_onnx.model import made_from, model_sha256, read_embedded, save_model
+from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, Stages, silent_stages
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime import cpu_target
 from compress_onnx.steps import cache_key, exported
@@ -42,14 +41,14 @@ class Cell:
     dataset: str
     recipes: tuple[str, ...]
     options: CompareOptions
-    calibration_size: int = config.CALIBRATION_SIZE.default
-    method: str = config.METHOD.default
-    cpu: str = config.CPU.default
+    calibration_size: int = CALIBRATION_SIZE.default
+    method: str = METHOD.default
+    cpu: str = CPU.default
 
     def __post_init__(self) -> None:
-        config.CALIBRATION_SIZE.check(self.calibration_size)
-        config.METHOD.check(self.method)
-        config.CPU.check(self.cpu)
+        CALIBRATION_SIZE.check(self.calibration_size)
+        METHOD.check(self.method)
+        CPU.check(self.cpu)
         for text in self.recipes:
             parse_recipe(text, {})
         if not self.recipes or len(set(map(artifact_name, self.recipes))) < len(self.recipes):

@@ -13,11 +13,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx import config
 from compress_onnx.compress import PruneOptions, Reference, referenced, repair_model
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import compressors
 from compress_onnx.model import read_embedded
+from compress_onnx.options import MAX_DROP, SEED, SPARSITY, NumberOption
 from compress_onnx.records import OptionValue, RecipeStep
 from compress_onnx.registry import unknown
 from compress_onnx.steps import PreparedData, Search, searched_model
@@ -66,7 +66,7 @@ class RepairImages:
     sha256: str | None
     reference: Reference | None = None
     prepared: PreparedData | None = None
-    seed: int = config.SEED.default
+    seed: int = SEED.default
 
     def of(self, model: onnx.ModelProto) -> AbstractContextManager[Reference]:
         """Return ``model`` on these images: the reference where it is that model."""
@@ -102,13 +102,13 @@ def parse_recipe(text: str, quantization: Mapping[str, OptionValue]) -> tuple[St
 def _step(word: str, quantization: Mapping[str, OptionValue]) -> Step:
     name, _, argument = word.partition(":")
     if name in _PRUNED:
-        sparsity = _number(argument, config.SPARSITY, word)
+        sparsity = _number(argument, SPARSITY, word)
         return Step(compressor="prune", options={"sparsity": sparsity, **_PRUNED[name]})
     if name in _SEARCHED:
-        limit = _number(argument, config.MAX_DROP, word)
+        limit = _number(argument, MAX_DROP, word)
         return Step(compressor=SEARCH, options={"max_drop": limit, **_SEARCHED[name]})
     if name == "structured":
-        return Step(compressor="prune-structured", options={"fraction": _number(argument, config.SPARSITY, word)})
+        return Step(compressor="prune-structured", options={"fraction": _number(argument, SPARSITY, word)})
     if argument and (name in _QUANTISED or name == REPAIR or name in compressors()):
         raise OptionError(f"{name} without a number", repr(word))
     if name in _QUANTISED:
@@ -124,7 +124,7 @@ def _plugins() -> list[str]:
     return [name for name in compressors().names() if name not in _BUILT_IN]
 
 
-def _number(text: str, option: config.NumberOption[float], word: str) -> float:
+def _number(text: str, option: NumberOption[float], word: str) -> float:
     try:
         return option.check(float(text))
     except (ValueError, OptionError):

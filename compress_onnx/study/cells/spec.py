@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compress_onnx import config
 from compress_onnx.compare import NO_SALIENCY, CompareOptions
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import attribution, attributions, datasets
+from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, SALIENCY_SAMPLES, SEED
 from compress_onnx.records import OptionValue
 from compress_onnx.registry import unknown
 from compress_onnx.runtime import LatencyPlan
@@ -40,13 +40,13 @@ class Spec:
     networks: tuple[str, ...]
     datasets: tuple[str, ...]
     recipes: tuple[str, ...]
-    seeds: tuple[int, ...] = (config.SEED.default,)
+    seeds: tuple[int, ...] = (SEED.default,)
     saliency: str = "gradient"
-    saliency_samples: int = config.SALIENCY_SAMPLES.default
-    calibration_size: int = config.CALIBRATION_SIZE.default
+    saliency_samples: int = SALIENCY_SAMPLES.default
+    calibration_size: int = CALIBRATION_SIZE.default
     latency: bool = True
-    method: str = config.METHOD.default
-    cpu: str = config.CPU.default
+    method: str = METHOD.default
+    cpu: str = CPU.default
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the cells, one per network, data set and seed."""
@@ -130,7 +130,7 @@ def spec_of(raw: Mapping[str, Any], *, where: object = "") -> Spec:
     for name in _LISTS:
         _expect_strings(name, whole.get(name), where)
     _expect_kinds(whole, where)
-    _expect_seeds(whole.get("seeds", [config.SEED.default]), where)
+    _expect_seeds(whole.get("seeds", [SEED.default]), where)
     _expect_known(whole)
     fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in whole.items()}
     spec = Spec(**fields)

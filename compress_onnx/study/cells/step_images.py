@@ -9,10 +9,10 @@ from pathlib import Path
 
 import onnx
 
-from compress_onnx import config
 from compress_onnx.compare import CalibrationChoice, calibration_for
 from compress_onnx.compress import referenced
 from compress_onnx.data import ImageSet, decoded_once
+from compress_onnx.options import REPAIR_SIZE
 from compress_onnx.records import Preprocessing
 from compress_onnx.steps import PreparedData, calibration_batches
 from compress_onnx.study.cells.recipes import RepairImages, StepImages
@@ -72,7 +72,7 @@ def step_images(
     repair = None
     if wish.repairs:
         # At most half of a small set: the rest trains and calibrates.
-        many = min(config.REPAIR_SIZE.default, len(wish.training) // 2)
+        many = min(REPAIR_SIZE.default, len(wish.training) // 2)
         repair = _repairing(decoded(wish.chosen(many, evaluation)), baseline, wish.seed, kept)
     feed = functools.partial(calibration_batches, calibrating.choice, preprocessing)
     return Chosen(choice=calibrating.choice, steps=StepImages(calibration=feed, repair=repair))

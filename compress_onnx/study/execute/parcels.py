@@ -13,11 +13,11 @@ import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from compress_onnx import config
 from compress_onnx.cache import trim
 from compress_onnx.errors import DataError
 from compress_onnx.files import sha256_of, sha256_of_file, write_bytes
 from compress_onnx.model import is_one_file, whole_model
+from compress_onnx.options import cache_root
 
 Parcel = Mapping[str, bytes]
 """Contents by their SHA-256."""
@@ -99,7 +99,7 @@ def keep(parcel: Parcel) -> None:
 
 
 def _shelf() -> Path:
-    return config.cache_root() / "parcels"
+    return cache_root() / "parcels"
 
 
 def _kept(sha256: str) -> Path:

@@ -18,10 +18,10 @@ from onnxruntime.quantization.calibrate import CalibrationDataReader, create_cal
 
 from compress_onnx.compress.calibration import calibrate
 from compress_onnx.compress.calibration.calibrate import METHODS, fitting, ranges
-from compress_onnx.config import METHOD
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.model.signature import Signature, signature_of
+from compress_onnx.options import METHOD
 
 Images = NDArray[np.float32]
 ANY = Signature(input_name="input", output_name="logits", image_shape=(3, 8, 8), fixed_batch=None, classes=5)

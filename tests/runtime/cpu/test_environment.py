@@ -8,8 +8,8 @@ from pathlib import Path
 import cpuinfo
 import pytest
 
-from compress_onnx.config import CPU
 from compress_onnx.errors import OptionError
+from compress_onnx.options import CPU
 from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.runtime.cpu.environment import environment as cpu
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.compress.quantization import quantize
 from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.images import ImageSet
@@ -43,7 +43,7 @@ def test_ranges_are_measured_once_per_model_and_images(
     quantize_file(
         source, second, OPTIONS, data=CalibrationData(training=data.training, evaluation=None, size=9, seed=0)
     )
-    assert len(list((config.cache_root() / "ranges").iterdir())) == 2
+    assert len(list((options.cache_root() / "ranges").iterdir())) == 2
 
 
 def test_the_cache_leaves_no_trace_in_the_recipe(

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx import config
-from compress_onnx.config import ChoiceOption, NumberOption
+from compress_onnx import options
 from compress_onnx.errors import OptionError, UnknownNameError
+from compress_onnx.options import ChoiceOption, NumberOption, declared
 
-DECLARED = [value for value in vars(config).values() if isinstance(value, NumberOption | ChoiceOption)]
+DECLARED = [value for value in vars(declared).values() if isinstance(value, NumberOption | ChoiceOption)]
 
 
 @pytest.mark.parametrize("option", DECLARED, ids=lambda option: option.name)
@@ -31,10 +31,10 @@ def test_names_are_unique_and_flags() -> None:
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_sparsity_takes_exactly_zero_to_below_one(value: float) -> None:
     if 0 <= value < 1:
-        assert config.SPARSITY.check(value) == value
+        assert options.SPARSITY.check(value) == value
     else:
         with pytest.raises(OptionError, match=r"sparsity at least 0.0 and below 1.0, got .* Give --sparsity a value"):
-            config.SPARSITY.check(value)
+            options.SPARSITY.check(value)
 
 
 @given(st.integers(-5, 5))
@@ -55,15 +55,15 @@ def test_a_number_without_bounds_is_still_finite(value: float) -> None:
 
 def test_a_wrong_choice_is_answered_with_near_names_and_all() -> None:
     with pytest.raises(UnknownNameError, match=r"a cpu, got 'arch64' \(--cpu\)\. Did you mean aarch64"):
-        config.CPU.check("arch64")
+        options.CPU.check("arch64")
 
 
 def test_the_data_folder_follows_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COMPRESS_ONNX_DATA", str(tmp_path / "d"))
-    assert config.data_root() == tmp_path / "d"
+    assert options.data_root() == tmp_path / "d"
     monkeypatch.setenv("COMPRESS_ONNX_DATA", "~/pictures")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert config.data_root() == tmp_path / "pictures"
+    assert options.data_root() == tmp_path / "pictures"
 
 
 @pytest.mark.parametrize("unset", ["", None])
@@ -75,12 +75,12 @@ def test_without_it_the_data_lie_in_the_cache(
         if unset is not None:
             monkeypatch.setenv(name, unset)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert config.data_root() == tmp_path / ".cache" / "compress-onnx" / "data"
+    assert options.data_root() == tmp_path / ".cache" / "compress-onnx" / "data"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
-    assert config.cache_root() == tmp_path / "x" / "compress-onnx"
+    assert options.cache_root() == tmp_path / "x" / "compress-onnx"
 
 
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    config.silent(0.5, "half")
-    config.silent_stages("stage")(1.0, "done")
+    options.silent(0.5, "half")
+    options.silent_stages("stage")(1.0, "done")
     assert capsys.readouterr() == ("", "")

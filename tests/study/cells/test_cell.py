@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.cli.error_handling import run
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.errors import OptionError
@@ -78,11 +78,11 @@ def test_the_same_command_twice_gives_the_same_record_but_for_time(tmp_path: Pat
 @pytest.mark.usefixtures("one_thread")
 def test_a_quantized_lenet5_still_reads_traffic_signs(tmp_path: Path) -> None:
     """The first 2,000 test pictures: the twin is exact and few answers change."""
-    if not (config.data_root() / "gtsrb" / "test.parquet").is_file():
+    if not (options.data_root() / "gtsrb" / "test.parquet").is_file():
         pytest.skip("GTSRB is not under $COMPRESS_ONNX_DATA; fetching it takes minutes")
     import pyarrow.parquet as pq
 
-    table = pq.read_table(config.data_root() / "gtsrb" / "test.parquet").slice(0, 2000)
+    table = pq.read_table(options.data_root() / "gtsrb" / "test.parquet").slice(0, 2000)
     pq.write_table(table, tmp_path / "signs.parquet")
     base, small = tmp_path / "base.onnx", tmp_path / "w8a8.onnx"
     assert run(["export", "lenet5-gtsrb", "-o", str(base)]) == 0

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.compress.calibration.calibrate import METHODS
 from compress_onnx.compress.calibration.range_cache import kept_ranges, range_key
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
-from compress_onnx.config import METHOD
 from compress_onnx.model.files import model_bytes
+from compress_onnx.options import METHOD
 
 Images = NDArray[np.float32]
 
@@ -25,7 +25,7 @@ Images = NDArray[np.float32]
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return config.cache_root() / "ranges"
+    return options.cache_root() / "ranges"
 
 
 class Finder:

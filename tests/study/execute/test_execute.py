@@ -16,7 +16,7 @@ from typing import Any
 import onnx
 import pytest
 
-from compress_onnx import config
+from compress_onnx import options
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of
@@ -84,7 +84,7 @@ def answers(executor: Executor, *given: Task, said: list[str] | None = None) -> 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return config.cache_root()
+    return options.cache_root()
 
 
 @pytest.fixture
