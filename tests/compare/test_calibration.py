@@ -66,10 +66,10 @@ def test_too_few_pictures_are_refused(make_images: Any) -> None:
 
 
 @pytest.fixture
-def quantized(make_model: Any, make_images: Any, tmp_path: Path) -> Path:
+def quantized(make_classifier: Any, make_images: Any, tmp_path: Path) -> Path:
     data = CalibrationData(training=make_images(seed=1), evaluation=None, size=30, seed=0)
     target = tmp_path / "w8a8.onnx"
-    assert quantize_file(make_model("base"), target, OPTIONS, data=data) == "pictures1-all-30-seed0"
+    assert quantize_file(make_classifier("base"), target, OPTIONS, data=data) == "pictures1-all-30-seed0"
     return target
 
 
@@ -81,11 +81,11 @@ def test_a_quantized_file_names_its_manifest(quantized: Path) -> None:
 
 
 def test_a_manifest_that_is_filed_is_not_written_again(
-    quantized: Path, make_model: Any, make_images: Any, tmp_path: Path
+    quantized: Path, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
     beside(quantized).rename(tmp_path / "filed" / "pictures1.json")
     data = CalibrationData(training=make_images(seed=1), evaluation=None, size=30, seed=0)
-    quantize_file(make_model("base"), quantized, OPTIONS, data=data)
+    quantize_file(make_classifier("base"), quantized, OPTIONS, data=data)
     assert not beside(quantized).exists()
     assert len(manifests_of([quantized])) == 1
 
@@ -95,15 +95,15 @@ def test_a_model_whose_manifest_is_away_is_not_vouched_for(quantized: Path) -> N
     assert manifests_of([quantized]) == ()
 
 
-def test_a_model_that_nobody_calibrated_says_nothing(make_model: Any) -> None:
-    assert manifests_of([make_model("base")]) == ()
+def test_a_model_that_nobody_calibrated_says_nothing(make_classifier: Any) -> None:
+    assert manifests_of([make_classifier("base")]) == ()
 
 
 def test_pictures_of_another_size_than_the_models_are_refused(
-    make_model: Any, make_images: Any, tmp_path: Path
+    make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
     odd = Preprocessing(height=9, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)
     data = CalibrationData(training=make_images(), evaluation=None, size=9, seed=0, preprocessing=odd)
     with pytest.raises(ModelError, match=r"an input of shape \(N, 3, 9, 6\)"):
-        quantize_file(make_model("base", embedded=Embedded()), tmp_path / "q.onnx", OPTIONS, data=data)
+        quantize_file(make_classifier("base", embedded=Embedded()), tmp_path / "q.onnx", OPTIONS, data=data)
     assert not (tmp_path / "q.onnx").exists()

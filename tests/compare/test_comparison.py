@@ -57,8 +57,8 @@ def compare(tmp_path: Path, started: datetime) -> Compare:
     return run
 
 
-def test_no_picture_that_calibrated_is_evaluated(compare: Compare, make_model: Any, make_images: Any) -> None:
-    models = [make_model("base"), make_model("other", noise=0.3)]
+def test_no_picture_that_calibrated_is_evaluated(compare: Compare, make_classifier: Any, make_images: Any) -> None:
+    models = [make_classifier("base"), make_classifier("other", noise=0.3)]
     manifest = choose_calibration(make_images(seed=1), 30, seed=0)
     record = compare(models, make_images(seed=2), manifests=(manifest,))
     assert record.calibration == calibration_info(manifest)
@@ -67,10 +67,10 @@ def test_no_picture_that_calibrated_is_evaluated(compare: Compare, make_model: A
 
 
 def test_flips_and_accuracy_are_what_counting_says(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
     images = make_images()
-    record = compare([make_model("base"), make_model("other", noise=0.3)], images)
+    record = compare([make_classifier("base"), make_classifier("other", noise=0.3)], images)
     before, after = (
         load_predictions(tmp_path / "run" / "predictions" / f"{name}.npz").logits.argmax(axis=1)
         for name in ("base", "other")
@@ -87,9 +87,9 @@ def test_flips_and_accuracy_are_what_counting_says(
 
 
 def test_the_folder_holds_what_the_record_says(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
-    paths = [make_model("base"), make_model("one", noise=0.3), make_model("two", noise=0.6)]
+    paths = [make_classifier("base"), make_classifier("one", noise=0.3), make_classifier("two", noise=0.6)]
     record = compare(paths, make_images(), pictures=4)
     assert load_run(tmp_path / "run") == record
     assert [artifact.sha256 for artifact in record.artifacts] == [sha256_of_file(path) for path in paths]
@@ -106,18 +106,18 @@ def test_the_folder_holds_what_the_record_says(
 
 
 def test_a_model_against_itself_has_nothing_to_show(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
-    record = compare([make_model("base"), make_model("same")], make_images())
+    record = compare([make_classifier("base"), make_classifier("same")], make_images())
     (found,) = record.comparisons
     assert (found.flips.flips, found.flips.rate.value, found.accuracy.change.value) == (0, 0.0, 0.0)
     assert load_pictures(tmp_path / "run") == {}
 
 
 def test_unlabeled_pictures_still_count_flips(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
-    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(labeled=False))
+    record = compare([make_classifier("base"), make_classifier("other", noise=0.3)], make_images(labeled=False))
     (found,) = record.comparisons
     assert found.flips.flips > 0
     assert found.flips.rate.value == found.flips.flips / 90
@@ -128,9 +128,9 @@ def test_unlabeled_pictures_still_count_flips(
 
 
 def test_running_twice_gives_the_same_record_but_for_time(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, started: datetime
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path, started: datetime
 ) -> None:
-    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+    paths, images = [make_classifier("base"), make_classifier("other", noise=0.3)], make_images()
     plan = LatencyPlan(rounds=2, calls=3)
     first = compare(paths, images, latency=plan)
     second = dataclasses.replace(
@@ -140,8 +140,10 @@ def test_running_twice_gives_the_same_record_but_for_time(
     assert without_times(first) == without_times(second)
 
 
-def test_two_folders_hold_the_same_samples(compare: Compare, make_model: Any, make_images: Any, tmp_path: Path) -> None:
-    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+def test_two_folders_hold_the_same_samples(
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path
+) -> None:
+    paths, images = [make_classifier("base"), make_classifier("other", noise=0.3)], make_images()
     compare(paths, images, "one")
     compare(paths, images, "two")
     assert without_times(load_run(tmp_path / "one")) == without_times(load_run(tmp_path / "two"))
@@ -149,50 +151,50 @@ def test_two_folders_hold_the_same_samples(compare: Compare, make_model: Any, ma
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_latency_is_kept_raw(compare: Compare, make_model: Any, make_images: Any) -> None:
+def test_latency_is_kept_raw(compare: Compare, make_classifier: Any, make_images: Any) -> None:
     plan = LatencyPlan(rounds=2, calls=3)
-    (found,) = compare([make_model("base"), make_model("other")], make_images(), latency=plan).comparisons
+    (found,) = compare([make_classifier("base"), make_classifier("other")], make_images(), latency=plan).comparisons
     assert found.latency is not None
     assert len(found.latency.baseline.values_ms) == len(found.latency.candidate.values_ms) == 6
 
 
-def test_options_stand_in_the_record(compare: Compare, make_model: Any, make_images: Any) -> None:
-    record = compare([make_model("base"), make_model("other")], make_images(), seed=7, pictures=2)
+def test_options_stand_in_the_record(compare: Compare, make_classifier: Any, make_images: Any) -> None:
+    record = compare([make_classifier("base"), make_classifier("other")], make_images(), seed=7, pictures=2)
     assert (record.config["seed"], record.config["pictures"], record.config["latency_rounds"]) == (7, 2, None)
     assert json.dumps(record.config)
 
 
-def test_one_model_is_no_comparison(compare: Compare, make_model: Any, make_images: Any) -> None:
+def test_one_model_is_no_comparison(compare: Compare, make_classifier: Any, make_images: Any) -> None:
     with pytest.raises(OptionError, match="a baseline and at least one candidate, got 1 model"):
-        compare([make_model("base")], make_images())
+        compare([make_classifier("base")], make_images())
 
 
 def test_nothing_is_written_when_a_candidate_cannot_be_run(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match="finite logits"):
-        compare([make_model("base"), make_model("broken", noise=float("inf"))], make_images())
+        compare([make_classifier("base"), make_classifier("broken", noise=float("inf"))], make_images())
     assert not (tmp_path / "run").exists()
 
 
-def test_data_without_the_models_classes_is_refused(compare: Compare, make_model: Any, make_images: Any) -> None:
+def test_data_without_the_models_classes_is_refused(compare: Compare, make_classifier: Any, make_images: Any) -> None:
     with pytest.raises(DataError, match="4 classes"):
-        compare([make_model("a"), make_model("b")], make_images(names=("w", "x", "y", "z")))
+        compare([make_classifier("a"), make_classifier("b")], make_images(names=("w", "x", "y", "z")))
 
 
-def test_models_may_be_fed_differently(compare: Compare, make_model: Any, make_images: Any) -> None:
+def test_models_may_be_fed_differently(compare: Compare, make_classifier: Any, make_images: Any) -> None:
     brighter = Preprocessing(height=6, width=6, mean=(0.4,) * 3, std=(0.5,) * 3)
-    other = make_model("other", embedded=Embedded(preprocessing=brighter))
-    (found,) = compare([make_model("base"), other], make_images()).comparisons
+    other = make_classifier("other", embedded=Embedded(preprocessing=brighter))
+    (found,) = compare([make_classifier("base"), other], make_images()).comparisons
     assert found.flips.flips == 0
     assert found.confidence.mean_candidate.value is not None
 
 
 def test_models_of_another_input_size_are_compared_but_not_timed(
-    compare: Compare, make_model: Any, make_images: Any
+    compare: Compare, make_classifier: Any, make_images: Any
 ) -> None:
     plan = LatencyPlan(rounds=2, calls=3)
-    paths = [make_model("base"), make_model("larger", side=9), make_model("other", noise=0.1)]
+    paths = [make_classifier("base"), make_classifier("larger", side=9), make_classifier("other", noise=0.1)]
     record = compare(paths, make_images(), latency=plan)
     larger, other = record.comparisons
     assert larger.latency is None
@@ -205,19 +207,19 @@ def test_models_of_another_input_size_are_compared_but_not_timed(
 
 
 def test_fixed_and_free_batches_other_sizes_and_layouts_stand_together(
-    compare: Compare, make_model: Any, make_images: Any
+    compare: Compare, make_classifier: Any, make_images: Any
 ) -> None:
-    paths = [make_model("base"), make_model("fixed", batch=4), make_model("larger", side=9, batch=7)]
+    paths = [make_classifier("base"), make_classifier("fixed", batch=4), make_classifier("larger", side=9, batch=7)]
     record = compare(paths, make_images(n=31))
     assert [run.batch for run in record.predicted] == [16, 4, 7]
     assert record.comparisons[0].flips.flips == 0
 
 
 def test_a_second_comparison_finds_the_predictions(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+    paths, images = [make_classifier("base"), make_classifier("other", noise=0.3)], make_images()
 
     def never(row: int) -> Any:
         raise AssertionError(row)
@@ -236,10 +238,10 @@ def test_a_second_comparison_finds_the_predictions(
 
 
 @pytest.fixture
-def pair(make_model: Any, tmp_path: Path) -> tuple[Path, Path]:
+def pair(make_classifier: Any, tmp_path: Path) -> tuple[Path, Path]:
     """Two files: each image for itself, and dynamically quantized."""
-    quantize_dynamic(make_model("float", noise=0.1), tmp_path / "dynamic.onnx", weight_type=QuantType.QUInt8)
-    return make_model("base"), tmp_path / "dynamic.onnx"
+    quantize_dynamic(make_classifier("float", noise=0.1), tmp_path / "dynamic.onnx", weight_type=QuantType.QUInt8)
+    return make_classifier("base"), tmp_path / "dynamic.onnx"
 
 
 def bare(path: Path, images: ImageSet, batch: int) -> np.ndarray[Any, Any]:
@@ -282,8 +284,8 @@ def test_what_was_kept_in_batches_is_not_believed(
         np.testing.assert_array_equal(logits, bare(dynamic, images, batch))
 
 
-def test_every_random_choice_is_the_seeds(compare: Compare, make_model: Any, make_images: Any) -> None:
-    paths = [make_model("base"), make_model("other", noise=0.3)]
+def test_every_random_choice_is_the_seeds(compare: Compare, make_classifier: Any, make_images: Any) -> None:
+    paths = [make_classifier("base"), make_classifier("other", noise=0.3)]
     one, same, other = (compare(paths, make_images(), cache=False, seed=seed) for seed in (1, 1, 2))
     assert without_times(one) == without_times(same)
     (first,), (second,) = one.comparisons, other.comparisons
@@ -292,14 +294,14 @@ def test_every_random_choice_is_the_seeds(compare: Compare, make_model: Any, mak
     assert first.class_pattern != second.class_pattern
 
 
-def test_numbered_classes_are_as_many_as_the_models(compare: Compare, make_model: Any, make_images: Any) -> None:
-    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(n=1, names=("0",)))
+def test_numbered_classes_are_as_many_as_the_models(compare: Compare, make_classifier: Any, make_images: Any) -> None:
+    record = compare([make_classifier("base"), make_classifier("other", noise=0.3)], make_images(n=1, names=("0",)))
     assert record.dataset.class_names == ("0", "1", "2")
     assert [result.class_name for result in record.comparisons[0].classes] == ["0", "1", "2"]
 
 
-def test_threads_asked_for_are_used(compare: Compare, make_model: Any, make_images: Any) -> None:
-    paths, images = [make_model("base"), make_model("other", noise=0.3)], make_images()
+def test_threads_asked_for_are_used(compare: Compare, make_classifier: Any, make_images: Any) -> None:
+    paths, images = [make_classifier("base"), make_classifier("other", noise=0.3)], make_images()
     one, three = (compare(paths, images, threads=threads, cache=False) for threads in (1, 3))
     assert ([run.threads for run in one.predicted], [run.threads for run in three.predicted]) == ([1, 1], [3, 3])
     assert (one.config["threads"], three.config["threads"]) == (1, 3)
@@ -308,9 +310,9 @@ def test_threads_asked_for_are_used(compare: Compare, make_model: Any, make_imag
 
 @pytest.mark.parametrize("labeled", [True, False])
 def test_a_single_picture_can_be_compared(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, *, labeled: bool
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path, *, labeled: bool
 ) -> None:
-    record = compare([make_model("base"), make_model("other", noise=0.3)], make_images(n=1, labeled=labeled))
+    record = compare([make_classifier("base"), make_classifier("other", noise=0.3)], make_images(n=1, labeled=labeled))
     (found,) = record.comparisons
     assert found.flips.n == 1
     assert found.flips.rate.interval is not None
@@ -319,20 +321,22 @@ def test_a_single_picture_can_be_compared(
 
 @pytest.mark.parametrize("names", [("w", "x"), ("green", "red", "blue")])
 def test_a_refused_comparison_leaves_nothing(
-    compare: Compare, make_model: Any, make_images: Any, tmp_path: Path, names: tuple[str, ...]
+    compare: Compare, make_classifier: Any, make_images: Any, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
-    moved = make_model("moved", embedded=Embedded(preprocessing=PREPROCESSING, class_names=names))
+    moved = make_classifier("moved", embedded=Embedded(preprocessing=PREPROCESSING, class_names=names))
     with pytest.raises(DataError):
-        compare([make_model("a"), moved, make_model("more", classes=4)], make_images(labeled=False))
+        compare([make_classifier("a"), moved, make_classifier("more", classes=4)], make_images(labeled=False))
     assert not (tmp_path / "run").exists()
 
 
 def test_memory_does_not_grow_with_the_number_of_candidates(
-    compare: Compare, make_model: Any, make_images: Any
+    compare: Compare, make_classifier: Any, make_images: Any
 ) -> None:
     """Five more candidates take less than the logits of one more would."""
     images = make_images(n=2_000, labeled=False)
-    paths = [make_model(name, noise=0.3 + 0.1 * place, classes=40) for place, name in enumerate(["base", *"abcdef"])]
+    paths = [
+        make_classifier(name, noise=0.3 + 0.1 * place, classes=40) for place, name in enumerate(["base", *"abcdef"])
+    ]
 
     def peak(models: int) -> int:
         tracemalloc.start()

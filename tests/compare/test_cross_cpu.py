@@ -48,9 +48,9 @@ class Imagined(Elsewhere):
 
 
 @pytest.fixture
-def compare(tmp_path: Path, started: datetime, make_model: Any, make_images: Any) -> Compare:
+def compare(tmp_path: Path, started: datetime, make_classifier: Any, make_images: Any) -> Compare:
     images = make_images()
-    entries = named_entries([make_model("base"), make_model("other")])
+    entries = named_entries([make_classifier("base"), make_classifier("other")])
 
     def run(**changes: Any) -> RunRecord:
         job = Job(

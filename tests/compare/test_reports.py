@@ -16,10 +16,10 @@ from compress_onnx.store import PICTURES_FILE, SAMPLES_FILE, load_samples, sampl
 
 
 @pytest.fixture
-def folder(make_model: Any, make_images: Any, started: datetime, tmp_path: Path) -> Path:
+def folder(make_classifier: Any, make_images: Any, started: datetime, tmp_path: Path) -> Path:
     """A finished run with flips and pictures, in a study's folder of its own."""
     job = Job(
-        entries=named_entries([make_model("base"), make_model("other", noise=0.3)]),
+        entries=named_entries([make_classifier("base"), make_classifier("other", noise=0.3)]),
         images=make_images(),
         options=CompareOptions(),
         folder=tmp_path / "study" / "run",

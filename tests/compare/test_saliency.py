@@ -53,9 +53,9 @@ def test_the_chosen_rows_are_a_seeded_sample() -> None:
 
 
 def test_counted_and_shown_samples_have_a_deviation_and_only_counted_ones_count(
-    compare: Any, make_model: Any, make_images: Any, tmp_path: Path
+    compare: Any, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
-    record = compare([make_model("base"), make_model("other", noise=0.6)], make_images(), saliency_samples=20)
+    record = compare([make_classifier("base"), make_classifier("other", noise=0.6)], make_images(), saliency_samples=20)
     (found,) = record.comparisons
     samples = load_samples(tmp_path / "run")
     assert samples is not None
@@ -70,15 +70,15 @@ def test_counted_and_shown_samples_have_a_deviation_and_only_counted_ones_count(
     assert found.saliency.over_all.mean_absolute_deviation.value == pytest.approx(deviation, rel=1e-5)
 
 
-def test_more_samples_than_images_are_all_images(compare: Any, make_model: Any, make_images: Any) -> None:
+def test_more_samples_than_images_are_all_images(compare: Any, make_classifier: Any, make_images: Any) -> None:
     (found,) = compare(
-        [make_model("base"), make_model("other", noise=0.3)], make_images(40), saliency_samples=999
+        [make_classifier("base"), make_classifier("other", noise=0.3)], make_images(40), saliency_samples=999
     ).comparisons
     assert found.saliency.n == 40
 
 
-def test_maps_are_written_and_shown(compare: Any, make_model: Any, make_images: Any, tmp_path: Path) -> None:
-    compare([make_model("base"), make_model("other", noise=0.6)], make_images(), saliency_samples=50)
+def test_maps_are_written_and_shown(compare: Any, make_classifier: Any, make_images: Any, tmp_path: Path) -> None:
+    compare([make_classifier("base"), make_classifier("other", noise=0.6)], make_images(), saliency_samples=50)
     maps = load_attention(tmp_path / "run", "other")
     assert maps is not None
     assert maps.mean_difference.shape == maps.significant.shape == (6, 6)
@@ -89,16 +89,16 @@ def test_maps_are_written_and_shown(compare: Any, make_model: Any, make_images: 
     assert f"Largest deviation: {maps.example_ids[1]}" in page
 
 
-def test_a_candidates_figures_do_not_depend_on_the_others(compare: Any, make_model: Any, make_images: Any) -> None:
+def test_a_candidates_figures_do_not_depend_on_the_others(compare: Any, make_classifier: Any, make_images: Any) -> None:
     images = make_images()
-    base, one, two = make_model("base"), make_model("one", noise=0.4), make_model("two", noise=0.8)
+    base, one, two = make_classifier("base"), make_classifier("one", noise=0.4), make_classifier("two", noise=0.8)
     together = compare([base, one, two], images, "together", saliency_samples=40).comparisons
     alone = compare([base, two], images, "alone", saliency_samples=40).comparisons
     assert together[1].saliency == alone[0].saliency
 
 
-def test_measures_have_names_for_rules(compare: Any, make_model: Any, make_images: Any) -> None:
-    (found,) = compare([make_model("base"), make_model("other", noise=0.6)], make_images()).comparisons
+def test_measures_have_names_for_rules(compare: Any, make_classifier: Any, make_images: Any) -> None:
+    (found,) = compare([make_classifier("base"), make_classifier("other", noise=0.6)], make_images()).comparisons
     names = measures(found)
     assert {
         "saliency.over_all.mean_absolute_deviation",
@@ -114,11 +114,11 @@ def test_measures_have_names_for_rules(compare: Any, make_model: Any, make_image
 
 
 def test_a_candidate_fed_otherwise_gets_a_reason_and_the_next_one_figures(
-    compare: Any, make_model: Any, make_images: Any, tmp_path: Path
+    compare: Any, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
     brighter = Preprocessing(height=6, width=6, mean=(0.4,) * 3, std=(0.5,) * 3)
-    other = make_model("other", embedded=Embedded(preprocessing=brighter))
-    record = compare([make_model("base"), other, make_model("next", noise=0.4)], make_images())
+    other = make_classifier("other", embedded=Embedded(preprocessing=brighter))
+    record = compare([make_classifier("base"), other, make_classifier("next", noise=0.4)], make_images())
     first, second = record.comparisons
     assert first.saliency.undefined_reason == OTHER_INPUTS
     assert measures(first)["saliency.scale_position"].undefined_reason == OTHER_INPUTS
@@ -128,8 +128,8 @@ def test_a_candidate_fed_otherwise_gets_a_reason_and_the_next_one_figures(
     assert OTHER_INPUTS in write_report(tmp_path / "run").read_text(encoding="utf-8")
 
 
-def test_classes_go_by_label_where_there_are_labels(compare: Any, make_model: Any, make_images: Any) -> None:
-    paths = [make_model("base"), make_model("other", noise=0.4)]
+def test_classes_go_by_label_where_there_are_labels(compare: Any, make_classifier: Any, make_images: Any) -> None:
+    paths = [make_classifier("base"), make_classifier("other", noise=0.4)]
     (labeled,) = compare(paths, make_images(), "labeled").comparisons
     (unlabeled,) = compare(paths, make_images(labeled=False), "unlabeled").comparisons
     assert [(one.class_name, one.n) for one in labeled.saliency.systematic.classes] == [
@@ -140,7 +140,7 @@ def test_classes_go_by_label_where_there_are_labels(compare: Any, make_model: An
     assert sum(one.n for one in unlabeled.saliency.systematic.classes) == 90
 
 
-def test_no_picture_shown_is_fine(compare: Any, make_model: Any, make_images: Any) -> None:
-    paths, images = [make_model("base"), make_model("other", noise=0.4)], make_images()
+def test_no_picture_shown_is_fine(compare: Any, make_classifier: Any, make_images: Any) -> None:
+    paths, images = [make_classifier("base"), make_classifier("other", noise=0.4)], make_images()
     shown, hidden = (compare(paths, images, str(n), pictures=n).comparisons[0].saliency for n in (300, 0))
     assert dataclasses.asdict(shown) == dataclasses.asdict(hidden)

@@ -51,8 +51,8 @@ def sweep(threads: tuple[int, ...] = (1,), batches: tuple[int, ...] = (1,), **pl
     return Sweep(threads=threads, batches=batches, plan=LatencyPlan(rounds=8, calls=2, **plan))
 
 
-def test_every_pair_of_threads_and_batch_is_timed_once(make_model: Any, machine: dict[str, Any]) -> None:
-    paths = [make_model("2"), make_model("1"), make_model("4")]
+def test_every_pair_of_threads_and_batch_is_timed_once(make_classifier: Any, machine: dict[str, Any]) -> None:
+    paths = [make_classifier("2"), make_classifier("1"), make_classifier("4")]
     found = time_files(paths, sweep(batches=(1, 8)), seed=0)
     assert machine["plans"] == [(1, 1), (1, 8)]
     assert machine["shapes"] == [(1, 3, 6, 6), (8, 3, 6, 6)]
@@ -64,21 +64,25 @@ def test_every_pair_of_threads_and_batch_is_timed_once(make_model: Any, machine:
     ]
 
 
-def test_only_those_that_are_not_faster_are_profiled_and_explained(make_model: Any, machine: dict[str, Any]) -> None:
-    paths = [make_model("2"), make_model("1"), make_model("4")]
+def test_only_those_that_are_not_faster_are_profiled_and_explained(
+    make_classifier: Any, machine: dict[str, Any]
+) -> None:
+    paths = [make_classifier("2"), make_classifier("1"), make_classifier("4")]
     record = bench_files(paths, sweep(batches=(1, 8)), seed=0)
     assert sorted(machine["profiled"]) == ["2", "4"]
     assert record.explanations[0] == ()
     assert record.explanations[1][0] == "It runs 4 operators per call, the baseline 2."
 
 
-def test_nothing_is_profiled_where_all_are_faster(make_model: Any, machine: dict[str, Any]) -> None:
-    record = bench_files([make_model("4"), make_model("1")], sweep(), seed=0)
+def test_nothing_is_profiled_where_all_are_faster(make_classifier: Any, machine: dict[str, Any]) -> None:
+    record = bench_files([make_classifier("4"), make_classifier("1")], sweep(), seed=0)
     assert (machine["profiled"], record.explanations) == ([], ((),))
 
 
-def test_the_record_is_written_whole_beside_its_page(make_model: Any, machine: dict[str, Any], tmp_path: Path) -> None:
-    record = bench_files([make_model("4"), make_model("1")], sweep(), seed=0)
+def test_the_record_is_written_whole_beside_its_page(
+    make_classifier: Any, machine: dict[str, Any], tmp_path: Path
+) -> None:
+    record = bench_files([make_classifier("4"), make_classifier("1")], sweep(), seed=0)
     record = dataclasses.replace(record, command=("compress-onnx", "bench"))
     page = write_bench(record, tmp_path / "run")
     assert sorted(path.name for path in page.parent.iterdir()) == ["bench.html", "bench.json"]
@@ -89,22 +93,22 @@ def test_the_record_is_written_whole_beside_its_page(make_model: Any, machine: d
 
 @pytest.mark.parametrize(("threads", "batches"), [((0,), (1,)), ((1,), (0,))])
 def test_settings_out_of_bounds_are_refused_before_timing(
-    make_model: Any, machine: dict[str, Any], threads: tuple[int, ...], batches: tuple[int, ...]
+    make_classifier: Any, machine: dict[str, Any], threads: tuple[int, ...], batches: tuple[int, ...]
 ) -> None:
     with pytest.raises(OptionError, match="at least 1, got 0"):
-        time_files([make_model("1"), make_model("2")], sweep(threads, batches), seed=0)
+        time_files([make_classifier("1"), make_classifier("2")], sweep(threads, batches), seed=0)
     assert machine["plans"] == []
 
 
 def test_more_threads_than_cores_are_refused(
-    make_model: Any, machine: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    make_classifier: Any, machine: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "core_numbers", lambda: (0, 1, 2))
     with pytest.raises(OptionError, match="threads at most 3, the cores this process may use, got 4"):
-        time_files([make_model("1"), make_model("2")], sweep((1, 4)), seed=0)
-    assert len(time_files([make_model("1"), make_model("2")], sweep((1, 3)), seed=0)) == 2
+        time_files([make_classifier("1"), make_classifier("2")], sweep((1, 4)), seed=0)
+    assert len(time_files([make_classifier("1"), make_classifier("2")], sweep((1, 3)), seed=0)) == 2
 
 
-def test_models_of_other_inputs_are_refused(make_model: Any, machine: dict[str, Any]) -> None:
+def test_models_of_other_inputs_are_refused(make_classifier: Any, machine: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=r"the baseline's input shape \(3, 6, 6\), got \(3, 9, 9\)"):
-        time_files([make_model("1"), make_model("2", side=9)], sweep(), seed=0)
+        time_files([make_classifier("1"), make_classifier("2", side=9)], sweep(), seed=0)

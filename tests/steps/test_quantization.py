@@ -28,12 +28,12 @@ def _never(*_: object, **__: object) -> None:
 
 
 def test_ranges_are_measured_once_per_model_and_images(
-    make_model: Callable[..., Path],
+    make_classifier: Callable[..., Path],
     make_images: Callable[..., ImageSet],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source, first, second = make_model("colors"), tmp_path / "1.onnx", tmp_path / "2.onnx"
+    source, first, second = make_classifier("colors"), tmp_path / "1.onnx", tmp_path / "2.onnx"
     data = CalibrationData(training=make_images(30), evaluation=None, size=12, seed=0)
     quantize_file(source, first, OPTIONS, data=data)
     with monkeypatch.context() as patch:
@@ -47,8 +47,8 @@ def test_ranges_are_measured_once_per_model_and_images(
 
 
 def test_the_cache_leaves_no_trace_in_the_recipe(
-    make_model: Callable[..., Path], make_images: Callable[..., ImageSet], tmp_path: Path
+    make_classifier: Callable[..., Path], make_images: Callable[..., ImageSet], tmp_path: Path
 ) -> None:
     data = CalibrationData(training=make_images(30), evaluation=None, size=12, seed=0)
-    quantize_file(make_model("colors"), tmp_path / "q.onnx", OPTIONS, data=data)
+    quantize_file(make_classifier("colors"), tmp_path / "q.onnx", OPTIONS, data=data)
     assert "cache_key" not in read_embedded(load_model(tmp_path / "q.onnx")).recipe[-1].options

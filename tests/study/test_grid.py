@@ -47,9 +47,14 @@ class Inline(Executor):
 
 
 @pytest.fixture
-def asked(make_model: Any, make_images: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(make_classifier: Any, make_images: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Put a small comparison in the place of a cell's long one; the list fills with what is run."""
-    base, other, images, run = make_model("lenet5-digits"), make_model("prune0.5", noise=0.5), make_images(), []
+    base, other, images, run = (
+        make_classifier("lenet5-digits"),
+        make_classifier("prune0.5", noise=0.5),
+        make_images(),
+        [],
+    )
 
     def run_cell(cell: Cell, site: Site) -> Any:
         run.append(cell_name(cell))

@@ -11,11 +11,14 @@ from compress_onnx.metrics.statistics import FRACTION, NATS, NO_LABELS, mean
 from compress_onnx.records import Better, ConfidenceShift, Histogram, Measure, ReliabilityBin, undefined
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from compress_onnx.metrics.outputs.pair import LogitPair
     from compress_onnx.metrics.outputs.scores import Scores
 
+BINNINGS = (equal_width_bins, equal_mass_bins)
 # An odd number: unchanged predictions fall into the middle bin, not on an edge.
 CHANGE_BINS = 41
 
@@ -103,18 +106,6 @@ def _losses(pair: LogitPair, name: Literal["nll", "brier"]) -> tuple[Measure, Me
 
 def _bins(scores: Scores, labels: NDArray[np.int64] | None) -> tuple[ReliabilityBin, ...]:
     return () if labels is None else reliability_bins(scores.confidence, scores.predicted == labels)
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from compress_onnx.metrics.outputs.pair import LogitPair
-    from compress_onnx.metrics.outputs.scores import Scores
-
-BINNINGS = (equal_width_bins, equal_mass_bins)
 
 
 def calibration_errors(pair: LogitPair) -> tuple[tuple[Measure, Measure, Measure], ...]:

@@ -114,8 +114,8 @@ def test_only_quantization_wants_images(text: str, needs: bool) -> None:  # noqa
     assert needs_calibration(parse_recipe(text, HOW)) is needs
 
 
-def test_steps_are_applied_timed_and_chained(make_model: Any) -> None:
-    baseline = load_model(make_model("base", noise=0.3))
+def test_steps_are_applied_timed_and_chained(make_classifier: Any) -> None:
+    baseline = load_model(make_classifier("base", noise=0.3))
     before = model_sha256(baseline)
     ticks = itertools.count()
     made = compressed(
@@ -129,8 +129,8 @@ def test_steps_are_applied_timed_and_chained(make_model: Any) -> None:
     assert model_sha256(baseline) == before
 
 
-def test_repair_in_a_recipe_says_which_images_it_saw(make_model: Any) -> None:
-    base = load_model(make_model("base", noise=0.3))
+def test_repair_in_a_recipe_says_which_images_it_saw(make_classifier: Any) -> None:
+    base = load_model(make_classifier("base", noise=0.3))
     (channels, height, width) = signature_of(base).image_shape
     images = np.random.default_rng(0).normal(size=(16, channels, height, width)).astype(np.float32)
 
@@ -165,8 +165,8 @@ def repair_images(base: onnx.ModelProto, images: ImageSet) -> RepairImages:
 
 
 @pytest.mark.parametrize("text", ["search:0.2", "search-folded:0.2"])
-def test_a_searched_model_is_pruned_within_the_limit(text: str, make_model: Any, make_images: Any) -> None:
-    base = load_model(make_model("base", noise=0.3))
+def test_a_searched_model_is_pruned_within_the_limit(text: str, make_classifier: Any, make_images: Any) -> None:
+    base = load_model(make_classifier("base", noise=0.3))
     own = repair_images(base, make_images(120))
     made = compressed(base, parse_recipe(text, HOW), images=StepImages(repair=own))
     names = [step.name for step in made.recipe]
@@ -180,8 +180,8 @@ def test_a_searched_model_is_pruned_within_the_limit(text: str, make_model: Any,
 
 
 @pytest.mark.parametrize("text", ["prune:0.6+repair", "prune:0.6+repair+w8a8"])
-def test_a_reference_measured_before_gives_the_same_model(text: str, make_model: Any, make_images: Any) -> None:
-    base = load_model(make_model("base", noise=0.3))
+def test_a_reference_measured_before_gives_the_same_model(text: str, make_classifier: Any, make_images: Any) -> None:
+    base = load_model(make_classifier("base", noise=0.3))
     own = repair_images(base, make_images(120))
     with referenced(base, own.batches) as reference:
         shared = dataclasses.replace(own, reference=reference)
@@ -190,6 +190,6 @@ def test_a_reference_measured_before_gives_the_same_model(text: str, make_model:
     assert len({model_bytes(model) for model in made}) == 1
 
 
-def test_a_search_without_labeled_images_is_refused(make_model: Any) -> None:
+def test_a_search_without_labeled_images_is_refused(make_classifier: Any) -> None:
     with pytest.raises(CompressOnnxError, match="labeled images to search on"):
-        compressed(load_model(make_model("base")), parse_recipe("search:0.01", HOW), images=StepImages())
+        compressed(load_model(make_classifier("base")), parse_recipe("search:0.01", HOW), images=StepImages())
