@@ -16,7 +16,7 @@ import pytest
 
 import compress_onnx
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "compress_onnx"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_MODULE = 400
