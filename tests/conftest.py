@@ -23,7 +23,7 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
 from compress_onnx.model.files import save_model
 from compress_onnx.model.metadata import Embedded, write_embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.records.artifacts import Preprocessing
 
 # A busy machine is not a failing test.
 settings.register_profile("no deadline", deadline=None)
