@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compare.calibration import calibration_info
+from compress_onnx.compare.calibration import calibration_info, manifests_of
 from compress_onnx.compare.cross_cpu import cross_cpu, other_cpu
 from compress_onnx.compare.models import EvaluatedModel, NamedModel, class_names_for, evaluated_models, expect_unchanged
 from compress_onnx.compare.options import CompareOptions
@@ -23,6 +23,7 @@ from compress_onnx.compare.samples import sample_columns, shown_pictures, shown_
 from compress_onnx.compare.timing import time_models
 from compress_onnx.compare.warnings import with_warnings
 from compress_onnx.data import (
+    IN_MEMORY_BYTES,
     CalibrationManifest,
     DecodedImages,
     ImageSet,
@@ -30,6 +31,7 @@ from compress_onnx.data import (
     content_key,
     decoded_once,
     kept_hashes,
+    mapped,
 )
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.metrics import LogitPair, compare_outputs
@@ -54,7 +56,7 @@ class Job:
     """A comparison to be made: ``models`` baseline first; :func:`compare_models` writes its results into ``folder``.
 
     ``started_at`` is the local time; ``command`` the words that reproduce the run; ``manifests`` name
-    the images that calibrated the candidates, none of which may be evaluated.
+    the images that calibrated the candidates, none of which may be evaluated; by default those at hand.
     """
 
     models: Sequence[NamedModel]
@@ -63,7 +65,7 @@ class Job:
     command: tuple[str, ...]
     started_at: datetime
     folder: Path | None = None
-    manifests: Sequence[CalibrationManifest] = ()
+    manifests: Sequence[CalibrationManifest] | None = None
 
 
 def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
@@ -100,6 +102,8 @@ def compared(job: Job, *, stages: Stages = silent_stages) -> Run:
     if other is not None:
         for evaluated in models:
             other.expect_predictions(evaluated)
+    if job.manifests is None:
+        job = dataclasses.replace(job, manifests=manifests_of(evaluated.model for evaluated in models))
     images = job.images.seen_by(models[0].preprocessing)
     with decoded_once(images, [evaluated.preprocessing for evaluated in models]) as decoded:
         stage = _Stages(models=models, images=decoded, job=job, stages=stages)
@@ -165,10 +169,11 @@ class _Measured:
 def _outputs(stage: _Stages) -> _Outputs:
     """Let every model predict."""
     models, predictions, shown, runs = [], {}, [], []
-    options, images = stage.job.options, stage.images
+    options, images, held = stage.job.options, stage.images, 0
     for evaluated in stage.models:
         output = predicted(evaluated, images, options, stage.stages(f"predict {evaluated.name}"))
-        predictions[evaluated.name] = output.predictions
+        held += output.predictions.logits.nbytes
+        predictions[evaluated.name] = output.predictions if held <= IN_MEMORY_BYTES else _on_disk(output.predictions)
         runs.append(output.run)
         models.append(_in_calls(evaluated, output.run))
         if evaluated is stage.models[0]:
@@ -182,6 +187,10 @@ def _outputs(stage: _Stages) -> _Outputs:
     )
 
 
+def _on_disk(predictions: Predictions) -> Predictions:
+    return dataclasses.replace(predictions, logits=mapped(predictions.logits))
+
+
 def _in_calls(evaluated: EvaluatedModel, run: PredictionRun) -> EvaluatedModel:
     """Return the model with the images per call that whoever asks it again has to keep to."""
     return dataclasses.replace(evaluated, call_batch=run.independence.predicted_batch if run.independence else None)
@@ -192,7 +201,7 @@ def _checked_content(stage: _Stages) -> NDArray[np.str_]:
     images = stage.images.images
     key = content_key(images.info.sha256) if stage.job.options.cache else None
     content = kept_hashes(key, stage.images.content_hashes, n=len(images))
-    for manifest in stage.job.manifests:
+    for manifest in stage.job.manifests or ():
         check_disjoint(manifest, set(content.tolist()), where=f"{images.info.name}:{images.info.split}")
     return content
 

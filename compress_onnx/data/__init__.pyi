@@ -10,6 +10,8 @@ from .images import ImageSet as ImageSet
 from .inputs import InputSet as InputSet
 from .inputs import array_set as array_set
 from .inputs import batch_set as batch_set
+from .mapped import IN_MEMORY_BYTES as IN_MEMORY_BYTES
+from .mapped import mapped as mapped
 from .sources import load_data as load_data
 from .splits import (
     CalibrationManifest as CalibrationManifest,
@@ -26,6 +28,8 @@ from .splits import (
 from .splits import (
     load_manifest as load_manifest,
 )
+from .splits import manifest_of_text as manifest_of_text
+from .splits import manifest_text as manifest_text
 from .splits import (
     save_manifest as save_manifest,
 )

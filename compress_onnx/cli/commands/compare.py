@@ -35,7 +35,7 @@ def compare(
 
 def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
     """Run a comparison with progress bars and return its record."""
-    from compress_onnx.compare import Job, compare_models, manifests_of, named_models
+    from compress_onnx.compare import Job, compare_models, named_models
     from compress_onnx.data import load_data
 
     images = load_data(data)
@@ -46,7 +46,6 @@ def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run
         folder=run.folder,
         command=run.command,
         started_at=run.started_at,
-        manifests=manifests_of(paths),
     )
     with progress_bars() as stages:
         return compare_models(job, stages=stages)

@@ -68,7 +68,8 @@ def quantize(
     if widen:
         _widen(model, output or model.with_name(f"{model.stem}-wide.onnx"), as_json=as_json)
         return
-    from compress_onnx.steps import quantize_file
+    from compress_onnx.model import Model
+    from compress_onnx.steps import quantized
 
     options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
     MAX_DROP.check(max_drop)
@@ -82,9 +83,10 @@ def quantize(
     path = output or model.with_name(f"{model.stem}-{SUFFIXES[weights]}.onnx")
     images = dataclasses.replace(chosen, max_drop=max_drop, repairs=repair == "auto")
     with progress_bars() as stages:
-        manifest = quantize_file(model, path, options, data=images, progress=stages("quantize"))
+        result = quantized(Model.of(model), options, data=images, progress=stages("quantize"))
+    result.model.save(path)
     made(path, as_json=as_json)
-    say(f"Calibrated on {manifest}.")
+    say(f"Calibrated on {result.manifest.name}.")
 
 
 def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str) -> QuantizeOptions:
