@@ -17,7 +17,7 @@ from compress_onnx.compare.models import EvaluatedModel, NamedModel, class_names
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.compare.plugin_measures import plugin_measures
 from compress_onnx.compare.predictions import predicted
-from compress_onnx.compare.run import Run, save_new
+from compress_onnx.compare.run import RunResults, save_new
 from compress_onnx.compare.saliency import baseline_saliency, saliency_against
 from compress_onnx.compare.samples import sample_columns, shown_pictures, shown_rows
 from compress_onnx.compare.timing import time_models
@@ -83,7 +83,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     return save_new(compared(job, stages=stages), job.folder).record
 
 
-def compared(job: Job, *, stages: Stages = silent_stages) -> Run:
+def compared(job: Job, *, stages: Stages = silent_stages) -> RunResults:
     """Compare the candidates with the baseline, in memory.
 
     Errors
@@ -117,7 +117,7 @@ def compared(job: Job, *, stages: Stages = silent_stages) -> Run:
         dataclasses.replace(of, latency=latency, cross_cpu=crossing)
         for of, latency, crossing in zip(measured.comparisons, timings, crossings, strict=True)
     )
-    return Run(
+    return RunResults(
         record=_record(stage, outputs, comparisons),
         predictions=outputs.predictions,
         columns=measured.columns,

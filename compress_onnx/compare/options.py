@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+from compress_onnx.extension_points import attribution
+from compress_onnx.extras import missing_packages, require_extra
 from compress_onnx.options import BATCH, PICTURES, SALIENCY_SAMPLES, SALIENCY_TARGET, SEED, THREADS
 from compress_onnx.records import OptionValue, Preprocessing
 from compress_onnx.runtime import LatencyPlan
 
 NO_SALIENCY = "none"
+AUTO = "auto"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +68,23 @@ class CompareOptions:
             "latency_rounds": timed.rounds if timed else None,
             "latency_calls": timed.calls if timed else None,
         }
+
+
+def saliency_method(wanted: str) -> str:
+    """Return the attribution method to use; ``auto`` is gradient where the torch extra is installed, else ``none``.
+
+    Errors
+    ------
+    UnknownNameError
+        if no method has that name.
+    OptionError
+        if a layer is given to a method that looks at none.
+    MissingExtraError
+        if a method was asked for by name and the extra is missing.
+    """
+    if wanted == AUTO:
+        return NO_SALIENCY if missing_packages("torch") else "gradient"
+    if wanted != NO_SALIENCY:
+        require_extra("torch", command=f"--saliency {wanted}")
+        attribution(wanted)
+    return wanted

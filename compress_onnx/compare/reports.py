@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from compress_onnx.compare.run import RunResults
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
 from compress_onnx.records import AttentionMaps, RunRecord
@@ -69,6 +72,20 @@ def write_report(run: Path, *, against: Path | None = None, images: bool = True)
     path = run_file(run).parent / name
     write_text(path, render(source))
     return path
+
+
+def report_page(run: RunResults) -> str:
+    """Return the page of a run's report; what a stored run does not hold in memory is read from its folder."""
+    if run.folder is not None:
+        return render(dataclasses.replace(report_input(run.folder), record=run.record))
+    source = ReportInput(
+        record=run.record,
+        samples={name: np.concatenate([part[name] for part in run.columns]) for name in run.columns[0]},
+        pictures={sample: content for (sample, artifact), content in run.pictures.items() if not artifact},
+        maps={key: content for key, content in run.pictures.items() if key[1]},
+        attention=run.saliency,
+    )
+    return render(source)
 
 
 def report_input(run: Path, *, against: Path | None = None, images: bool = True) -> ReportInput:

@@ -29,8 +29,8 @@ from compress_onnx.store import (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
+@dataclasses.dataclass(kw_only=True, eq=False)
+class RunResults:
     """What a comparison found.
 
     ``predictions`` are those of every model by name; ``columns`` the rows of ``samples.parquet``, one set per candidate
@@ -134,7 +134,7 @@ def _tagged(rows: Sequence[Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
     return [("td" if number else "th", row) for number, row in enumerate(rows)]
 
 
-def save_new(run: Run, folder: Path) -> Run:
+def save_new(run: RunResults, folder: Path) -> RunResults:
     """Write a run's folder, whole or not at all, and return the run as stored.
 
     Writes ``predictions/``, ``samples.parquet``, ``pictures.parquet``, the saliency maps and, last, ``run.json``.
@@ -158,7 +158,7 @@ def save_new(run: Run, folder: Path) -> Run:
     return dataclasses.replace(run, folder=folder)
 
 
-def stored_run(run: Path) -> Run:
+def stored_run(run: Path) -> RunResults:
     """Read a run's record and rows, given its folder or its ``run.json``.
 
     Errors
@@ -167,7 +167,7 @@ def stored_run(run: Path) -> Run:
         if the record or the rows are missing or broken.
     """
     record, folder = load_run(run), run_file(run).parent
-    return Run(record=record, columns=_parts(load_samples(folder)), folder=folder)
+    return RunResults(record=record, columns=_parts(load_samples(folder)), folder=folder)
 
 
 def _parts(columns: Mapping[str, NDArray[Any]] | None) -> tuple[Columns, ...]:

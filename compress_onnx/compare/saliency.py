@@ -20,7 +20,7 @@ from compress_onnx.metrics import LogitPair
 from compress_onnx.model import Model
 from compress_onnx.options import THREADS, Stages
 from compress_onnx.ort import exact_spans, open_session
-from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
+from compress_onnx.records import AttentionMaps, Predictions, Preprocessing, SaliencyShift
 from compress_onnx.runtime import logits_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def baseline_saliency(
     checked = explained_rows(len(images), max(options.saliency_samples, CHECKED), seed=options.seed)
     targets = explained_targets(predictions, options.saliency_target)
     task = dataclasses.replace(
-        _task(evaluated, images, rows, targets, options),
+        saliency_task(evaluated.preprocessing, images, rows, targets, options),
         predict=deployed_file(evaluated.model, threads=options.threads, batch=evaluated.call_batch),
         checked_on=functools.partial(images.subset(checked, split="fidelity").batches, evaluated.preprocessing),
     )
@@ -139,7 +139,9 @@ def saliency_against(
             logits=pair.candidate[explained.checked].astype(np.float32, copy=False),
             flipped=pair.flipped[rows],
             keep=np.searchsorted(rows, kept),
-            others=_task(explained.evaluated, explained.images, others, explained.targets, explained.options),
+            others=saliency_task(
+                explained.evaluated.preprocessing, explained.images, others, explained.targets, explained.options
+            ),
             predict=deployed_file(candidate.model, threads=explained.options.threads, batch=candidate.call_batch),
         ),
         rng=np.random.default_rng(explained.options.seed),
@@ -188,8 +190,8 @@ def _study(explained: ExplainedBaseline, outcome: SaliencyOutcome) -> AttentionM
     )
 
 
-def _task(
-    evaluated: EvaluatedModel,
+def saliency_task(
+    preprocessing: Preprocessing,
     images: ImageSet,
     rows: NDArray[np.int64],
     targets: NDArray[np.int64],
@@ -198,7 +200,6 @@ def _task(
     """Return the task of explaining some of the images (M,), sorted by label or, without labels, by target."""
     from compress_onnx.saliency import SaliencyTask, noise_amplitude
 
-    preprocessing = evaluated.preprocessing
     chosen = images.subset(rows, split="saliency")
     return SaliencyTask(
         batches=functools.partial(chosen.batches, preprocessing),

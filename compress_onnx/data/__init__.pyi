@@ -12,6 +12,8 @@ from .inputs import array_set as array_set
 from .inputs import batch_set as batch_set
 from .mapped import IN_MEMORY_BYTES as IN_MEMORY_BYTES
 from .mapped import mapped as mapped
+from .sources import DataSource as DataSource
+from .sources import image_set as image_set
 from .sources import load_data as load_data
 from .splits import (
     CalibrationManifest as CalibrationManifest,

@@ -134,7 +134,7 @@ class Model:
     _graph_sha256: str = dataclasses.field(init=False, default="", repr=False)
 
 
-ModelSource: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | Model"
+ModelSource: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto | Model
 """What a model is given as: a path, a file's bytes, a graph in memory, or a model."""
 
 

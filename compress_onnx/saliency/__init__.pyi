@@ -1,5 +1,6 @@
 from .anchors import noise_amplitude as noise_amplitude
 from .fidelity import UNTESTED as UNTESTED
+from .maps import explained_maps as explained_maps
 from .shift import (
     BaselineSaliency as BaselineSaliency,
 )

@@ -1,7 +1,11 @@
 from .export import Exported as Exported
 from .export import checkpoint_exported as checkpoint_exported
+from .export import export_checked as export_checked
 from .export import exported as exported
 from .export import own_images as own_images
+from .inspection import Inspected as Inspected
+from .inspection import Inspection as Inspection
+from .inspection import inspected as inspected
 from .inspection import loaded_footprint as loaded_footprint
 from .inspection import saturation_audit as saturation_audit
 from .pruning import Search as Search
@@ -12,4 +16,5 @@ from .quantization import CalibrationData as CalibrationData
 from .quantization import PreparedData as PreparedData
 from .quantization import cache_key as cache_key
 from .quantization import calibration_batches as calibration_batches
+from .quantization import excluded_by_default as excluded_by_default
 from .quantization import quantized as quantized

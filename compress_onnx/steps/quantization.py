@@ -14,6 +14,7 @@ from compress_onnx.compare import SIDECAR, CalibrationChoice, calibration_for, c
 from compress_onnx.compress import QuantizeOptions, mixed_model, quantize_model, repaired_int4
 from compress_onnx.data import CalibrationManifest, ImageSet, manifest_text
 from compress_onnx.errors import ModelError, naming
+from compress_onnx.extension_points import datasets
 from compress_onnx.files import sha256_of
 from compress_onnx.model import Model, ModelSource, made_from, made_model
 from compress_onnx.options import MAX_DROP, Progress, silent
@@ -38,6 +39,16 @@ class CalibrationData:
     preprocessing: Preprocessing | None = None
     max_drop: float = MAX_DROP.default
     repairs: bool = True
+
+
+def excluded_by_default(data: object) -> str:
+    """Return the images that must not calibrate unless others are named: the test split of named training data.
+
+    >>> excluded_by_default("digits:train"), excluded_by_default("photos/train")
+    ('digits:test', '')
+    """
+    name, _, split = data.partition(":") if isinstance(data, str) else ("", "", "")
+    return f"{name}:test" if split == "train" and name in datasets() else ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

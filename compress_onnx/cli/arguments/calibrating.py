@@ -21,14 +21,11 @@ def calibration_data(
     ``normalization`` holds the texts of --mean, --std, --size and --layout.
     """
     from compress_onnx.data import load_data
-    from compress_onnx.extension_points import datasets
-    from compress_onnx.steps import CalibrationData
+    from compress_onnx.steps import CalibrationData, excluded_by_default
 
     CALIBRATION_SIZE.check(size)
     SEED.check(seed)
-    name, _, split = data.partition(":")
-    if not exclude and split == "train" and name in datasets():
-        exclude = f"{name}:test"
+    exclude = exclude or excluded_by_default(data)
     return CalibrationData(
         training=load_data(data),
         evaluation=load_data(exclude) if exclude else None,

@@ -14,7 +14,7 @@ from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, put
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import Run
+    from compress_onnx.compare import RunResults
     from compress_onnx.records import Measure, RunRecord
 
 
@@ -77,7 +77,7 @@ def gate(
     raise typer.Exit(code)
 
 
-def _extend(lock: Path, run: Run, against: Path | None, samples: Sequence[str]) -> None:
+def _extend(lock: Path, run: RunResults, against: Path | None, samples: Sequence[str]) -> None:
     from compress_onnx.compare import extend_lock
 
     held, new = extend_lock(lock, run, against=against, samples=samples)

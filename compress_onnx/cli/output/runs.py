@@ -95,18 +95,12 @@ def saliency_method(wanted: str) -> str:
     MissingExtraError
         if a method was asked for by name and the extra is missing.
     """
-    from compress_onnx.extension_points import attribution
-    from compress_onnx.extras import missing_packages, require_extra
+    from compress_onnx.compare import saliency_method as resolved
 
-    if wanted == AUTO and missing_packages("torch"):
+    method = resolved(wanted)
+    if wanted == AUTO and method == "none":
         say("Saliency is left out: it needs the torch extra (pip install 'compress-onnx[torch]').")
-        return "none"
-    if wanted == AUTO:
-        return "gradient"
-    if wanted != "none":
-        require_extra("torch", command=f"--saliency {wanted}")
-        attribution(wanted)
-    return wanted
+    return method
 
 
 def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:

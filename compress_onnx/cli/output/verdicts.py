@@ -14,7 +14,7 @@ from compress_onnx.errors import OptionError, OutputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compress_onnx.compare import Criteria, Run
+    from compress_onnx.compare import Criteria, RunResults
     from compress_onnx.records import GateCheck, RunRecord, Verdict
 
 Against = Annotated[
@@ -27,7 +27,7 @@ Renamed = Annotated[
 ]
 
 
-def judge(run: Run, criteria: Criteria, *, summary: Path | None, as_json: bool) -> int:
+def judge(run: RunResults, criteria: Criteria, *, summary: Path | None, as_json: bool) -> int:
     """Decide, write the verdict, show it, and return the verdict's exit code."""
     from compress_onnx.compare import judged_run
 
