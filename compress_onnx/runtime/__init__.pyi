@@ -12,7 +12,6 @@ from .cpu import cpu_target as cpu_target
 from .cpu import environment as environment
 from .cpu import expect_same_machine as expect_same_machine
 from .cpu import fusion_receipt as fusion_receipt
-from .cpu import usable_cores as usable_cores
 from .independence import GraphSigns as GraphSigns
 from .independence import batch_check as batch_check
 from .independence import counted as counted
@@ -31,3 +30,4 @@ from .prediction_cache import prediction_key as prediction_key
 from .targets import Elsewhere as Elsewhere
 from .targets import reached as reached
 from .targets import target_named as target_named
+from .workers import usable_cores as usable_cores

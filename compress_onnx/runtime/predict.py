@@ -17,7 +17,8 @@ from compress_onnx.model import WholeModel, whole_model
 from compress_onnx.options import THREADS, Progress, silent
 from compress_onnx.ort import batch_for, exact_spans, fixed_batch, image_input, open_session, runtime_failures, spans
 from compress_onnx.records import Predictions
-from compress_onnx.runtime.cpu import cpu_label, usable_cores
+from compress_onnx.runtime.cpu import cpu_label
+from compress_onnx.runtime.workers import usable_cores
 
 # From so many images on, a probe of 32 is worth its time.
 _PROBED_FROM = 2_048

@@ -1,5 +1,5 @@
-from .anchors import noise_amplitude as noise_amplitude
 from .fidelity import UNTESTED as UNTESTED
+from .floor_ceiling import noise_amplitude as noise_amplitude
 from .shift import BaselineSaliency as BaselineSaliency
 from .shift import Candidate as Candidate
 from .shift import SaliencyOutcome as SaliencyOutcome

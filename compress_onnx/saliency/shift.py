@@ -19,11 +19,11 @@ from compress_onnx.errors import ModelError, UnknownNameError
 from compress_onnx.metrics import MeanMaps, nowhere, scale_positions, summarized, untested
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
-from compress_onnx.saliency.anchors import ExplainedBaseline, explained_with_anchors
 from compress_onnx.saliency.attribution import Predict
 from compress_onnx.saliency.batching import between
 from compress_onnx.saliency.fidelity import UNTESTED, faithful_twin
-from compress_onnx.saliency.pairing import Compared, MapPairs, compared, explained_pairs
+from compress_onnx.saliency.floor_ceiling import ExplainedBaseline, explained_with_anchors
+from compress_onnx.saliency.map_comparison import Compared, MapPairs, compared, explained_pairs
 from compress_onnx.saliency.task import SaliencyTask
 
 NO_SAMPLES = "No samples were chosen."

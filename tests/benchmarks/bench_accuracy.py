@@ -30,8 +30,8 @@ from compress_onnx.options import data_root
 from compress_onnx.ort.session import open_session
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.environment import cpu_target
-from compress_onnx.runtime.cpu.passport import usable_cores
 from compress_onnx.runtime.predict import logits_of
+from compress_onnx.runtime.workers.passport import usable_cores
 from compress_onnx.steps.export import exported
 from compress_onnx.steps.quantization import calibration_batches
 from compress_onnx.zoo.checkpoints import load_checkpoint

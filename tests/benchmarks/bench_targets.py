@@ -23,8 +23,7 @@ from compress_onnx.model.files import load_model, save_model
 from compress_onnx.options import data_root
 from compress_onnx.ort.integer.emulation import EmulatedModel, fused
 from compress_onnx.runtime.cpu.environment import cpu_label
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import reached, target_named
 from compress_onnx.runtime.targets.session import Elsewhere
 from compress_onnx.steps.export import exported
 from compress_onnx.steps.quantization import CalibrationData, quantize_file

@@ -12,7 +12,6 @@ pytest.importorskip("captum")
 
 from compress_onnx import extension_points  # noqa: E402  # after the skips
 from compress_onnx.errors import DataError, ModelError, OptionError, PluginError, UnknownNameError  # noqa: E402
-from compress_onnx.saliency.attribution.deployed import Deployed, explained_module  # noqa: E402
 from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
     NOISE,
     NOISY_COPIES,
@@ -23,7 +22,11 @@ from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
 )
 from compress_onnx.saliency.attribution.layers import grad_cam, guided_backpropagation  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps, seeded  # noqa: E402
-from compress_onnx.saliency.attribution.perturbation import occlusion  # noqa: E402
+from compress_onnx.saliency.attribution.perturbation import (  # noqa: E402
+    Deployed,
+    explained_module,
+    occlusion,
+)
 from compress_onnx.saliency.batching import BATCH, filled, slices  # noqa: E402
 from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402

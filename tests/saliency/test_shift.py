@@ -17,10 +17,10 @@ from compress_onnx.extension_points import attributions  # noqa: E402
 from compress_onnx.metrics.saliency.group import map_similarities  # noqa: E402
 from compress_onnx.metrics.saliency.similarity import mean_absolute_deviation, normalized  # noqa: E402
 from compress_onnx.records.saliency import ShiftVerdict  # noqa: E402
-from compress_onnx.saliency.anchors import noise_amplitude  # noqa: E402
 from compress_onnx.saliency.attribution.gradients import gradient  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402
 from compress_onnx.saliency.fidelity import UNTESTED  # noqa: E402
+from compress_onnx.saliency.floor_ceiling import noise_amplitude  # noqa: E402
 from compress_onnx.saliency.shift import Candidate, explain_baseline, telling_examples  # noqa: E402
 from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
@@ -232,7 +232,7 @@ def test_copies_that_overflow_are_a_reason_and_the_comparison_goes_on(
                 parameter.mul_(1e30)
         return twin
 
-    monkeypatch.setattr("compress_onnx.saliency.anchors.redrawn", huge)
+    monkeypatch.setattr("compress_onnx.saliency.floor_ceiling.redrawn", huge)
     logits = np.eye(5, dtype=np.float32)[task.targets]
     explained = explain_baseline(small.model, logits, task, rng=rng())
     shift = against(quantized, baseline=explained).shift

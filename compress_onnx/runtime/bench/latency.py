@@ -16,7 +16,7 @@ from compress_onnx.runtime.bench.noise_warnings import machine_warnings, throttl
 from compress_onnx.runtime.bench.quantiles import quantile_measure, tail_measure, throughput
 from compress_onnx.runtime.bench.rounds import Heat, Heats, Setting, Start
 from compress_onnx.runtime.cpu import core_numbers, worker_cores
-from compress_onnx.runtime.targets import Worker, local_command
+from compress_onnx.runtime.workers import Worker, local_command
 
 _NS_PER_MS = 1e6
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compress_onnx.options import THREADS
 from compress_onnx.records import Better, Measure, undefined
-from compress_onnx.runtime.targets import local_worker
+from compress_onnx.runtime.workers import local_worker
 
 _UNIT = "bytes"
 

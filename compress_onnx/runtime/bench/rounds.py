@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.runtime.cpu import kept_off
-from compress_onnx.runtime.targets import Worker
+from compress_onnx.runtime.workers import Worker
 
 Start = Callable[[], Worker]
 """Returns a worker that has not been started yet."""

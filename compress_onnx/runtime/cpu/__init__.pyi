@@ -12,6 +12,4 @@ from .fusion import INTEGER_WEIGHTED as INTEGER_WEIGHTED
 from .fusion import QDQ as QDQ
 from .fusion import fusion_receipt as fusion_receipt
 from .machines import expect_same_machine as expect_same_machine
-from .passport import cpu_quota as cpu_quota
-from .passport import usable_cores as usable_cores
 from .saturation import audit as audit

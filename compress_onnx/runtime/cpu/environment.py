@@ -11,7 +11,7 @@ from compress_onnx.errors import OptionError
 from compress_onnx.options import CPU
 from compress_onnx.ort import saturates
 from compress_onnx.records import Environment
-from compress_onnx.runtime.cpu.passport import read_passport
+from compress_onnx.runtime.workers import read_passport
 
 # Integer dot products and the vector widths below them; keys are the spellings of Linux and py-cpuinfo.
 _FEATURES = {
@@ -106,7 +106,7 @@ def environment() -> Environment:
 def environment_of(facts: Mapping[str, Any], *, saturating: bool) -> Environment:
     """Return the record of where numbers were measured.
 
-    ``facts`` are those of :func:`~compress_onnx.runtime.cpu.passport.read_passport` there,
+    ``facts`` are those of :func:`~compress_onnx.runtime.workers.passport.read_passport` there,
     ``saturating`` is what the probe showed there.
 
     Errors

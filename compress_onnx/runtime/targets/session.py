@@ -18,7 +18,7 @@ from compress_onnx.runtime.bench import LatencyPlan, Setting, Timings, measure_l
 from compress_onnx.runtime.cpu import environment_of
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets.target import Target
-from compress_onnx.runtime.targets.worker_process import Worker
+from compress_onnx.runtime.workers import Worker
 
 _EMULATED = "emulated: the system shows the host's"
 

@@ -9,9 +9,8 @@ import os
 import shlex
 from types import MappingProxyType
 
-from compress_onnx.runtime.cpu import passport
-from compress_onnx.runtime.targets import worker
-from compress_onnx.runtime.targets.worker_process import ANSWER_SECONDS, START_SECONDS, Worker
+from compress_onnx.runtime.workers import ANSWER_SECONDS, START_SECONDS, Worker, passport
+from compress_onnx.runtime.workers import service as worker
 
 # Runs on the oldest Python a board may have; takes the program from stdin, for a read-only or full disk
 # holds none. Empty entries of sys.path would let a file of the login folder stand for NumPy.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from compress_onnx.errors import DataError, ModelError, OptionError, WorkerError
 from compress_onnx.runtime.bench.latency import LatencyPlan, latency_run, measure_latency, timing_batch
 from compress_onnx.runtime.bench.rounds import Heat, turns
-from compress_onnx.runtime.targets.worker_process import Worker
+from compress_onnx.runtime.workers.process import Worker
 
 MS = 1_000_000
 

@@ -16,8 +16,7 @@ from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import qemu
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import reached, target_named
 
 
 @pytest.mark.slow

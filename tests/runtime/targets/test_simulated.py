@@ -16,8 +16,7 @@ from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import simulated
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import reached, target_named
 
 CLASSES = {"x86-64-avx2": True, "x86-64-vnni": False, "aarch64": False}
 STEP = 192 * 255 * 127 / 250

@@ -23,8 +23,7 @@ from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.cpu.environment import cpu_target, environment
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import ssh
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import reached, target_named
 
 Programs = Callable[[], list[psutil.Process]]
 

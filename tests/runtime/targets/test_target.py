@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import reached
 from compress_onnx.runtime.targets.target import Target, program
 
 

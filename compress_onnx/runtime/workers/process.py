@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from compress_onnx.errors import CompressOnnxError, ModelError, WorkerError
 from compress_onnx.model import whole_model
 from compress_onnx.ort import plain_message
-from compress_onnx.runtime.targets import worker
+from compress_onnx.runtime.workers import service as worker
 
 WORKER_FILE = Path(worker.__file__)
 # Under emulation the import of ONNX Runtime alone takes tens of seconds.

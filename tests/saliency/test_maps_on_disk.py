@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from compress_onnx.saliency.spilled import SpilledMaps  # after the skip
+from compress_onnx.saliency.maps_on_disk import SpilledMaps  # after the skip
 
 
 @settings(deadline=None, max_examples=20)

@@ -2,7 +2,7 @@
 
 This file runs alone, as ``python worker.py``: it needs Python 3.8, NumPy and any ONNX Runtime, and imports
 nothing of this package, so that it can be copied to a board or started under an emulator.
-:class:`compress_onnx.runtime.targets.worker_process.Worker` is its other half.
+:class:`compress_onnx.runtime.workers.process.Worker` is its other half.
 
 A frame is magic bytes, the length of a JSON header and of what follows it (little-endian), the header,
 and the bytes of the arrays that the header's ``arrays`` lists as name, dtype and shape. Each request,

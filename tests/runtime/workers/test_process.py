@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, WorkerError
 from compress_onnx.ort.session import open_session
-from compress_onnx.runtime.targets import worker
-from compress_onnx.runtime.targets.worker_process import WORKER_FILE, Worker, local_command, local_worker
+from compress_onnx.runtime.workers import service as worker
+from compress_onnx.runtime.workers.process import WORKER_FILE, Worker, local_command, local_worker
 
 numeric = st.sampled_from(["<f4", "<f8", "<i8", "|u1", "|i1", "|b1", ">f4", "<f2"])
 some_arrays = st.dictionaries(
@@ -59,7 +59,7 @@ def test_the_worker_runs_from_any_folder_beside_files_of_any_name(tmp_path: Path
 
 
 def test_the_worker_runs_as_a_module() -> None:
-    with Worker((sys.executable, "-m", "compress_onnx.runtime.targets.worker")) as started:
+    with Worker((sys.executable, "-m", "compress_onnx.runtime.workers.service")) as started:
         assert started.facts["protocol"] == worker.PROTOCOL
 
 

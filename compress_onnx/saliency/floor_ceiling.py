@@ -21,7 +21,7 @@ from compress_onnx.errors import ModelError
 from compress_onnx.metrics import Anchors, MapSimilarities, flat, joined, map_similarities
 from compress_onnx.options import Progress, silent
 from compress_onnx.saliency.batching import Pace
-from compress_onnx.saliency.spilled import SpilledMaps
+from compress_onnx.saliency.maps_on_disk import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask
 
 # Half a gray level of 0 to 255, in pixels divided by 255.

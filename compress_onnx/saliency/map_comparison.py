@@ -22,9 +22,9 @@ from compress_onnx.metrics import (
 )
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import SystematicShift
-from compress_onnx.saliency.anchors import ExplainedBaseline
 from compress_onnx.saliency.batching import Pace
-from compress_onnx.saliency.spilled import SpilledMaps
+from compress_onnx.saliency.floor_ceiling import ExplainedBaseline
+from compress_onnx.saliency.maps_on_disk import SpilledMaps
 from compress_onnx.saliency.task import SaliencyTask
 
 Maps = NDArray[np.float32]
