@@ -49,7 +49,7 @@ from compress_onnx.records import (
     SaliencyShift,
 )
 from compress_onnx.report import batch_warnings
-from compress_onnx.runtime import environment, fusion_receipt, resident_after_load
+from compress_onnx.runtime import environment, fusion_receipt, memory_after_load
 from compress_onnx.store import (
     load_predictions,
     pictures_written,
@@ -257,7 +257,7 @@ def _footprint(party: Contestant, job: Job) -> Footprint:
     found, plan = footprint(party.artifact), job.options.latency
     if plan is None:
         return found
-    return dataclasses.replace(found, resident=resident_after_load(party.path, threads=plan.threads))
+    return dataclasses.replace(found, resident=memory_after_load(party.path, threads=plan.threads))
 
 
 def _plugin_measures(pair: LogitPair) -> dict[str, Measure]:

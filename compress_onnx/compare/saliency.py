@@ -126,7 +126,7 @@ def attention_against(
     nothing = np.full(pair.n, np.nan, dtype=np.float32)
     if attention is None:
         return AttentionShift(shift=None, deviation=nothing, maps={})
-    from compress_onnx.saliency import UNTESTED, Candidate
+    from compress_onnx.saliency import UNTESTED, SaliencyCandidate
 
     if candidate.preprocessing != attention.contestant.preprocessing:
         undefined = attention.baseline.undefined(UNTESTED, OTHER_INPUTS)
@@ -135,7 +135,7 @@ def attention_against(
     others = np.setdiff1d(shown, rows)
     kept = np.intersect1d(shown, rows)
     outcome = attention.baseline.against(
-        Candidate(
+        SaliencyCandidate(
             model=explained_model(candidate.path, batch=candidate.call_batch),
             logits=pair.candidate[attention.checked].astype(np.float32, copy=False),
             flipped=pair.flipped[rows],

@@ -27,4 +27,4 @@ from .session import plain_message as plain_message
 from .session import quiet_options as quiet_options
 from .session import runtime_failures as runtime_failures
 from .tensors import free_batch as free_batch
-from .tensors import runner as runner
+from .tensors import tensor_runner as tensor_runner

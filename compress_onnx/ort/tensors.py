@@ -24,7 +24,9 @@ def free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def runner(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
+def tensor_runner(
+    model: onnx.ModelProto, names: Sequence[str]
+) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
     """Return a function from images (B, C, H, W) to the named tensors.
 
     Errors

@@ -43,7 +43,7 @@ class Samples:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answers:
+class PredictedLogits:
     """What a model answered, (N, C) float32, and how it was asked: images per call, calls at a time."""
 
     logits: NDArray[np.float32]
@@ -52,7 +52,7 @@ class Answers:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Loaded:
+class OpenClassifier:
     """A file in a session of one thread, which ``workers`` threads ask at a time.
 
     ``fixed`` is the only batch it takes, ``None`` where any goes.
@@ -72,7 +72,7 @@ class Loaded:
         return _run(self.session, images, where=self.path)
 
 
-def loaded(model: Path | WholeModel, *, threads: int | None = None) -> Loaded:
+def open_classifier(model: Path | WholeModel, *, threads: int | None = None) -> OpenClassifier:
     """Open a model file, or what was read of one; ``threads`` ask it at a time, by default one per usable core.
 
     Errors
@@ -84,7 +84,7 @@ def loaded(model: Path | WholeModel, *, threads: int | None = None) -> Loaded:
     """
     workers = usable_cores() if threads is None else THREADS.check(threads)
     session, path = open_session(model, threads=1), model if isinstance(model, Path) else model.path
-    return Loaded(path=path, session=session, workers=workers, fixed=fixed_batch(session))
+    return OpenClassifier(path=path, session=session, workers=workers, fixed=fixed_batch(session))
 
 
 def predict(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Predictions:
@@ -93,7 +93,7 @@ def predict(path: Path, samples: Samples, *, threads: int | None = None, progres
     See :func:`answers`.
     """
     whole = whole_model(path)
-    logits = answers(whole, samples, threads=threads, progress=progress).logits
+    logits = predict_file_logits(whole, samples, threads=threads, progress=progress).logits
     return predictions_of(whole.sha256, samples, logits)
 
 
@@ -109,18 +109,20 @@ def predictions_of(artifact_sha256: str, samples: Samples, logits: NDArray[np.fl
     )
 
 
-def answers(
+def predict_file_logits(
     model: Path | WholeModel, samples: Samples, *, threads: int | None = None, progress: Progress = silent
-) -> Answers:
+) -> PredictedLogits:
     """Return the logits of a model file, or of what was read of one, on ``samples``, in their order.
 
     See :func:`loaded` for ``threads`` and :func:`answered` for the rest. That answers do not depend on the
     other images of a call is for :mod:`compress_onnx.runtime.independence` to check.
     """
-    return answered(loaded(model, threads=threads), samples, progress=progress)
+    return predict_logits(open_classifier(model, threads=threads), samples, progress=progress)
 
 
-def answered(model: Loaded, samples: Samples, *, batch: int | None = None, progress: Progress = silent) -> Answers:
+def predict_logits(
+    model: OpenClassifier, samples: Samples, *, batch: int | None = None, progress: Progress = silent
+) -> PredictedLogits:
     """Return the logits of a file on ``samples``, in their order.
 
     Calls run each on one core: for images that come in thousands this is faster than one call on
@@ -144,9 +146,9 @@ def answered(model: Loaded, samples: Samples, *, batch: int | None = None, progr
         size, calls = batch, exact_spans(len(samples), batch)
     with ThreadPoolExecutor(min(model.workers, max(len(calls), 1))) as pool:
         found = pool.map(lambda call: model.logits(fed(*call)), calls)
-        parts = list(told(found, total=len(samples), progress=progress, name=model.path.name))
+        parts = list(with_progress(found, total=len(samples), progress=progress, name=model.path.name))
     logits = np.concatenate(parts) if parts else _nothing(model.session)
-    return Answers(logits=logits, batch=size, threads=model.workers)
+    return PredictedLogits(logits=logits, batch=size, threads=model.workers)
 
 
 def logits_of(
@@ -223,7 +225,7 @@ def _not_logits(got: str, where: object) -> ModelError:
     )
 
 
-def told(
+def with_progress(
     parts: Iterable[NDArray[np.float32]], *, total: int, progress: Progress, name: str
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the batches and tell the progress after each."""

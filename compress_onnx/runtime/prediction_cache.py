@@ -41,7 +41,7 @@ def prediction_key(artifact_sha256: str, dataset_sha256: str, form: str, how: st
     return sha256_of(json.dumps([artifact_sha256, dataset_sha256, form, how, *here, _VERSION]).encode())
 
 
-def kept_logits(key: str | None, find: Callable[[], Logits], *, n: int, limit_bytes: int = LIMIT_BYTES) -> Logits:
+def cached_logits(key: str | None, find: Callable[[], Logits], *, n: int, limit_bytes: int = LIMIT_BYTES) -> Logits:
     """Return the (``n``, C) logits kept under ``key``, else those that ``find`` finds, and keep them.
 
     Without a key nothing is read or kept. A broken file is as good as none, a cache that cannot be
@@ -57,8 +57,8 @@ def kept_logits(key: str | None, find: Callable[[], Logits], *, n: int, limit_by
     )
 
 
-def kept_check(key: str | None, find: Callable[[], BatchIndependence]) -> BatchIndependence:
-    """Return the check kept under ``key``, else the one that ``find`` makes, and keep it; see :func:`kept_logits`."""
+def cached_check(key: str | None, find: Callable[[], BatchIndependence]) -> BatchIndependence:
+    """Return the check kept under ``key``, else the one that ``find`` makes, and keep it; see :func:`cached_logits`."""
     if key is None:
         return find()
     return kept(_folder() / f"{key}.json", find, read=_read_check, write=_write_check)

@@ -14,7 +14,7 @@ from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import ModelError
 from compress_onnx.model import describe, footprint, load_model, read_embedded, signature_of
 from compress_onnx.records import Footprint, Preprocessing, SaturationAudit
-from compress_onnx.runtime import audit, resident_after_load
+from compress_onnx.runtime import audit, memory_after_load
 
 # Activations of a batch are kept whole: 16 images of ResNet-18 take 20 MB.
 _BATCH = 16
@@ -29,7 +29,7 @@ def weighed(path: Path) -> Footprint:
         if the file is no ONNX model, or ONNX Runtime cannot load it.
     """
     found = footprint(describe(path, name=path.stem, shown_path=str(path)))
-    return dataclasses.replace(found, resident=resident_after_load(path))
+    return dataclasses.replace(found, resident=memory_after_load(path))
 
 
 def saturation_audit(

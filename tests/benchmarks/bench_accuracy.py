@@ -29,7 +29,7 @@ from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.options import data_root
 from compress_onnx.ort.session import open_session
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.runtime.cpu.environment import cpu_target
+from compress_onnx.runtime.cpu.machine import cpu_target
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.workers.passport import usable_cores
 from compress_onnx.steps.export import exported

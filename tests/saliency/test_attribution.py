@@ -22,11 +22,7 @@ from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
 )
 from compress_onnx.saliency.attribution.layers import grad_cam, guided_backpropagation  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps, seeded  # noqa: E402
-from compress_onnx.saliency.attribution.perturbation import (  # noqa: E402
-    Deployed,
-    explained_module,
-    occlusion,
-)
+from compress_onnx.saliency.attribution.perturbation import Deployed, explained_module, occlusion  # noqa: E402
 from compress_onnx.saliency.batching import BATCH, filled, slices  # noqa: E402
 from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402

@@ -46,7 +46,7 @@ def inspect(
     """
     from compress_onnx.compare import profile_file
     from compress_onnx.model import default_opset, describe, expect_unchanged, read_model, weights
-    from compress_onnx.runtime import batch_norms, explanation, fusion_receipt
+    from compress_onnx.runtime import batch_norms, fusion_receipt, slowdown_reasons
     from compress_onnx.steps import saturation_audit, weighed
 
     AUDIT_SIZE.check(images)
@@ -57,7 +57,7 @@ def inspect(
     known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
     audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
     weight = weighed(model)
-    why = explanation(graph, receipt)
+    why = slowdown_reasons(graph, receipt)
     profile = profile_file(model) if profiled else None
     expect_unchanged(model, read.sha256)
     if as_json:

@@ -11,7 +11,7 @@ from compress_onnx.runtime.workers import local_worker
 _UNIT = "bytes"
 
 
-def resident_after_load(path: Path, *, threads: int = THREADS.default) -> Measure:
+def memory_after_load(path: Path, *, threads: int = THREADS.default) -> Measure:
     """Return by how much loading a file makes a fresh process grow, in resident bytes.
 
     Python, NumPy and ONNX Runtime are loaded before and do not count; what the runtime makes of the

@@ -1,4 +1,4 @@
-from .naming import reached as reached
+from .naming import connect as connect
 from .naming import target_named as target_named
-from .session import Elsewhere as Elsewhere
+from .session import ConnectedTarget as ConnectedTarget
 from .target import Target as Target

@@ -6,7 +6,7 @@ import sys
 
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.targets.qemu import aarch64, x86_64
-from compress_onnx.runtime.targets.session import Elsewhere, asked_by_worker
+from compress_onnx.runtime.targets.session import ConnectedTarget, connect_by_worker
 from compress_onnx.runtime.targets.simulated import FORMS as SIMULATED_FORMS
 from compress_onnx.runtime.targets.simulated import KIND as SIMULATED
 from compress_onnx.runtime.targets.simulated import SimulatedTarget, simulated
@@ -46,7 +46,7 @@ def target_named(text: str) -> Target:
     raise unknown("target", text, FORMS, where="--target")
 
 
-def reached(target: Target) -> Elsewhere:
+def connect(target: Target) -> ConnectedTarget:
     """Return a target that has answered once, with its CPU's passport; a simulated one always answers.
 
     Errors
@@ -54,4 +54,4 @@ def reached(target: Target) -> Elsewhere:
     WorkerError
         if it cannot be reached, or lacks NumPy or ONNX Runtime.
     """
-    return target.open() if isinstance(target, SimulatedTarget) else asked_by_worker(target)
+    return target.open() if isinstance(target, SimulatedTarget) else connect_by_worker(target)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress_onnx.runtime.targets.naming import reached
+from compress_onnx.runtime.targets.naming import connect
 from compress_onnx.runtime.targets.target import Target, _sent
 
 
@@ -20,6 +20,6 @@ def test_files_of_the_login_folder_do_not_stand_for_libraries(tmp_path: Path, mo
     (tmp_path / "numpy.py").write_text("raise RuntimeError('not this one')", encoding="utf-8")
     (tmp_path / "onnxruntime.py").write_text("raise RuntimeError('nor this one')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    there = reached(Target(name="here", command=(sys.executable,)))
+    there = connect(Target(name="here", command=(sys.executable,)))
     assert there.environment.packages["numpy"] == np.__version__
     assert sorted(path.name for path in tmp_path.iterdir()) == ["numpy.py", "onnxruntime.py"]
