@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.models import EvaluatedModel
 from compress_onnx.compare.options import CompareOptions
-from compress_onnx.data import ImageSet
+from compress_onnx.data import DecodedImages
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
 from compress_onnx.model import expect_unchanged, load_model, signature_of, whole_model
@@ -43,30 +43,31 @@ class Sweep:
                 yield dataclasses.replace(self.plan, threads=threads, batch=batch)
 
 
-def time_contestants(
-    parties: Sequence[Contestant], images: ImageSet, options: CompareOptions, *, stages: Stages = silent_stages
+def time_models(
+    models: Sequence[EvaluatedModel], images: DecodedImages, options: CompareOptions, *, stages: Stages = silent_stages
 ) -> list[LatencyComparison | None]:
     """Return the latency of every candidate against the baseline, ``None`` where it was not asked for.
 
     A candidate that takes inputs of another shape than the baseline is not timed.
     """
-    plan = options.latency
-    timed = [party for party in parties if party.input_shape == parties[0].input_shape]
+    plan, form = options.latency, models[0].preprocessing
+    timed = [evaluated for evaluated in models if evaluated.input_shape == models[0].input_shape]
     if plan is None or len(timed) < 2:
-        return [None] * (len(parties) - 1)
-    inputs = next(images.batches(parties[0].preprocessing, plan.batch))
+        return [None] * (len(models) - 1)
     timings = measure_latency(
-        [party.path for party in timed],
-        inputs,
+        [evaluated.model.where for evaluated in timed],
+        next(images.sized(form).batches(form, plan.batch)),
         plan=plan,
         rng=np.random.default_rng(options.seed),
         progress=stages("latency"),
     )
     rng = np.random.default_rng(options.seed)
-    found = {
-        party.name: compare_latency(timings, place, plan=plan, rng=rng) for place, party in enumerate(timed) if place
+    latencies = {
+        evaluated.name: compare_latency(timings, place, plan=plan, rng=rng)
+        for place, evaluated in enumerate(timed)
+        if place
     }
-    return [found.get(party.name) for party in parties[1:]]
+    return [latencies.get(evaluated.name) for evaluated in models[1:]]
 
 
 def time_files(

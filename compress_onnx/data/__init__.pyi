@@ -1,3 +1,5 @@
+from .arrays import Source as Source
+from .arrays import picture_set as picture_set
 from .content import content_hashes as content_hashes
 from .content import content_key as content_key
 from .content import kept_hashes as kept_hashes
@@ -5,6 +7,9 @@ from .decoded import DecodedImages as DecodedImages
 from .decoded import decoded_once as decoded_once
 from .images import BATCH as BATCH
 from .images import ImageSet as ImageSet
+from .inputs import InputSet as InputSet
+from .inputs import array_set as array_set
+from .inputs import batch_set as batch_set
 from .sources import load_data as load_data
 from .splits import CalibrationManifest as CalibrationManifest
 from .splits import calibration_images as calibration_images

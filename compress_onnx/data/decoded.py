@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.data.images import BATCH, ImageSet, pixels_sha256
+from compress_onnx.data.inputs import InputSet
 from compress_onnx.data.preprocess import preprocess, resized
 from compress_onnx.records import Preprocessing
 
@@ -64,6 +65,23 @@ class DecodedImages:
         self._known[start:stop] = True
 
 
+class UndecodedImages(DecodedImages):
+    """Model inputs, which need no decoding."""
+
+    def inputs(self, start: int, stop: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        """Return rows ``start`` to ``stop`` as they are."""
+        return self.images.inputs(start, stop, preprocessing)
+
+    def content_hashes(self) -> NDArray[np.str_]:
+        """Return the hash of every picture that an input would have been made from, (N,) str."""
+        return np.array([self.images.content_sha256(row) for row in range(len(self.images))], dtype="U64")
+
+    def sized(self, preprocessing: Preprocessing) -> ImageSet:
+        """Return the set itself."""
+        del preprocessing
+        return self.images
+
+
 @contextlib.contextmanager
 def decoded_once(
     images: ImageSet, forms: Iterable[Preprocessing], *, in_memory_bytes: int = IN_MEMORY_BYTES
@@ -73,6 +91,9 @@ def decoded_once(
     Pixels are kept in memory up to ``in_memory_bytes``, beyond that in temporary files that are gone
     after the block.
     """
+    if isinstance(images, InputSet):
+        yield UndecodedImages(images, {})
+        return
     sizes = sorted({(form.height, form.width) for form in forms})
     needed = sum(len(images) * height * width * 3 for height, width in sizes)
     with contextlib.ExitStack() as stack:

@@ -1,5 +1,4 @@
 from .artifact import describe as describe
-from .artifact import described as described
 from .artifact import footprint as footprint
 from .batch_coupling import AcrossImages as AcrossImages
 from .batch_coupling import across_images as across_images
@@ -19,11 +18,9 @@ from .census import told as told
 from .census import weight_numbers as weight_numbers
 from .census import weights as weights
 from .checks import expect_finite_weights as expect_finite_weights
-from .files import ModelFile as ModelFile
 from .files import load_model as load_model
 from .files import model_bytes as model_bytes
 from .files import model_sha256 as model_sha256
-from .files import read_model as read_model
 from .files import save_model as save_model
 from .forms import normalized as normalized
 from .forms import with_plain_tensors as with_plain_tensors
@@ -39,6 +36,10 @@ from .metadata import Embedded as Embedded
 from .metadata import check_preprocessing as check_preprocessing
 from .metadata import read_embedded as read_embedded
 from .metadata import write_embedded as write_embedded
+from .model import Model as Model
+from .model import ModelSource as ModelSource
+from .model import made_model as made_model
+from .model import read_model as read_model
 from .signature import Signature as Signature
 from .signature import default_opset as default_opset
 from .signature import signature_of as signature_of

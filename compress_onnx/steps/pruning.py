@@ -54,15 +54,15 @@ def prune_file(
     read = read_model(source)
     if data is None:
         with naming(source):
-            pruned = _pruned(read.model, options, where=source)
-            expect_sound_pruning(read.model, pruned, made_images(read.model))
+            pruned = _pruned(read.proto, options, where=source)
+            expect_sound_pruning(read.proto, pruned, made_images(read.proto))
         pruned = made_from(pruned, read.sha256)
         save_model(pruned, target)
         return pruned
-    images = prepared_data(read.model, data, where=source)
-    with naming(source), referenced(read.model, _feed(images)) as reference:
+    images = prepared_data(read.proto, data, where=source)
+    with naming(source), referenced(read.proto, _feed(images)) as reference:
         pruned = pruned_and_repaired(reference, options, images, progress=progress)
-        expect_sound_pruning(read.model, pruned, reference.pool.first)
+        expect_sound_pruning(read.proto, pruned, reference.pool.first)
     pruned = made_from(pruned, read.sha256)
     _save(pruned, target, images)
     return pruned
@@ -120,10 +120,10 @@ def search_file(
         if the images have no labels.
     """
     read = read_model(source)
-    images = prepared_data(read.model, data, where=source)
-    with naming(source), referenced(read.model, _feed(images)) as reference:
+    images = prepared_data(read.proto, data, where=source)
+    with naming(source), referenced(read.proto, _feed(images)) as reference:
         pruned, found = searched_model(reference, job, images=images, where=source, progress=progress)
-        expect_sound_pruning(read.model, pruned, reference.pool.first)
+        expect_sound_pruning(read.proto, pruned, reference.pool.first)
     _save(made_from(pruned, read.sha256), target, images)
     return found
 

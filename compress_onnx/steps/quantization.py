@@ -61,7 +61,7 @@ def quantize_file(
         if the images do not fit, or would be evaluated too.
     """
     read = read_model(source)
-    model = read.model
+    model = read.proto
     images = prepared_data(model, data, where=source)
     choice, known = images.choice, images.preprocessing
     named = dataclasses.replace(options, calibration=choice.info.sha256, cache_key=cache_key(choice, known))

@@ -24,7 +24,7 @@ from onnx import helper, numpy_helper
 
 from compress_onnx.compare.timing import Sweep, bench_files, time_files
 from compress_onnx.model.files import save_model
-from compress_onnx.options import DURATION, ROUNDS
+from compress_onnx.options.declared import DURATION, ROUNDS
 from compress_onnx.records.latency import LatencyComparison
 from compress_onnx.runtime.bench.latency import LatencyPlan, start_here
 from compress_onnx.runtime.bench.noise_warnings import machine_warnings

@@ -17,7 +17,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from compress_onnx.compare.calibration import calibration_info
 from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.models import named_models
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import CalibrationManifest, choose_calibration
@@ -44,7 +44,7 @@ def compare(tmp_path: Path, started: datetime) -> Compare:
     ) -> RunRecord:
         options = CompareOptions(**changes)
         job = Job(
-            entries=named_entries(paths),
+            models=named_models(paths),
             images=images,
             options=options,
             folder=tmp_path / folder,

@@ -52,7 +52,7 @@ def inspect(
     AUDIT_SIZE.check(images)
     SEED.check(seed)
     read = read_model(model)
-    graph = read.model
+    graph = read.proto
     found, receipt = weights(graph), fusion_receipt(model)
     known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
     audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
@@ -61,10 +61,10 @@ def inspect(
     profile = profile_file(model) if profiled else None
     expect_unchanged(model, read.sha256)
     if as_json:
-        artifact = describe(model, name=model.stem, shown_path=str(model))
+        artifact = describe(read, name=model.stem, shown_path=str(model))
         facts = {
             "artifact": dataclasses.asdict(artifact),
-            "files": [str(file) for file in read.files],
+            "files": [str(file) for file in read.whole.files],
             "weights": [dataclasses.asdict(weight) for weight in found],
             "fusion": dataclasses.asdict(receipt),
             "batch_norms": batch_norms(graph),
@@ -83,7 +83,7 @@ def inspect(
         _show_profile(profile)
     for sentence in why:
         put(f"Why not faster: {sentence}")
-    _show_footprint(weight, files=len(read.files))
+    _show_footprint(weight, files=len(read.whole.files))
     _show_audit(audited)
 
 

@@ -102,7 +102,7 @@ def _widen(source: Path, target: Path, *, as_json: bool) -> None:
     from compress_onnx.model import descended, made_from, read_model, save_model, weights
 
     read = read_model(source)
-    model = read.model
+    model = read.proto
     if not any(weight.bits == 4 and "MatMulNBits" not in weight.ops for weight in weights(model)):
         raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantize with --weights int4 instead.")
     wide = widened(model, where=source)
