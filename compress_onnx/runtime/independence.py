@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError
 from compress_onnx.model import AcrossImages, across_images, random_nodes
-from compress_onnx.ort import Inputs, spans, usual_batch
+from compress_onnx.ort import Inputs, filled, spans, usual_batch
 from compress_onnx.records import BatchIndependence
 from compress_onnx.runtime.predict import OpenClassifier, Samples, fed_rows
 
@@ -167,7 +167,7 @@ def count_changed(
 def _groups(samples: Samples, size: int, rng: np.random.Generator) -> list[_Group]:
     """Draw images for calls of ``size``; where there are fewer, as a fixed batch may ask for, some come twice."""
     rows = rng.permutation(len(samples))
-    rows = np.resize(rows, max(size, len(rows)))
+    rows = filled(rows, max(size, len(rows)))
     drawn = [rows[start : start + size] for start in range(0, len(rows) - size + 1, size)]
     return [_group(samples, group, rng) for group in drawn[: max(CHECKED // size, 1)]]
 

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import WholeModel, whole_model
 from compress_onnx.options import THREADS, Progress, silent
-from compress_onnx.ort import batch_for, exact_spans, fixed_batch, image_input, open_session, runtime_failures, spans
+from compress_onnx.ort import (
+    batch_for,
+    exact_spans,
+    fixed_batch,
+    fixed_chunks,
+    image_input,
+    open_session,
+    runtime_failures,
+    spans,
+)
 from compress_onnx.records import Predictions
 from compress_onnx.runtime.cpu import cpu_label
 from compress_onnx.runtime.workers import usable_cores
@@ -156,7 +165,7 @@ def logits_of(
 ) -> NDArray[np.float32]:
     """Return the first output for all batches, joined: (N, C) float32, finite.
 
-    A model with a fixed batch is fed in chunks of that size, the last one filled with zeros whose
+    A model with a fixed batch is fed in chunks of that size, the last one filled with images again whose
     answers are dropped. No batches give (0, C), with C from the file, or 0 where it does not say.
 
     Errors
@@ -176,22 +185,10 @@ def _nothing(session: ort.InferenceSession) -> NDArray[np.float32]:
     return np.empty((0, classes), np.float32)
 
 
-def padded_chunks(images: NDArray[np.float32], size: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the images in chunks of exactly ``size``, the last one filled with zeros.
-
-    >>> [chunk.tolist() for chunk in padded_chunks(np.array([1, 2, 3], np.float32), 2)]
-    [[1.0, 2.0], [3.0, 0.0]]
-    """
-    for start in range(0, len(images), size):
-        chunk = images[start : start + size]
-        missing = np.zeros((size - len(chunk), *images.shape[1:]), images.dtype)
-        yield np.concatenate([chunk, missing]) if len(missing) else chunk
-
-
 def _batch_logits(
     session: ort.InferenceSession, images: NDArray[np.float32], *, size: int | None, where: object
 ) -> NDArray[np.float32]:
-    chunks = [images] if size is None else padded_chunks(images, size)
+    chunks = [images] if size is None else fixed_chunks(images, size)
     answers = [_run(session, chunk, where=where) for chunk in chunks]
     logits = np.concatenate(answers)[: len(images)]
     broken = int((~np.isfinite(logits)).any(axis=1).sum())

@@ -79,7 +79,7 @@ def imagine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Imagined]:
             timed=[],
         )
         monkeypatch.setattr(elsewhere, "target_named", lambda name: target)
-        monkeypatch.setattr(elsewhere, "reached", lambda _: found)
+        monkeypatch.setattr(elsewhere, "connect", lambda _: found)
         return found
 
     return put

@@ -33,7 +33,7 @@ from onnxruntime.quantization.calibrate import (
 from compress_onnx.compress.calibration.histograms import collector_for
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import Signature
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import filled, quiet_options, runtime_failures
 
 METHODS = {
     "minmax": CalibrationMethod.MinMax,
@@ -108,7 +108,7 @@ def _on_the_model() -> Iterator[None]:
     """
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore", RuntimeWarning)
-        with step_failures("a model that runs on the calibration images", where="calibration"):
+        with runtime_failures("calibration", expected="a model that runs on the calibration images"):
             try:
                 yield
             except ValueError as error:
@@ -143,7 +143,7 @@ def fitting(
     """
     fixed = expected.fixed_batch
     for part in _cut(_of_shape(batches, expected, where), fixed or CHUNK):
-        yield np.resize(part, (fixed, *part.shape[1:])) if fixed and len(part) < fixed else part
+        yield filled(part, fixed) if fixed else part
 
 
 def _of_shape(

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 
 from compress_onnx.compress.layers import Layout, layouts, max_scales, weight_values
 from compress_onnx.model import WEIGHTED_OPS, signature_of
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import quiet_options, runtime_failures
 
 _BIAS = 2
 _CONSTANT_MAKERS = frozenset({"DequantizeLinear", "Cast"})
@@ -300,7 +300,7 @@ def _run(model: onnx.ModelProto, inputs: Mapping[str, Floats]) -> dict[str, Floa
     options = quiet_options()
     # As it is written: fused, an integer kernel of this CPU may saturate where the target's does not.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with step_failures("layers that ONNX Runtime runs one by one", where="check of the result"):
+    with runtime_failures("check of the result", expected="layers that ONNX Runtime runs one by one"):
         session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from compress_onnx.compress.checks.layer_error import LayerError, Ranges, layer_errors
 from compress_onnx.errors import SelfCheckError
 from compress_onnx.model import signature_of
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import quiet_options, runtime_failures
 
 # Times what a layer's widths explain, in mean squares; of the networks of models/ and random ones none came above 5.
 FACTOR = 16.0
@@ -127,7 +127,7 @@ def outputs(model: onnx.ModelProto, images: NDArray[np.float32], *, optimized: b
     options, expected = quiet_options(), signature_of(model)
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with step_failures("a model that ONNX Runtime loads and runs", where="check of the result"):
+    with runtime_failures("check of the result", expected="a model that ONNX Runtime loads and runs"):
         session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )

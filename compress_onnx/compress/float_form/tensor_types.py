@@ -10,7 +10,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from compress_onnx.model import save_model
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import quiet_options, runtime_failures
 
 _KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
 
@@ -30,7 +30,7 @@ def typed(model: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
         source = Path(folder) / "probe.onnx"
         save_model(probe, source)
-        with step_failures("a model that ONNX Runtime loads", where="types"):
+        with runtime_failures("types", expected="a model that ONNX Runtime loads"):
             session = ort.InferenceSession(
                 str(source), quiet_options(), providers=["CPUExecutionProvider"], enable_fallback=0
             )

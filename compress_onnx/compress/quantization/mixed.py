@@ -27,7 +27,7 @@ from compress_onnx.errors import DataError
 from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
 from compress_onnx.model import descended, left_float, model_bytes, signature_of
 from compress_onnx.options import MAX_DROP
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import quiet_options, runtime_failures
 
 Batches = Iterable[NDArray[np.float32]]
 Labels = NDArray[np.int64]
@@ -194,7 +194,7 @@ class _Loss:
 def outputs(model: onnx.ModelProto, batches: Batches) -> NDArray[np.float32]:
     """Return what the model gives (N, C) for all batches, as ONNX Runtime runs it optimized."""
     expected, options = signature_of(model), quiet_options()
-    with step_failures("a model that runs on the calibration images", where="calibration"):
+    with runtime_failures("calibration", expected="a model that runs on the calibration images"):
         # The fallback prints on stdout and retries the same provider.
         session = ort.InferenceSession(
             model_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
 from compress_onnx.options import BATCH, CALLS, DURATION, ROUNDS, THREADS, Progress, silent
+from compress_onnx.ort import filled
 from compress_onnx.records import LatencyRun
 from compress_onnx.runtime.bench.noise_warnings import machine_warnings, throttling, throttling_warnings
 from compress_onnx.runtime.bench.quantiles import quantile_measure, tail_measure, throughput
@@ -131,7 +132,7 @@ def timing_batch(inputs: NDArray[np.float32], batch: int) -> NDArray[np.float32]
     """
     if not len(inputs):
         raise DataError("at least one image to time with", "none", remedy="Give a data set with images.")
-    return np.ascontiguousarray(inputs[np.arange(batch) % len(inputs)], np.float32)
+    return np.ascontiguousarray(filled(inputs, batch), np.float32)
 
 
 def latency_run(heats: Sequence[RoundTiming], *, batch: int) -> LatencyRun:

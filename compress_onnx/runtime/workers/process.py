@@ -17,9 +17,9 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.errors import CompressOnnxError, ModelError, WorkerError
+from compress_onnx.errors import CompressOnnxError, WorkerError
 from compress_onnx.model import whole_model
-from compress_onnx.ort import plain_message
+from compress_onnx.ort import plain_message, refusal
 from compress_onnx.runtime.workers.frames import PROTOCOL, NotAFrameError, decode, encode
 from compress_onnx.runtime.workers.program import local_command
 
@@ -269,19 +269,17 @@ def _ending(code: int | None) -> str:
 
 
 def _refusal(error: Mapping[str, Any], *, where: object, name: str) -> CompressOnnxError:
-    kind, message = error.get("kind"), plain_message(str(error.get("message", "no reason")))
+    kind, message = error.get("kind"), str(error.get("message", "no reason"))
+    if kind == "model":
+        return refusal(message, where=where)
     if kind == "missing":
         return WorkerError(
-            "NumPy and ONNX Runtime on the target", message, where=name, remedy="Run there: pip install onnxruntime."
+            "NumPy and ONNX Runtime on the target",
+            plain_message(message),
+            where=name,
+            remedy="Run there: pip install onnxruntime.",
         )
-    if kind == "model":
-        return ModelError(
-            "a model that ONNX Runtime can run",
-            f"its answer {message!r}",
-            where=where,
-            remedy="Check the model and its input, or export it again.",
-        )
-    return WorkerError("an answer", f"{error.get('type')}: {message}", where=where)
+    return WorkerError("an answer", f"{error.get('type')}: {plain_message(message)}", where=where)
 
 
 @contextlib.contextmanager
