@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.layers import Layout, attribute, layouts
-from compress_onnx.model import model_bytes, prunable_initializers, signature_of
-from compress_onnx.ort import quiet_options, runtime_failures
+from compress_onnx.model import prunable_initializers, signature_of
+from compress_onnx.ort import compressing_session, runtime_failures
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
 _CHUNK = 8
@@ -92,10 +92,7 @@ def _inputs(values: NDArray[np.float32], groups: int) -> NDArray[np.float32]:
 
 
 def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
-    options = quiet_options()
-    with runtime_failures("calibration", expected="a model that ONNX Runtime loads"):
-        # The fallback prints on stdout and retries the same provider.
-        return ort.InferenceSession(model_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    return compressing_session(model, where="calibration")
 
 
 def _instrumented(
