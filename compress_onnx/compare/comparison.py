@@ -48,7 +48,7 @@ from compress_onnx.records import (
     RunRecord,
     SaliencyShift,
 )
-from compress_onnx.runtime import environment, fusion_receipt, resident_after_load
+from compress_onnx.runtime import environment, fusion_receipt, memory_after_load
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -263,7 +263,7 @@ def _footprint(evaluated: EvaluatedModel, options: CompareOptions) -> Footprint:
     size, plan = footprint(evaluated.artifact), options.latency
     if plan is None:
         return size
-    return dataclasses.replace(size, resident=resident_after_load(evaluated.model.where, threads=plan.threads))
+    return dataclasses.replace(size, resident=memory_after_load(evaluated.model.where, threads=plan.threads))
 
 
 def _record(stage: _Stages, outputs: _Outputs, comparisons: tuple[Comparison, ...]) -> RunRecord:

@@ -14,7 +14,7 @@ from compress_onnx.data import BATCH, DecodedImages, ImageSet
 from compress_onnx.metrics import LogitPair, accuracy_change, flip_summary
 from compress_onnx.options import THREADS, Progress, Stages, silent, silent_stages
 from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
-from compress_onnx.runtime import Elsewhere, compare_latency, reached, target_named, told
+from compress_onnx.runtime import ConnectedTarget, compare_latency, connect, target_named, with_progress
 
 NOT_ASKED = "latency was not to be measured"
 SAME_MACHINE = "the target is this machine"
@@ -25,7 +25,7 @@ OTHER_INPUT = "baseline and candidate take different inputs"
 class OtherCpu:
     """Another CPU that has answered once, and what it is to be asked."""
 
-    there: Elsewhere
+    there: ConnectedTarget
     options: CompareOptions
 
     def expect_predictions(self, evaluated: EvaluatedModel) -> None:
@@ -46,7 +46,7 @@ class OtherCpu:
         batches = sized.batches(evaluated.preprocessing, evaluated.call_batch or BATCH)
         logits = self.there.logits(
             evaluated.model.where,
-            told(batches, total=len(sized), progress=progress, name=evaluated.name),
+            with_progress(batches, total=len(sized), progress=progress, name=evaluated.name),
             threads=self.options.threads or THREADS.default,
             classes=here.logits.shape[1],
         )
@@ -89,7 +89,7 @@ def other_cpu(options: CompareOptions) -> OtherCpu | None:
     """
     if options.target is None:
         return None
-    return OtherCpu(there=reached(target_named(options.target)), options=options)
+    return OtherCpu(there=connect(target_named(options.target)), options=options)
 
 
 def cross_cpu(

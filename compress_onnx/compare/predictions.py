@@ -17,15 +17,15 @@ from compress_onnx.data import DecodedImages
 from compress_onnx.options import Progress
 from compress_onnx.records import BatchIndependence, PredictionRun, Predictions, Preprocessing
 from compress_onnx.runtime import (
-    Answers,
-    Loaded,
+    OpenClassifier,
+    PredictedLogits,
     Samples,
-    answered,
     batch_check,
-    counted,
-    kept_check,
-    kept_logits,
-    loaded,
+    cached_check,
+    cached_logits,
+    count_changed,
+    open_classifier,
+    predict_logits,
     prediction_key,
     predictions_of,
 )
@@ -86,12 +86,12 @@ class _Prediction:
         self, evaluated: EvaluatedModel, samples: Samples, options: CompareOptions, progress: Progress
     ) -> None:
         self.samples = samples
-        self.asked: Answers | None = None
+        self.asked: PredictedLogits | None = None
         self._evaluated, self._options, self._progress = evaluated, options, progress
 
     @functools.cached_property
-    def _model(self) -> Loaded:
-        return loaded(self._evaluated.model.whole, threads=self._options.threads)
+    def _model(self) -> OpenClassifier:
+        return open_classifier(self._evaluated.model.whole, threads=self._options.threads)
 
     def checked(self) -> BatchIndependence:
         """Return whether answers depend on the call, and on how many images if they do."""
@@ -100,25 +100,25 @@ class _Prediction:
         def find() -> BatchIndependence:
             return batch_check(self._model, self.samples, signs, batch=batch, rng=self._rng())
 
-        return kept_check(self._key(f"check, batch {batch}, seed {self._options.seed}"), find)
+        return cached_check(self._key(f"check, batch {batch}, seed {self._options.seed}"), find)
 
     def logits(self, check: BatchIndependence) -> NDArray[np.float32]:
         """Return the logits (N, C) that count."""
         how = "any batch" if check.predicted_batch is None else f"batch {check.predicted_batch}"
 
         def find() -> NDArray[np.float32]:
-            self.asked = answered(self._model, self.samples, batch=check.predicted_batch, progress=self._progress)
+            self.asked = predict_logits(self._model, self.samples, batch=check.predicted_batch, progress=self._progress)
             return self.asked.logits
 
-        return kept_logits(self._key(how), find, n=len(self.samples))
+        return cached_logits(self._key(how), find, n=len(self.samples))
 
     def counted(self, check: BatchIndependence, logits: NDArray[np.float32]) -> BatchIndependence:
         """Return the check with the answers counted that another batch changes."""
 
         def find() -> BatchIndependence:
-            return counted(check, self._model, self.samples, logits, rng=self._rng())
+            return count_changed(check, self._model, self.samples, logits, rng=self._rng())
 
-        return kept_check(self._key(f"count, batch {check.predicted_batch}, seed {self._options.seed}"), find)
+        return cached_check(self._key(f"count, batch {check.predicted_batch}, seed {self._options.seed}"), find)
 
     def _key(self, how: str) -> str | None:
         if not self._options.cache:

@@ -125,7 +125,7 @@ def saliency_against(
     nothing = np.full(pair.n, np.nan, dtype=np.float32)
     if explained is None:
         return CandidateSaliency(shift=None, deviation=nothing, maps={})
-    from compress_onnx.saliency import UNTESTED, Candidate
+    from compress_onnx.saliency import UNTESTED, SaliencyCandidate
 
     if candidate.preprocessing != explained.evaluated.preprocessing:
         undefined = explained.baseline.undefined(UNTESTED, OTHER_INPUTS)
@@ -134,7 +134,7 @@ def saliency_against(
     others = np.setdiff1d(shown, rows)
     kept = np.intersect1d(shown, rows)
     outcome = explained.baseline.against(
-        Candidate(
+        SaliencyCandidate(
             model=explained_model(candidate.model, batch=candidate.call_batch),
             logits=pair.candidate[explained.checked].astype(np.float32, copy=False),
             flipped=pair.flipped[rows],

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import re
 from collections.abc import Callable
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from compress_onnx.cache import kept, trim
+from compress_onnx.cache import Cache
 from compress_onnx.data.images import ImageSet
-from compress_onnx.errors import OutputError
-from compress_onnx.files import sha256_of, write_text
-from compress_onnx.options import cache_root
+from compress_onnx.files import sha256_of
 
 Hashes = NDArray[np.str_]
 
@@ -44,24 +42,20 @@ def kept_hashes(key: str | None, find: Callable[[], Hashes], *, n: int, limit_by
     Without a key nothing is read or kept. A broken file is as good as none, a cache that cannot be
     written is done without.
     """
-    if key is None:
-        return find()
-    path = cache_root() / "content" / f"{key}.txt"
-    return kept(
-        path, find, read=lambda place: _read(place, n), write=lambda place, found: _write(place, found, limit_bytes)
-    )
+    cache = dataclasses.replace(_HASHES, limit_bytes=limit_bytes)
+    return cache.find_or_make(key, find, sound=lambda hashes: _are_hashes(hashes, n))
 
 
-def _read(path: Path, n: int) -> Hashes | None:
-    try:
-        lines = path.read_text(encoding="ascii").split("\n")[:-1]
-    except (OSError, UnicodeDecodeError):
-        return None
-    sound = len(lines) == n and all(_HASH.fullmatch(line) for line in lines)
-    return np.array(lines, dtype="U64") if sound else None
+def _read(stream: BinaryIO) -> Hashes:
+    return np.array(stream.read().decode("ascii").split("\n")[:-1], dtype="U")
 
 
-def _write(path: Path, hashes: Hashes, limit_bytes: int) -> None:
-    with contextlib.suppress(OutputError):
-        write_text(path, "".join(f"{line}\n" for line in hashes.tolist()))
-    trim(path.parent, limit_bytes=limit_bytes)
+def _write(hashes: Hashes, stream: BinaryIO) -> None:
+    stream.write("".join(f"{line}\n" for line in hashes.tolist()).encode("ascii"))
+
+
+def _are_hashes(hashes: Hashes, n: int) -> bool:
+    return len(hashes) == n and all(_HASH.fullmatch(line) for line in hashes.tolist())
+
+
+_HASHES = Cache(folder="content", suffix=".txt", read=_read, write=_write, limit_bytes=LIMIT_BYTES)

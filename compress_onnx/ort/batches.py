@@ -1,13 +1,15 @@
-"""How many images go into one call: chosen by a short probe that cannot change an answer."""
+"""How images go into calls: how many at once, chosen by a short probe, and what fills up a fixed batch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+T = TypeVar("T", bound=np.generic)
 Inputs = NDArray[np.float32]
 Run = Callable[[Inputs], NDArray[np.float32]]
 
@@ -46,6 +48,27 @@ def exact_spans(n: int, batch: int) -> list[tuple[int, int]]:
     [(0, 4), (4, 8), (8, 9)]
     """
     return [(start, min(start + batch, n)) for start in range(0, n, batch)]
+
+
+def filled(rows: NDArray[T], size: int) -> NDArray[T]:
+    """Return ``size`` rows: the given ones (N, ...), N at least 1, from the first again where they are fewer.
+
+    Real images, not zeros: a model may have no answer to what is no picture.
+
+    >>> filled(np.array([1, 2]), 5).tolist(), filled(np.array([1, 2, 3]), 2).tolist()
+    ([1, 2, 1, 2, 1], [1, 2])
+    """
+    return rows[:size] if len(rows) >= size else rows[np.arange(size) % len(rows)]
+
+
+def fixed_chunks(rows: NDArray[T], size: int) -> Iterator[NDArray[T]]:
+    """Yield the rows in chunks of exactly ``size``, the last one :func:`filled` up.
+
+    >>> [chunk.tolist() for chunk in fixed_chunks(np.array([1, 2, 3]), 2)]
+    [[1, 2], [3, 3]]
+    """
+    for start in range(0, len(rows), size):
+        yield filled(rows[start : start + size], size)
 
 
 def usual_batch(image_bytes: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 
@@ -15,16 +16,47 @@ from compress_onnx.errors import CompressOnnxError, ModelError
 _RUNTIME_FAILURES = tuple(
     kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
 )
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+# Where in ORT's own sources a check failed, with the C++ signature: noise to a user.
+_SOURCE = re.compile(r"/\S*onnxruntime/\S+:\d+ .*?\)(?: const)? (?=\S)")
 _LONGEST = 240
+RUNS = "a model that ONNX Runtime can run"
+LOADS = "a model that ONNX Runtime loads"
 
 
 @contextlib.contextmanager
-def step_failures(expected: str, *, where: object) -> Iterator[None]:
-    """Turn what ONNX Runtime raises within the block into :class:`ModelError`."""
+def runtime_failures(where: object, *, expected: str = RUNS) -> Iterator[None]:
+    """Turn ORT's exceptions inside the block into :class:`ModelError`.
+
+    Errors
+    ------
+    ModelError
+        if the block raised one of ORT's own exceptions.
+    """
     try:
         yield
     except _RUNTIME_FAILURES as error:
-        raise ModelError(expected, _plain(error), where=where, remedy="Export the model again or repair it.") from error
+        raise refusal(str(error), where=where, expected=expected) from error
+
+
+def refusal(message: str, *, where: object, expected: str = RUNS) -> ModelError:
+    """Return the error for a model that ORT refused with a message of its own, here or in another process."""
+    return ModelError(
+        expected,
+        f"its answer {plain_message(message)!r}",
+        where=where,
+        remedy="Check the model and its input, or export it again.",
+    )
+
+
+def plain_message(message: str) -> str:
+    """Return what ORT complains of, on one line and without codes and C++ sources.
+
+    >>> plain_message("[ONNXRuntimeError] : 1 : FAIL : /a/onnxruntime/core/graph/m.cc:256 A::B(int) Bad version: 99")
+    'Bad version: 99'
+    """
+    line = " ".join(message.split())
+    return _SOURCE.sub("", _CODE.sub("", line))[:_LONGEST].rstrip(" .")
 
 
 @contextlib.contextmanager
@@ -41,31 +73,27 @@ def quantizer_failures() -> Iterator[None]:
         # It checks little: a graph it does not know ends in a KeyError, an IndexError, an AssertionError, whatever comes first.
         raise ModelError(
             "a graph that ONNX Runtime's quantizer understands",
-            f"{type(error).__name__} {_plain(error)!r}{_at(error.__traceback__)}",
+            f"{type(error).__name__} {plain_message(str(error)) or type(error).__name__!r}{_at(error.__traceback__)}",
             where="quantize",
             remedy="Export that layer as plain Conv, Gemm or MatMul with constant weights and bias.",
         ) from error
 
 
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split())[:_LONGEST].rstrip(".") or type(error).__name__
-
-
 def _at(trace: TracebackType | None) -> str:
     """Return the node or tensor that the innermost of the quantizer's functions was busy with."""
-    found = ""
+    place = ""
     while trace is not None:
-        found = _named(trace.tb_frame) or found
+        place = _named(trace.tb_frame) or place
         trace = trace.tb_next
-    return found
+    return place
 
 
 def _named(frame: FrameType) -> str:
-    known = frame.f_locals
-    node, bias = known.get("node"), known.get("bias_info")
+    local = frame.f_locals
+    node, bias = local.get("node"), local.get("bias_info")
     if isinstance(node, onnx.NodeProto):
         return f" at node {node.name or node.output[0]!r} ({node.op_type})"
     if bias is not None and hasattr(bias, "node_name"):
         return f" at the bias of node {bias.node_name!r}"
-    name = known.get("tensor_name") or known.get("weight_name")
+    name = local.get("tensor_name") or local.get("weight_name")
     return f" at tensor {name!r}" if isinstance(name, str) else ""

@@ -1,31 +1,25 @@
-"""Open ONNX Runtime sessions: on the CPU, silent, and with failures said in one sentence."""
+"""The door to ONNX Runtime: every session of this process is opened here, on the CPU and silent.
+
+Those of worker processes are opened in :mod:`compress_onnx.runtime.workers.service`, which runs without this package.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
 import onnx
 import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model import WholeModel, whole_model
+from compress_onnx.model import WholeModel, model_bytes, whole_model
 from compress_onnx.options import THREADS
+from compress_onnx.ort.failures import LOADS, runtime_failures
 
-# ORT's exceptions share no base class but Exception, and their list grows with its versions.
-_RUNTIME_FAILURES = tuple(
-    kind for kind in vars(ort_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
-)
 _FATAL = 4
-_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
-# Where in ORT's own sources a check failed, with the C++ signature: noise to a user.
-_SOURCE = re.compile(r"/\S*onnxruntime/\S+:\d+ .*?\)(?: const)? (?=\S)")
-_LONGEST = 240
 
 
 def open_session(
@@ -56,15 +50,16 @@ def open_session(
         options.optimized_model_filepath = str(save_optimized_to)
     # The default logger speaks of unknown CPUs; a report on stdout or stderr must not be mixed with it.
     ort.set_default_logger_severity(_FATAL)
-    found = whole_model(model) if isinstance(model, Path) else model
-    content, where = (found, "") if isinstance(found, bytes) else (found.serialized(), str(found.path))
+    source = whole_model(model) if isinstance(model, Path) else model
+    content, where = (source, "") if isinstance(source, bytes) else (source.serialized(), str(source.path))
     with runtime_failures(where):
-        return ort.InferenceSession(
-            content,
-            options,
-            providers=["CPUExecutionProvider"],
-            enable_fallback=0,  # the fallback prints on stdout and retries the same provider
-        )
+        return _session(content, options)
+
+
+def _session(model: bytes | str, options: ort.SessionOptions, without: Sequence[str] = ()) -> ort.InferenceSession:
+    # The fallback prints on stdout and retries the same provider.
+    more = {"disabled_optimizers": [*without]} if without else {}
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0, **more)
 
 
 def fused_model(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:
@@ -85,7 +80,7 @@ def fused_model(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProt
         options.optimized_model_filepath = str(file)
         ort.set_default_logger_severity(_FATAL)
         with runtime_failures(where):
-            ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            _session(model.SerializeToString(), options)
         return onnx.load(file)
 
 
@@ -124,36 +119,6 @@ def fixed_batch(session: ort.InferenceSession) -> int | None:
     return first[0] if first and isinstance(first[0], int) else None
 
 
-@contextlib.contextmanager
-def runtime_failures(where: object) -> Iterator[None]:
-    """Turn ORT's exceptions inside the block into :class:`ModelError`.
-
-    Errors
-    ------
-    ModelError
-        if the block raised one of ORT's own exceptions.
-    """
-    try:
-        yield
-    except _RUNTIME_FAILURES as error:
-        raise ModelError(
-            "a model that ONNX Runtime can run",
-            f"its answer {plain_message(str(error))!r}",
-            where=where,
-            remedy="Check the model and its input, or export it again.",
-        ) from error
-
-
-def plain_message(message: str) -> str:
-    """Return what ORT complains of, on one line and without codes and C++ sources.
-
-    >>> plain_message("[ONNXRuntimeError] : 1 : FAIL : /a/onnxruntime/core/graph/m.cc:256 A::B(int) Bad version: 99")
-    'Bad version: 99'
-    """
-    line = " ".join(message.split())
-    return _SOURCE.sub("", _CODE.sub("", line))[:_LONGEST].rstrip(" .")
-
-
 # ONNX Runtime's own default, 0, is every core: right where one model is compressed at a time.
 _threads: ContextVar[int] = ContextVar("threads", default=0)
 
@@ -168,9 +133,34 @@ def compressing_on(threads: int) -> Iterator[None]:
         _threads.reset(token)
 
 
-def quiet_options() -> ort.SessionOptions:
+def quiet_options(*, optimized: bool = True) -> ort.SessionOptions:
     """Return options for a session that reports failures alone, and runs on as many threads as were asked for."""
     options = ort.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = _FATAL
     options.intra_op_num_threads = _threads.get()
+    if not optimized:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
+
+
+def compressing_session(
+    model: Path | onnx.ModelProto,
+    *,
+    where: object,
+    expected: str = LOADS,
+    options: ort.SessionOptions | None = None,
+    without: Sequence[str] = (),
+) -> ort.InferenceSession:
+    """Open a session for a compressor's own use: a file, or a graph in memory, as :func:`quiet_options` say.
+
+    ``without`` are the names of optimizers that shall not run; ``expected`` and ``where`` stand in the sentence about a
+    failure.
+
+    Errors
+    ------
+    ModelError
+        if ONNX Runtime cannot load the model.
+    """
+    with runtime_failures(where, expected=expected):
+        content = str(model) if isinstance(model, Path) else model_bytes(model)
+        return _session(content, quiet_options() if options is None else options, without)

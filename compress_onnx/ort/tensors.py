@@ -1,4 +1,4 @@
-"""Run a model on batches of calibration images, of any size and for any of its tensors."""
+"""Tap the tensors of a model, and run it on batches of images of any size."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx.ort.failures import step_failures
-from compress_onnx.ort.session import quiet_options
+from compress_onnx.ort.failures import runtime_failures
+from compress_onnx.ort.session import compressing_session
 
 
 def free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -24,23 +23,30 @@ def free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def runner(model: onnx.ModelProto, names: Sequence[str]) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """Return a function from images (B, C, H, W) to the named tensors.
+def tapped(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Return a copy that gives out the named tensors, of whatever type and shape they are, and nothing else."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.output[:]
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    return copy
+
+
+def tensor_runner(
+    model: onnx.ModelProto, names: Sequence[str]
+) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Return a function from images (B, C, H, W) to the named tensors, which are outputs of the model.
 
     Errors
     ------
     ModelError
         if ONNX Runtime cannot load the model, or then run it.
     """
-    options = quiet_options()
-    with step_failures("a model that ONNX Runtime loads", where="repair"):
-        session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
-    fed = session.get_inputs()[0].name
+    session = compressing_session(model, where="repair")
+    image = session.get_inputs()[0].name
 
     def run(batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        with step_failures("a model that runs on batches of calibration images", where="repair"):
-            return [np.asarray(found) for found in session.run(list(names), {fed: batch})]
+        with runtime_failures("repair", expected="a model that runs on batches of calibration images"):
+            return [np.asarray(values) for values in session.run(list(names), {image: batch})]
 
     return run

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError
 from compress_onnx.model import AcrossImages, across_images, random_nodes
-from compress_onnx.ort import Inputs, spans, usual_batch
+from compress_onnx.ort import Inputs, filled, spans, usual_batch
 from compress_onnx.records import BatchIndependence
-from compress_onnx.runtime.predict import Loaded, Samples, fed_rows
+from compress_onnx.runtime.predict import OpenClassifier, Samples, fed_rows
 
 Logits = NDArray[np.float32]
 
@@ -96,7 +96,7 @@ class _Seen:
 
 
 def batch_check(
-    model: Loaded, samples: Samples, signs: GraphSigns, *, batch: int, rng: np.random.Generator
+    model: OpenClassifier, samples: Samples, signs: GraphSigns, *, batch: int, rng: np.random.Generator
 ) -> BatchIndependence:
     """Return whether the model's answers depend on the other images of a call; ``rng`` draws the images.
 
@@ -141,8 +141,13 @@ def _nothing_asked(signs: GraphSigns) -> BatchIndependence:
     )
 
 
-def counted(
-    check: BatchIndependence, model: Loaded, samples: Samples, logits: NDArray[np.float32], *, rng: np.random.Generator
+def count_changed(
+    check: BatchIndependence,
+    model: OpenClassifier,
+    samples: Samples,
+    logits: NDArray[np.float32],
+    *,
+    rng: np.random.Generator,
 ) -> BatchIndependence:
     """Return the check of a dependent model with the answers counted that other calls change.
 
@@ -162,7 +167,7 @@ def counted(
 def _groups(samples: Samples, size: int, rng: np.random.Generator) -> list[_Group]:
     """Draw images for calls of ``size``; where there are fewer, as a fixed batch may ask for, some come twice."""
     rows = rng.permutation(len(samples))
-    rows = np.resize(rows, max(size, len(rows)))
+    rows = filled(rows, max(size, len(rows)))
     drawn = [rows[start : start + size] for start in range(0, len(rows) - size + 1, size)]
     return [_group(samples, group, rng) for group in drawn[: max(CHECKED // size, 1)]]
 
@@ -178,7 +183,7 @@ def _group(samples: Samples, rows: NDArray[np.int64], rng: np.random.Generator) 
     )
 
 
-def _seen(model: Loaded, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
+def _seen(model: OpenClassifier, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
     size = len(groups[0].images)
     calls = [group.images for group in groups]
     singly = model.fixed is None and size > 1
@@ -205,7 +210,7 @@ def _seen(model: Loaded, groups: Sequence[_Group], signs: GraphSigns) -> _Seen:
     )
 
 
-def _beside_others(model: Loaded, group: _Group, kept: NDArray[np.bool_]) -> Logits:
+def _beside_others(model: OpenClassifier, group: _Group, kept: NDArray[np.bool_]) -> Logits:
     """Return the answers to a call in which the ``kept`` images have other mates."""
     try:
         return model.raw(_aligned(group.beside(kept, group.factors)))
@@ -214,7 +219,7 @@ def _beside_others(model: Loaded, group: _Group, kept: NDArray[np.bool_]) -> Log
         return model.raw(_aligned(group.beside(kept, np.float32(1))))
 
 
-def _moved_on(model: Loaded, images: Inputs) -> Logits:
+def _moved_on(model: OpenClassifier, images: Inputs) -> Logits:
     """Return the answers to a call in which each image stands in the next one's place, the last in the first's."""
     return model.logits(_aligned(np.roll(images, 1, axis=0)))
 
@@ -239,7 +244,7 @@ def _compared(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[
     return difference, int((first.argmax(axis=1) != second.argmax(axis=1)).sum())
 
 
-def _restless(model: Loaded, seen: _Seen, signs: GraphSigns) -> ModelError:
+def _restless(model: OpenClassifier, seen: _Seen, signs: GraphSigns) -> ModelError:
     named = f" ({', '.join(signs.draws[:_NAMED])})" if signs.draws else ""
     return ModelError(
         "the same answers to the same images",
@@ -249,7 +254,7 @@ def _restless(model: Loaded, seen: _Seen, signs: GraphSigns) -> ModelError:
     )
 
 
-def _fixed(model: Loaded, signs: GraphSigns) -> ModelError:
+def _fixed(model: OpenClassifier, signs: GraphSigns) -> ModelError:
     named = f" ({'; '.join(signs.causes[:_NAMED])})" if signs.causes else ""
     return ModelError(
         "answers that do not depend on the other images of a call",

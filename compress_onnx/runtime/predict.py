@@ -15,9 +15,19 @@ from numpy.typing import NDArray
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import WholeModel, whole_model
 from compress_onnx.options import THREADS, Progress, silent
-from compress_onnx.ort import batch_for, exact_spans, fixed_batch, image_input, open_session, runtime_failures, spans
+from compress_onnx.ort import (
+    batch_for,
+    exact_spans,
+    fixed_batch,
+    fixed_chunks,
+    image_input,
+    open_session,
+    runtime_failures,
+    spans,
+)
 from compress_onnx.records import Predictions
-from compress_onnx.runtime.cpu import cpu_label, usable_cores
+from compress_onnx.runtime.cpu import cpu_label
+from compress_onnx.runtime.workers import usable_cores
 
 # From so many images on, a probe of 32 is worth its time.
 _PROBED_FROM = 2_048
@@ -42,7 +52,7 @@ class Samples:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answers:
+class PredictedLogits:
     """What a model answered, (N, C) float32, and how it was asked: images per call, calls at a time."""
 
     logits: NDArray[np.float32]
@@ -51,7 +61,7 @@ class Answers:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Loaded:
+class OpenClassifier:
     """A file in a session of one thread, which ``workers`` threads ask at a time.
 
     ``fixed`` is the only batch it takes, ``None`` where any goes.
@@ -71,7 +81,7 @@ class Loaded:
         return _run(self.session, images, where=self.path)
 
 
-def loaded(model: Path | WholeModel, *, threads: int | None = None) -> Loaded:
+def open_classifier(model: Path | WholeModel, *, threads: int | None = None) -> OpenClassifier:
     """Open a model file, or what was read of one; ``threads`` ask it at a time, by default one per usable core.
 
     Errors
@@ -83,7 +93,7 @@ def loaded(model: Path | WholeModel, *, threads: int | None = None) -> Loaded:
     """
     workers = usable_cores() if threads is None else THREADS.check(threads)
     session, path = open_session(model, threads=1), model if isinstance(model, Path) else model.path
-    return Loaded(path=path, session=session, workers=workers, fixed=fixed_batch(session))
+    return OpenClassifier(path=path, session=session, workers=workers, fixed=fixed_batch(session))
 
 
 def predict(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Predictions:
@@ -92,7 +102,7 @@ def predict(path: Path, samples: Samples, *, threads: int | None = None, progres
     See :func:`answers`.
     """
     whole = whole_model(path)
-    logits = answers(whole, samples, threads=threads, progress=progress).logits
+    logits = predict_file_logits(whole, samples, threads=threads, progress=progress).logits
     return predictions_of(whole.sha256, samples, logits)
 
 
@@ -108,18 +118,20 @@ def predictions_of(artifact_sha256: str, samples: Samples, logits: NDArray[np.fl
     )
 
 
-def answers(
+def predict_file_logits(
     model: Path | WholeModel, samples: Samples, *, threads: int | None = None, progress: Progress = silent
-) -> Answers:
+) -> PredictedLogits:
     """Return the logits of a model file, or of what was read of one, on ``samples``, in their order.
 
     See :func:`loaded` for ``threads`` and :func:`answered` for the rest. That answers do not depend on the
     other images of a call is for :mod:`compress_onnx.runtime.independence` to check.
     """
-    return answered(loaded(model, threads=threads), samples, progress=progress)
+    return predict_logits(open_classifier(model, threads=threads), samples, progress=progress)
 
 
-def answered(model: Loaded, samples: Samples, *, batch: int | None = None, progress: Progress = silent) -> Answers:
+def predict_logits(
+    model: OpenClassifier, samples: Samples, *, batch: int | None = None, progress: Progress = silent
+) -> PredictedLogits:
     """Return the logits of a file on ``samples``, in their order.
 
     Calls run each on one core: for images that come in thousands this is faster than one call on
@@ -143,9 +155,9 @@ def answered(model: Loaded, samples: Samples, *, batch: int | None = None, progr
         size, calls = batch, exact_spans(len(samples), batch)
     with ThreadPoolExecutor(min(model.workers, max(len(calls), 1))) as pool:
         found = pool.map(lambda call: model.logits(fed(*call)), calls)
-        parts = list(told(found, total=len(samples), progress=progress, name=model.path.name))
+        parts = list(with_progress(found, total=len(samples), progress=progress, name=model.path.name))
     logits = np.concatenate(parts) if parts else _nothing(model.session)
-    return Answers(logits=logits, batch=size, threads=model.workers)
+    return PredictedLogits(logits=logits, batch=size, threads=model.workers)
 
 
 def logits_of(
@@ -153,7 +165,7 @@ def logits_of(
 ) -> NDArray[np.float32]:
     """Return the first output for all batches, joined: (N, C) float32, finite.
 
-    A model with a fixed batch is fed in chunks of that size, the last one filled with zeros whose
+    A model with a fixed batch is fed in chunks of that size, the last one filled with images again whose
     answers are dropped. No batches give (0, C), with C from the file, or 0 where it does not say.
 
     Errors
@@ -173,22 +185,10 @@ def _nothing(session: ort.InferenceSession) -> NDArray[np.float32]:
     return np.empty((0, classes), np.float32)
 
 
-def padded_chunks(images: NDArray[np.float32], size: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the images in chunks of exactly ``size``, the last one filled with zeros.
-
-    >>> [chunk.tolist() for chunk in padded_chunks(np.array([1, 2, 3], np.float32), 2)]
-    [[1.0, 2.0], [3.0, 0.0]]
-    """
-    for start in range(0, len(images), size):
-        chunk = images[start : start + size]
-        missing = np.zeros((size - len(chunk), *images.shape[1:]), images.dtype)
-        yield np.concatenate([chunk, missing]) if len(missing) else chunk
-
-
 def _batch_logits(
     session: ort.InferenceSession, images: NDArray[np.float32], *, size: int | None, where: object
 ) -> NDArray[np.float32]:
-    chunks = [images] if size is None else padded_chunks(images, size)
+    chunks = [images] if size is None else fixed_chunks(images, size)
     answers = [_run(session, chunk, where=where) for chunk in chunks]
     logits = np.concatenate(answers)[: len(images)]
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
@@ -222,7 +222,7 @@ def _not_logits(got: str, where: object) -> ModelError:
     )
 
 
-def told(
+def with_progress(
     parts: Iterable[NDArray[np.float32]], *, total: int, progress: Progress, name: str
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the batches and tell the progress after each."""

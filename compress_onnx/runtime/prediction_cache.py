@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from compress_onnx.cache import kept, trim
-from compress_onnx.errors import OutputError
-from compress_onnx.files import BROKEN_ARCHIVE, sha256_of, write_text, written_whole
-from compress_onnx.options import cache_root
+from compress_onnx.cache import Cache
+from compress_onnx.files import sha256_of
 from compress_onnx.records import BatchIndependence
 from compress_onnx.runtime.cpu import cpu_features, cpu_label
 
@@ -41,58 +38,45 @@ def prediction_key(artifact_sha256: str, dataset_sha256: str, form: str, how: st
     return sha256_of(json.dumps([artifact_sha256, dataset_sha256, form, how, *here, _VERSION]).encode())
 
 
-def kept_logits(key: str | None, find: Callable[[], Logits], *, n: int, limit_bytes: int = LIMIT_BYTES) -> Logits:
+def cached_logits(key: str | None, find: Callable[[], Logits], *, n: int, limit_bytes: int = LIMIT_BYTES) -> Logits:
     """Return the (``n``, C) logits kept under ``key``, else those that ``find`` finds, and keep them.
 
     Without a key nothing is read or kept. A broken file is as good as none, a cache that cannot be
     written is done without. The files used longest ago go when all take more than ``limit_bytes``.
     """
-    if key is None:
-        return find()
-    return kept(
-        _folder() / f"{key}.npz",
-        find,
-        read=lambda path: _read(path, n),
-        write=lambda path, logits: _write(path, logits, limit_bytes),
-    )
+    cache = dataclasses.replace(_LOGITS, limit_bytes=limit_bytes)
+    return cache.find_or_make(key, find, sound=lambda logits: _are_logits(logits, n))
 
 
-def kept_check(key: str | None, find: Callable[[], BatchIndependence]) -> BatchIndependence:
-    """Return the check kept under ``key``, else the one that ``find`` makes, and keep it; see :func:`kept_logits`."""
-    if key is None:
-        return find()
-    return kept(_folder() / f"{key}.json", find, read=_read_check, write=_write_check)
+def cached_check(key: str | None, find: Callable[[], BatchIndependence]) -> BatchIndependence:
+    """Return the check kept under ``key``, else the one that ``find`` makes, and keep it; see :func:`cached_logits`."""
+    return _CHECKS.find_or_make(key, find)
 
 
-def _folder() -> Path:
-    return cache_root() / "predictions"
+def _read(stream: BinaryIO) -> Logits:
+    with np.load(stream, allow_pickle=False) as archive:
+        logits: Logits = archive[_MEMBER]
+        return logits
 
 
-def _write_check(path: Path, check: BatchIndependence) -> None:
-    with contextlib.suppress(OutputError):
-        write_text(path, json.dumps(dataclasses.asdict(check), allow_nan=False))
+def _write(logits: Logits, stream: BinaryIO) -> None:
+    # Not compressed: logits hardly shrink. The archive's checksum is what tells a broken file.
+    np.savez(stream, allow_pickle=False, logits=logits)
 
 
-def _read_check(path: Path) -> BatchIndependence | None:
-    try:
-        return TypeAdapter(BatchIndependence).validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
+def _are_logits(logits: object, n: int) -> bool:
+    if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.ndim != 2 or len(logits) != n:
+        return False
+    return bool(np.isfinite(logits).all())
 
 
-def _write(path: Path, logits: Logits, limit_bytes: int) -> None:
-    with contextlib.suppress(OutputError), written_whole(path) as part, part.open("wb") as stream:
-        # Not compressed: logits hardly shrink. The archive's checksum is what tells a broken file.
-        np.savez(stream, allow_pickle=False, logits=logits)
-    trim(path.parent, limit_bytes=limit_bytes)
+def _read_check(stream: BinaryIO) -> BatchIndependence:
+    return TypeAdapter(BatchIndependence).validate_json(stream.read())
 
 
-def _read(path: Path, n: int) -> Logits | None:
-    try:
-        # numpy leaves a broken file open if it opened it itself.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            logits = archive[_MEMBER]
-    except BROKEN_ARCHIVE:
-        return None
-    sound = isinstance(logits, np.ndarray) and logits.dtype == np.float32 and logits.ndim == 2 and len(logits) == n
-    return logits if sound and np.isfinite(logits).all() else None
+def _write_check(check: BatchIndependence, stream: BinaryIO) -> None:
+    stream.write(json.dumps(dataclasses.asdict(check), allow_nan=False).encode())
+
+
+_LOGITS = Cache(folder="predictions", suffix=".npz", read=_read, write=_write, limit_bytes=LIMIT_BYTES)
+_CHECKS = Cache(folder="predictions", suffix=".json", read=_read_check, write=_write_check)

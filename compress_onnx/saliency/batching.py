@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.options import Progress
+from compress_onnx.ort import filled
 from compress_onnx.saliency.twin import fixed_batch
 
 E = TypeVar("E", bound=np.generic)
@@ -31,16 +32,13 @@ def slices(count: int, module: nn.Module) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
-def filled(values: NDArray[E], module: nn.Module) -> NDArray[E]:
-    """Return the rows (B, ...), repeated from the last one up to the batch the module's file was fixed to.
+def as_batch(values: NDArray[E], module: nn.Module) -> NDArray[E]:
+    """Return the rows (B, ...), filled up to the batch the module's file was fixed to.
 
-    >>> filled(np.arange(2), nn.Identity()).tolist()
+    >>> as_batch(np.arange(2), nn.Identity()).tolist()
     [0, 1]
     """
-    lacking = (fixed_batch(module) or 0) - len(values)
-    if lacking > 0:
-        values = np.concatenate([values, np.repeat(values[-1:], lacking, axis=0)])
-    return np.ascontiguousarray(values)
+    return np.ascontiguousarray(filled(values, max(fixed_batch(module) or 0, len(values))))
 
 
 class Pace:
@@ -66,11 +64,11 @@ class Pace:
 
 
 def as_images(batch: NDArray[np.float32], module: nn.Module) -> torch.Tensor:
-    """Return a :func:`filled` batch (B, ., ., .) as a tensor whose second axis lies innermost in memory.
+    """Return :func:`as_batch` (B, ., ., .) as a tensor whose second axis lies innermost in memory.
 
     Fed so, oneDNN convolves and PyTorch pools up to twice as fast; the values are the same.
     """
-    return torch.from_numpy(filled(batch, module)).contiguous(memory_format=torch.channels_last)
+    return torch.from_numpy(as_batch(batch, module)).contiguous(memory_format=torch.channels_last)
 
 
 def between(progress: Progress, low: float, high: float) -> Progress:

@@ -19,11 +19,11 @@ from compress_onnx.errors import ModelError, UnknownNameError
 from compress_onnx.metrics import MeanMaps, nowhere, scale_positions, summarized, untested
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
-from compress_onnx.saliency.anchors import ExplainedBaseline, explained_with_anchors
 from compress_onnx.saliency.attribution import Predict
 from compress_onnx.saliency.batching import between
 from compress_onnx.saliency.fidelity import UNTESTED, faithful_twin
-from compress_onnx.saliency.pairing import Compared, MapPairs, compared, explained_pairs
+from compress_onnx.saliency.floor_ceiling import ExplainedBaseline, explained_with_anchors
+from compress_onnx.saliency.map_comparison import ComparedMaps, MapPairs, compare_maps, explained_pairs
 from compress_onnx.saliency.task import SaliencyTask
 
 NO_SAMPLES = "No samples were chosen."
@@ -32,7 +32,7 @@ NO_MATCH = "every explained sample has another class"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidate:
+class SaliencyCandidate:
     """A model to hold against the baseline.
 
     ``logits`` are ONNX Runtime's on the inputs that the task checks, ``flipped`` (N,) marks changed
@@ -80,7 +80,7 @@ class BaselineSaliency:
     undefined_reason: str | None = None
 
     def against(
-        self, candidate: Candidate, *, rng: np.random.Generator, progress: Progress = silent
+        self, candidate: SaliencyCandidate, *, rng: np.random.Generator, progress: Progress = silent
     ) -> SaliencyOutcome:
         """Return how far a candidate's maps lie from the baseline's; ``rng`` draws bootstraps and signs.
 
@@ -96,7 +96,7 @@ class BaselineSaliency:
         sign_rng, draw_rng = rng.spawn(2)
         try:
             module = self.task.explained(checked.twin, candidate.predict)
-            found = compared(self.task, self.explained, module, rng=sign_rng, progress=between(progress, 0.3, 0.9))
+            found = compare_maps(self.task, self.explained, module, rng=sign_rng, progress=between(progress, 0.3, 0.9))
             others = explained_pairs(candidate.others, self.twin, module)
         except (ModelError, UnknownNameError) as error:
             return self.undefined(checked.fidelity, f"Candidate: {error}")
@@ -118,7 +118,7 @@ class BaselineSaliency:
         )
 
     def _measured(
-        self, record: SaliencyShift, found: Compared, flipped: NDArray[np.bool_], rng: np.random.Generator
+        self, record: SaliencyShift, found: ComparedMaps, flipped: NDArray[np.bool_], rng: np.random.Generator
     ) -> SaliencyShift:
         values, every = found.similarities, np.ones(len(self.task), dtype=np.bool_)
         position, scale = scale_positions(values, found.baseline.anchors, every, rng)
@@ -138,7 +138,7 @@ class BaselineSaliency:
 
     @staticmethod
     def _outcome(
-        shift: SaliencyShift, found: Compared, candidate: Candidate, others: MapPairs | None
+        shift: SaliencyShift, found: ComparedMaps, candidate: SaliencyCandidate, others: MapPairs | None
     ) -> SaliencyOutcome:
         examples = telling_examples(found.similarities.mean_absolute_deviation)
         return SaliencyOutcome(

@@ -38,7 +38,7 @@ class SaliencyTask:
     ``batches`` yields the N inputs, (B, C, H, W) float32; ``targets`` (N,) int64, the class
     explained per sample, and ``target``, their name in the record (``baseline`` for its
     predictions, ``label``); ``method`` names an attribution; ``noise_amplitude`` (C,) float32 is
-    the noise of the floor in input units (:func:`compress_onnx.saliency.anchors.noise_amplitude`);
+    the noise of the floor in input units (:func:`compress_onnx.saliency.floor_ceiling.noise_amplitude`);
     ``classes`` (N,) int64 sorts the samples for the summary by class, by default as the targets do,
     and ``class_names`` names them; ``channel_axis`` is 3 for a model that takes (N, H, W, C).
     ``predict`` gives the logits of the baseline's session, for a method that runs on it;

@@ -21,7 +21,7 @@ from compress_onnx.records import (
     Preprocessing,
     SaturationAudit,
 )
-from compress_onnx.runtime import audit, batch_norms, explanation, fusion_receipt, resident_after_load
+from compress_onnx.runtime import audit, batch_norms, fusion_receipt, memory_after_load, slowdown_reasons
 
 # Activations of a batch are kept whole: 16 images of ResNet-18 take 20 MB.
 _BATCH = 16
@@ -78,7 +78,7 @@ def inspected(source: ModelSource, beside: Inspected) -> Inspection:
         weights=model.weights,
         fusion=receipt,
         batch_norms=batch_norms(model.proto),
-        why_not_faster=tuple(explanation(model.proto, receipt)),
+        why_not_faster=tuple(slowdown_reasons(model.proto, receipt)),
         footprint=loaded_footprint(model),
         saturation=audited,
         profile=profile_model(model) if beside.profiled else None,
@@ -96,7 +96,7 @@ def loaded_footprint(model: Model) -> Footprint:
         if ONNX Runtime cannot load it.
     """
     size = footprint(describe(model, name=model.where.stem, shown_path=str(model.where)))
-    return dataclasses.replace(size, resident=resident_after_load(model.where))
+    return dataclasses.replace(size, resident=memory_after_load(model.where))
 
 
 def saturation_audit(

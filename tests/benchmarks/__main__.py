@@ -30,7 +30,7 @@ from bench_twin import twin_rows
 
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.runtime.bench.noise_warnings import machine_warnings
-from compress_onnx.runtime.cpu.environment import cpu_label
+from compress_onnx.runtime.cpu.machine import cpu_label
 
 
 def rows(folder: Path) -> Iterator[Row]:

@@ -26,12 +26,12 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.export.exporter import export_module
 from compress_onnx.model.files import load_model, model_bytes, save_model
-from compress_onnx.options.places import data_root
+from compress_onnx.options import data_root
 from compress_onnx.ort.session import open_session
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.runtime.cpu.environment import cpu_target
-from compress_onnx.runtime.cpu.passport import usable_cores
+from compress_onnx.runtime.cpu.machine import cpu_target
 from compress_onnx.runtime.predict import logits_of
+from compress_onnx.runtime.workers.passport import usable_cores
 from compress_onnx.steps.export import exported
 from compress_onnx.steps.quantization import calibration_batches
 from compress_onnx.zoo.checkpoints import load_checkpoint

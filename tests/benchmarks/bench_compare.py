@@ -39,7 +39,7 @@ from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.runtime.cpu.passport import usable_cores
+from compress_onnx.runtime.workers.passport import usable_cores
 
 ROUNDS = 5
 IMAGES, SCANNED = 10_000, 512

@@ -19,8 +19,8 @@ from bench_table import Row, table
 
 from compress_onnx.runtime.bench.latency import LatencyPlan, measure_latency
 from compress_onnx.runtime.bench.speedup import paired_speedup, round_medians
-from compress_onnx.runtime.cpu.environment import cpu_label, cpu_target
 from compress_onnx.runtime.cpu.fusion import fusion_receipt
+from compress_onnx.runtime.cpu.machine import cpu_label, cpu_target
 
 # One thread, batch 1. Medians of rounds pass over what other work disturbs.
 PLAN = LatencyPlan(rounds=15, calls=15)

@@ -18,7 +18,7 @@ from compress_onnx.export.exporter import export_module
 from compress_onnx.model.files import save_model
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.runtime.cpu.environment import cpu_target
+from compress_onnx.runtime.cpu.machine import cpu_target
 from compress_onnx.zoo.networks import build
 
 NETWORKS = ("resnet18", "squeezenet", "lenet5")

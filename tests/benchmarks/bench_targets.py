@@ -20,12 +20,11 @@ from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, save_model
-from compress_onnx.options.places import data_root
+from compress_onnx.options import data_root
 from compress_onnx.ort.integer.emulation import EmulatedModel, fused
-from compress_onnx.runtime.cpu.environment import cpu_label
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
-from compress_onnx.runtime.targets.session import Elsewhere
+from compress_onnx.runtime.cpu.machine import cpu_label
+from compress_onnx.runtime.targets.naming import connect, target_named
+from compress_onnx.runtime.targets.session import ConnectedTarget
 from compress_onnx.steps.export import exported
 from compress_onnx.steps.quantization import CalibrationData, quantized
 
@@ -51,7 +50,7 @@ def target_rows(folder: Path) -> Iterator[Row]:
     if missing:
         yield from (Row(figure=figure, bar=bar, reach=reach, skipped=missing) for figure, (bar, reach) in BARS.items())
         return
-    there = reached(target_named(TARGET))
+    there = connect(target_named(TARGET))
     lenet = _Files("lenet5-gtsrb", folder, 12_630)
     yield _row(_FOUND, lenet.flips("x86-64-vnni"))
     yield _row(_REDUCED, lenet.flips("x86-64-avx2"))
@@ -93,7 +92,7 @@ class _Files:
         classes = [self.simulated(path, saturating=way).argmax(axis=1) for way in (True, False)]
         return float((classes[0] != classes[1]).mean())
 
-    def compared(self, cpu: str, there: Elsewhere) -> tuple[int, float]:
+    def compared(self, cpu: str, there: ConnectedTarget) -> tuple[int, float]:
         """Return how many predictions differ from the emulated CPU's, and how much longer that one takes."""
         path, began = self.quantized(cpu), time.perf_counter()
         ours = self.simulated(path, saturating=True)

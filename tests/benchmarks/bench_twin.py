@@ -29,7 +29,7 @@ from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.ort.session import open_session
-from compress_onnx.runtime.cpu.environment import cpu_target
+from compress_onnx.runtime.cpu.machine import cpu_target
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.saliency.attribution.gradients import gradient
 from compress_onnx.saliency.attribution.maps import batch_maps

@@ -20,8 +20,8 @@ from compress_onnx.errors import ModelError, TargetError, UnknownNameError, Work
 from compress_onnx.gate.measured import measures
 from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.bench.latency import LatencyPlan
-from compress_onnx.runtime.cpu.environment import environment
-from compress_onnx.runtime.targets.session import Elsewhere
+from compress_onnx.runtime.cpu.machine import environment
+from compress_onnx.runtime.targets.session import ConnectedTarget
 from compress_onnx.runtime.targets.simulated import SimulatedCpu
 from compress_onnx.runtime.targets.target import Target
 from compress_onnx.store import load_predictions, load_run
@@ -30,7 +30,7 @@ Compare = Callable[..., RunRecord]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Imagined(Elsewhere):
+class Imagined(ConnectedTarget):
     """A CPU that adds to every logit of the candidate what it is told to."""
 
     added: NDArray[np.float32]
@@ -79,7 +79,7 @@ def imagine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Imagined]:
             timed=[],
         )
         monkeypatch.setattr(elsewhere, "target_named", lambda name: target)
-        monkeypatch.setattr(elsewhere, "reached", lambda _: found)
+        monkeypatch.setattr(elsewhere, "connect", lambda _: found)
         return found
 
     return put

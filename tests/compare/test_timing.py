@@ -15,14 +15,14 @@ from compress_onnx.compare.timing import Sweep, bench_models, time_files, write_
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyRun, OperatorTime
 from compress_onnx.runtime.bench.latency import LatencyPlan, Timings, latency_run
-from compress_onnx.runtime.bench.rounds import Heat
+from compress_onnx.runtime.bench.rounds import RoundTiming
 
 NS = 1_000_000
 
 
 def run_of(ms: float, rounds: int) -> LatencyRun:
     spent = (round(ms * NS),) * (2 * rounds)
-    heat = Heat(load_ns=NS, first_ns=NS, warmup_ns=(), values_ns=spent, resident_bytes=None, peak_bytes=None)
+    heat = RoundTiming(load_ns=NS, first_ns=NS, warmup_ns=(), values_ns=spent, resident_bytes=None, peak_bytes=None)
     return latency_run([heat], batch=1)
 
 

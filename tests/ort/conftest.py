@@ -1,10 +1,11 @@
-"""One integer operator as a model, and CPUs of both kinds to run it on."""
+"""A small classifier as a file, one integer operator as a model, and CPUs of both kinds to run it on."""
 
 from __future__ import annotations
 
 import platform
 import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,29 @@ def emulated() -> str:
     if shutil.which("qemu-x86_64") is None or platform.machine() != "x86_64":
         pytest.skip("no qemu-x86_64 on this machine, or no x86-64 machine: apt-get install qemu-user")
     return "qemu:haswell"
+
+
+@pytest.fixture(scope="session")
+def images() -> NDArray[np.float32]:
+    return np.random.default_rng(1).normal(size=(23, 3, 8, 8)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def fp32(convnet: onnx.ModelProto, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ort") / "fp32.onnx"
+    onnx.save(convnet, path)
+    return path
+
+
+@pytest.fixture
+def edited(convnet: onnx.ModelProto, tmp_path: Path) -> Callable[[Callable[[onnx.ModelProto], None]], Path]:
+    """Save a copy of the classifier after an edit."""
+
+    def build(edit: Callable[[onnx.ModelProto], None]) -> Path:
+        model = onnx.ModelProto()
+        model.CopyFrom(convnet)
+        edit(model)
+        onnx.save(model, tmp_path / "edited.onnx")
+        return tmp_path / "edited.onnx"
+
+    return build

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from compress_onnx.ort.batches import BATCHES, USUAL, batch_for, chosen_batch, spans, usual_batch
+from compress_onnx.ort.batches import BATCHES, USUAL, batch_for, chosen_batch, filled, fixed_chunks, spans, usual_batch
 
 IMAGES = np.random.default_rng(0).normal(size=(32, 3, 8, 8)).astype(np.float32)
 
@@ -75,3 +75,19 @@ def test_spans_cover_every_image_once_and_leave_none_alone(n: int, batch: int) -
     assert all(0 < stop - start <= batch + 1 for start, stop in calls)
     if batch > 1 and n > 1:
         assert all(stop - start > 1 for start, stop in calls)
+
+
+@given(n=st.integers(0, 20), size=st.integers(1, 9))
+def test_fixed_chunks_hold_all_rows_in_order_and_fill_up_with_rows_of_the_last(n: int, size: int) -> None:
+    rows = np.arange(1, n + 1, dtype=np.float32)[:, None]
+    chunks = list(fixed_chunks(rows, size))
+    assert all(chunk.shape == (size, 1) for chunk in chunks)
+    joined = np.concatenate([*chunks, np.empty((0, 1), np.float32)])
+    np.testing.assert_array_equal(joined[:n], rows)
+    assert set(joined[n:, 0]) <= set(rows[(len(chunks) - 1) * size :, 0])
+
+
+@given(n=st.integers(1, 9), size=st.integers(1, 20))
+def test_rows_are_filled_up_as_numpy_resizes(n: int, size: int) -> None:
+    rows = np.arange(2 * n).reshape(n, 2)
+    np.testing.assert_array_equal(filled(rows, size), np.resize(rows, (size, 2)))

@@ -17,8 +17,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from compress_onnx.errors import ModelError
 from compress_onnx.records.run import BatchIndependence
-from compress_onnx.runtime.independence import CHECKED, GraphSigns, batch_check, counted, signs_of
-from compress_onnx.runtime.predict import Samples, answered, loaded
+from compress_onnx.runtime.independence import CHECKED, GraphSigns, batch_check, count_changed, signs_of
+from compress_onnx.runtime.predict import Samples, open_classifier, predict_logits
 
 Images = NDArray[np.float32]
 Edit = Callable[[onnx.ModelProto], None]
@@ -41,7 +41,7 @@ def bare(path: Path, samples: Samples, batch: int) -> Images:
 
 def checked(path: Path, samples: Samples, *, batch: int = 1, seed: int = 0, blind: bool = False) -> BatchIndependence:
     signs = GraphSigns() if blind else signs_of(onnx.load(path))
-    return batch_check(loaded(path), samples, signs, batch=batch, rng=np.random.default_rng(seed))
+    return batch_check(open_classifier(path), samples, signs, batch=batch, rng=np.random.default_rng(seed))
 
 
 def behind(*nodes: tuple[str, list[str], str, dict[str, Any]], **tensors: Any) -> Edit:
@@ -128,9 +128,9 @@ def test_a_model_that_mixes_images_answers_as_it_does_one_by_one(edited: Callabl
     assert not found.independent
     assert found.predicted_batch == 1
     assert not checked(path, samples, blind=True).independent
-    logits = answered(loaded(path), samples, batch=1).logits
+    logits = predict_logits(open_classifier(path), samples, batch=1).logits
     np.testing.assert_array_equal(logits, bare(path, samples, 1))
-    told = counted(found, loaded(path), samples, logits, rng=np.random.default_rng(0))
+    told = count_changed(found, open_classifier(path), samples, logits, rng=np.random.default_rng(0))
     others = bare(path, samples, 16)
     assert (told.changed, told.compared) == (np.sum(logits.argmax(1) != others.argmax(1)), 40)
     assert told.largest_difference == np.abs(logits.astype(np.float64) - others).max()
@@ -149,20 +149,20 @@ def test_a_dynamically_quantized_model_answers_as_it_does_one_by_one(dynamic: Pa
     assert (found.independent, found.predicted_batch, found.checked) == (False, 1, CHECKED)
     assert not checked(dynamic, samples, blind=True).independent
     assert "DynamicQuantizeLinear" in found.causes[0]
-    logits = answered(loaded(dynamic), samples, batch=found.predicted_batch).logits
+    logits = predict_logits(open_classifier(dynamic), samples, batch=found.predicted_batch).logits
     np.testing.assert_array_equal(logits, bare(dynamic, samples, 1))
-    told = counted(found, loaded(dynamic), samples, logits, rng=np.random.default_rng(0))
+    told = count_changed(found, open_classifier(dynamic), samples, logits, rng=np.random.default_rng(0))
     assert told.changed == np.sum(logits.argmax(1) != bare(dynamic, samples, 16).argmax(1)) > 0
 
 
 def test_the_batch_that_is_asked_for_is_kept_to(dynamic: Path) -> None:
     samples = made_samples(41)
     found = checked(dynamic, samples, batch=4)
-    logits = answered(loaded(dynamic), samples, batch=found.predicted_batch).logits
+    logits = predict_logits(open_classifier(dynamic), samples, batch=found.predicted_batch).logits
     np.testing.assert_array_equal(logits, bare(dynamic, samples, 4))
     usual = checked(dynamic, samples, batch=16)
-    logits = answered(loaded(dynamic), samples, batch=16).logits
-    told = counted(usual, loaded(dynamic), samples, logits, rng=np.random.default_rng(0))
+    logits = predict_logits(open_classifier(dynamic), samples, batch=16).logits
+    told = count_changed(usual, open_classifier(dynamic), samples, logits, rng=np.random.default_rng(0))
     assert told.changed == np.sum(bare(dynamic, samples, 16).argmax(1) != bare(dynamic, samples, 1).argmax(1))
     assert told.batch == 1
 
@@ -278,5 +278,5 @@ def test_a_graph_without_an_answer_to_exaggerated_pictures_is_judged_by_others(
     ]
     path = edited(behind(*nodes, table=table, first=np.array([0])))
     with pytest.raises(ModelError, match=r"idx=|out of"):
-        loaded(path).raw(samples.inputs(0, 40) * np.float32(16))
+        open_classifier(path).raw(samples.inputs(0, 40) * np.float32(16))
     assert checked(path, samples, blind=True).independent is not mixes

@@ -9,8 +9,6 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
@@ -19,7 +17,7 @@ from compress_onnx.model.identity import model_identity
 from compress_onnx.ort import batches as batching
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime import predict as predict_module
-from compress_onnx.runtime.predict import Samples, answers, logits_of, padded_chunks, predict
+from compress_onnx.runtime.predict import Samples, logits_of, predict, predict_file_logits
 
 Edited = Callable[[Callable[[onnx.ModelProto], None]], Path]
 
@@ -60,7 +58,7 @@ def test_logits_equal_a_plain_loop(fp32: Path, images: NDArray[np.float32], n: i
 
 @pytest.mark.parametrize("n", [1, 4, 10, 21, 23])
 def test_fixed_batch_is_filled_up_and_cut_again(fixed4: Path, images: NDArray[np.float32], n: int) -> None:
-    found = answers(fixed4, samples(images[:n]))
+    found = predict_file_logits(fixed4, samples(images[:n]))
     np.testing.assert_allclose(found.logits, one_by_one(fixed4, images[:n], shown=4), atol=1e-5)
     assert found.batch == 4
 
@@ -80,12 +78,12 @@ def test_the_probe_changes_no_bit(
 ) -> None:
     """Whichever batch the clock favors: the answers are those of the usual one."""
     many = samples(np.concatenate([images] * 9))
-    usual = {path: answers(path, many) for path in (fp32, u8s8)}
+    usual = {path: predict_file_logits(path, many) for path in (fp32, u8s8)}
     monkeypatch.setattr(predict_module, "_PROBED_FROM", 32)
     for size in batching.BATCHES:
         monkeypatch.setattr(batching, "chosen_batch", lambda *_, size=size: size)
         for path in (fp32, u8s8):
-            found = answers(path, many)
+            found = predict_file_logits(path, many)
             assert found.batch == size
             np.testing.assert_array_equal(found.logits, usual[path].logits)
 
@@ -181,13 +179,3 @@ def test_labels_may_be_absent(fp32: Path, images: NDArray[np.float32]) -> None:
 
 def test_no_images_give_no_rows(fp32: Path, images: NDArray[np.float32]) -> None:
     assert predict(fp32, samples(images[:0])).logits.shape == (0, 5)
-
-
-@given(n=st.integers(0, 20), size=st.integers(1, 9))
-def test_padded_chunks_hold_all_rows_in_order(n: int, size: int) -> None:
-    rows = np.arange(1, n + 1, dtype=np.float32)[:, None]
-    chunks = list(padded_chunks(rows, size))
-    assert all(chunk.shape == (size, 1) for chunk in chunks)
-    joined = np.concatenate([*chunks, np.empty((0, 1), np.float32)])
-    np.testing.assert_array_equal(joined[:n], rows)
-    assert not joined[n:].any()

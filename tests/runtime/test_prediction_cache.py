@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from compress_onnx import options
 from compress_onnx.records.run import BatchIndependence
 from compress_onnx.runtime import prediction_cache
-from compress_onnx.runtime.prediction_cache import kept_check, kept_logits, prediction_key
+from compress_onnx.runtime.prediction_cache import cached_check, cached_logits, prediction_key
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
@@ -37,7 +37,7 @@ class Finder:
 
 def test_the_second_time_reads_the_same_bits() -> None:
     find = Finder()
-    first, second = (kept_logits("k", find, n=6) for _ in range(2))
+    first, second = (cached_logits("k", find, n=6) for _ in range(2))
     assert find.calls == 1
     assert second.dtype == np.float32
     assert second.tobytes() == first.tobytes() == LOGITS.tobytes()
@@ -46,19 +46,19 @@ def test_the_second_time_reads_the_same_bits() -> None:
 def test_without_a_key_nothing_is_kept(folder: Path) -> None:
     find = Finder()
     for _ in range(2):
-        kept_logits(None, find, n=6)
+        cached_logits(None, find, n=6)
     assert find.calls == 2
     assert not folder.exists()
 
 
 def test_every_flipped_byte_is_noticed_or_harmless(folder: Path) -> None:
-    kept_logits("k", Finder(), n=6)
+    cached_logits("k", Finder(), n=6)
     path = folder / "k.npz"
     whole, found_again = path.read_bytes(), 0
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         find = Finder()
-        np.testing.assert_array_equal(kept_logits("k", find, n=6), LOGITS)
+        np.testing.assert_array_equal(cached_logits("k", find, n=6), LOGITS)
         found_again += find.calls
     assert found_again > len(whole) // 2
 
@@ -69,7 +69,7 @@ def test_a_broken_file_is_written_anew(folder: Path, content: bytes) -> None:
     (folder / "k.npz").write_bytes(content)
     find = Finder()
     for _ in range(2):
-        np.testing.assert_array_equal(kept_logits("k", find, n=6), LOGITS)
+        np.testing.assert_array_equal(cached_logits("k", find, n=6), LOGITS)
     assert find.calls == 1
 
 
@@ -80,23 +80,23 @@ def test_what_cannot_be_the_answer_is_found_again(folder: Path, array: NDArray[n
     folder.mkdir(parents=True)
     np.savez(folder / "k.npz", logits=array)
     find = Finder()
-    np.testing.assert_array_equal(kept_logits("k", find, n=6), LOGITS)
+    np.testing.assert_array_equal(cached_logits("k", find, n=6), LOGITS)
     assert find.calls == 1
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path) -> None:
     folder.parent.parent.mkdir(parents=True)
     folder.parent.write_text("a file where the folder should be")
-    np.testing.assert_array_equal(kept_logits("k", Finder(), n=6), LOGITS)
+    np.testing.assert_array_equal(cached_logits("k", Finder(), n=6), LOGITS)
 
 
 def test_what_was_used_longest_ago_goes_first(folder: Path) -> None:
     for age, key in enumerate("abc"):
-        kept_logits(key, Finder(), n=6)
+        cached_logits(key, Finder(), n=6)
         os.utime(folder / f"{key}.npz", (1000 + age, 1000 + age))
-    kept_logits("a", Finder(), n=6)  # used again: b is now the oldest
+    cached_logits("a", Finder(), n=6)  # used again: b is now the oldest
     size = (folder / "a.npz").stat().st_size
-    kept_logits("d", Finder(), n=6, limit_bytes=3 * size)
+    cached_logits("d", Finder(), n=6, limit_bytes=3 * size)
     assert sorted(path.stem for path in folder.iterdir()) == ["a", "c", "d"]
 
 
@@ -127,9 +127,9 @@ def test_a_check_is_found_again_and_a_broken_one_made_anew() -> None:
         asked.append(1)
         return check
 
-    assert kept_check("known", find) == kept_check("known", find) == check
+    assert cached_check("known", find) == cached_check("known", find) == check
     assert len(asked) == 1
     (options.cache_root() / "predictions" / "known.json").write_text('{"independent": true', encoding="utf-8")
-    assert kept_check("known", find) == check
+    assert cached_check("known", find) == check
     assert len(asked) == 2
-    assert kept_check(None, find) == check
+    assert cached_check(None, find) == check

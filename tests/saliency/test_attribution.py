@@ -12,7 +12,6 @@ pytest.importorskip("captum")
 
 from compress_onnx import extension_points  # noqa: E402  # after the skips
 from compress_onnx.errors import DataError, ModelError, OptionError, PluginError, UnknownNameError  # noqa: E402
-from compress_onnx.saliency.attribution.deployed import Deployed, explained_module  # noqa: E402
 from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
     NOISE,
     NOISY_COPIES,
@@ -23,8 +22,8 @@ from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
 )
 from compress_onnx.saliency.attribution.layers import grad_cam, guided_backpropagation  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps, seeded  # noqa: E402
-from compress_onnx.saliency.attribution.perturbation import occlusion  # noqa: E402
-from compress_onnx.saliency.batching import BATCH, filled, slices  # noqa: E402
+from compress_onnx.saliency.attribution.perturbation import Deployed, explained_module, occlusion  # noqa: E402
+from compress_onnx.saliency.batching import BATCH, as_batch, slices  # noqa: E402
 from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
@@ -366,7 +365,7 @@ def test_batches_cover_all_rows_once() -> None:
 def test_a_batch_is_filled_up_to_the_size_a_file_was_fixed_to() -> None:
     module = torch.nn.Identity()
     module.meta = {"fixed_batch": 4}
-    assert filled(np.array([1, 2]), module).tolist() == [1, 2, 2, 2]
+    assert as_batch(np.array([1, 2]), module).tolist() == [1, 2, 1, 2]
     assert list(slices(6, module)) == [slice(0, 4), slice(4, 6)]
 
 

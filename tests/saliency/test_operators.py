@@ -15,8 +15,7 @@ from onnx import helper, numpy_helper
 torch = pytest.importorskip("torch")
 
 from compress_onnx.errors import UnsupportedOperatorError  # noqa: E402  # after the skip
-from compress_onnx.saliency.operators.constant import Constant, stored, torch_type  # noqa: E402
-from compress_onnx.saliency.operators.node import Node  # noqa: E402
+from compress_onnx.saliency.operators.node import Constant, Node, stored, torch_type  # noqa: E402
 from compress_onnx.saliency.operators.resampling import torch_padding  # noqa: E402
 from compress_onnx.saliency.operators.table import CONVERTERS  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402

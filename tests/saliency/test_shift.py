@@ -17,11 +17,11 @@ from compress_onnx.extension_points import attributions  # noqa: E402
 from compress_onnx.metrics.saliency.group import map_similarities  # noqa: E402
 from compress_onnx.metrics.saliency.similarity import mean_absolute_deviation, normalized  # noqa: E402
 from compress_onnx.records.saliency import ShiftVerdict  # noqa: E402
-from compress_onnx.saliency.anchors import noise_amplitude  # noqa: E402
 from compress_onnx.saliency.attribution.gradients import gradient  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402
 from compress_onnx.saliency.fidelity import UNTESTED  # noqa: E402
-from compress_onnx.saliency.shift import Candidate, explain_baseline, telling_examples  # noqa: E402
+from compress_onnx.saliency.floor_ceiling import noise_amplitude  # noqa: E402
+from compress_onnx.saliency.shift import SaliencyCandidate, explain_baseline, telling_examples  # noqa: E402
 from compress_onnx.saliency.task import SaliencyTask, in_batches  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
@@ -66,9 +66,11 @@ def explained(small: Any, logits: Any, task: SaliencyTask) -> Any:
     return explain_baseline(small.model, logits, task, rng=rng())
 
 
-def candidate(small: Any, explained: Any, model: Any, runtime: Any, **more: Any) -> Candidate:
+def candidate(small: Any, explained: Any, model: Any, runtime: Any, **more: Any) -> SaliencyCandidate:
     logits = runtime(model, small.images[: len(explained.task)])
-    return Candidate(model=model, logits=logits, flipped=logits.argmax(axis=1) != explained.task.targets, **more)
+    return SaliencyCandidate(
+        model=model, logits=logits, flipped=logits.argmax(axis=1) != explained.task.targets, **more
+    )
 
 
 @pytest.fixture
@@ -232,7 +234,7 @@ def test_copies_that_overflow_are_a_reason_and_the_comparison_goes_on(
                 parameter.mul_(1e30)
         return twin
 
-    monkeypatch.setattr("compress_onnx.saliency.anchors.redrawn", huge)
+    monkeypatch.setattr("compress_onnx.saliency.floor_ceiling.redrawn", huge)
     logits = np.eye(5, dtype=np.float32)[task.targets]
     explained = explain_baseline(small.model, logits, task, rng=rng())
     shift = against(quantized, baseline=explained).shift
@@ -253,7 +255,9 @@ def test_the_same_seed_gives_the_same_record(
 
 def test_a_candidate_whose_twin_does_not_agree_gets_a_reason_instead_of_numbers(small: Any, explained: Any) -> None:
     wrong = np.roll(np.eye(5, dtype=np.float32)[explained.task.targets], 1, axis=1)
-    outcome = explained.against(Candidate(model=small.model, logits=wrong, flipped=np.zeros(40, bool)), rng=rng())
+    outcome = explained.against(
+        SaliencyCandidate(model=small.model, logits=wrong, flipped=np.zeros(40, bool)), rng=rng()
+    )
     assert "0.00% of 40 samples" in outcome.shift.undefined_reason
     assert not outcome.shift.fidelity_candidate.accepted
     assert (outcome.shift.over_all, outcome.deviation, outcome.kept, outcome.means) == (None,) * 4
@@ -270,7 +274,7 @@ def unsupported(model: Any) -> Any:
 
 
 def test_an_unsupported_candidate_gets_a_reason_instead_of_numbers(small: Any, explained: Any, logits: Any) -> None:
-    given = Candidate(model=unsupported(small.model), logits=logits, flipped=np.zeros(40, bool))
+    given = SaliencyCandidate(model=unsupported(small.model), logits=logits, flipped=np.zeros(40, bool))
     shift = explained.against(given, rng=rng()).shift
     assert shift.undefined_reason.startswith("Candidate: Expected an operator that the PyTorch twin computes")
     assert shift.fidelity_candidate == UNTESTED
@@ -288,7 +292,7 @@ def test_an_unsupported_baseline_gives_every_candidate_the_reason(
 
 def test_no_samples_are_a_reason(small: Any, logits: Any) -> None:
     nothing = explain_baseline(small.model, logits[:0], task_on(small.images[:0], np.zeros(0, np.int64)), rng=rng())
-    given = Candidate(model=small.model, logits=logits[:0], flipped=np.zeros(0, bool))
+    given = SaliencyCandidate(model=small.model, logits=logits[:0], flipped=np.zeros(0, bool))
     shift = nothing.against(given, rng=rng()).shift
     assert (shift.undefined_reason, shift.n) == ("No samples were chosen.", 0)
 

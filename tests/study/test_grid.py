@@ -17,7 +17,7 @@ from compress_onnx.compare.models import named_models
 from compress_onnx.compare.reports import study_page
 from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, OutputError, RecordError
 from compress_onnx.records.study import StudyRecord
-from compress_onnx.runtime.cpu.environment import environment
+from compress_onnx.runtime.cpu.machine import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
 from compress_onnx.study import cell_folders as places
 from compress_onnx.study import grid

@@ -47,7 +47,7 @@ def inspect(
     from compress_onnx.compare import profile_model
     from compress_onnx.data import load_data
     from compress_onnx.model import Model, default_opset, describe
-    from compress_onnx.runtime import batch_norms, explanation, fusion_receipt
+    from compress_onnx.runtime import batch_norms, fusion_receipt, slowdown_reasons
     from compress_onnx.steps import loaded_footprint, saturation_audit
 
     AUDIT_SIZE.check(images)
@@ -58,7 +58,7 @@ def inspect(
     known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
     audited = saturation_audit(read, load_data(data) if data else None, n=images, seed=seed, preprocessing=known)
     weight = loaded_footprint(read)
-    why = explanation(graph, receipt)
+    why = slowdown_reasons(graph, receipt)
     profile = profile_model(read) if profiled else None
     read.expect_unchanged()
     if as_json:

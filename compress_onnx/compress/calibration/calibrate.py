@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import (
     CalibrationDataReader,
@@ -33,7 +32,7 @@ from onnxruntime.quantization.calibrate import (
 from compress_onnx.compress.calibration.histograms import collector_for
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import Signature
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import compressing_session, filled, runtime_failures
 
 METHODS = {
     "minmax": CalibrationMethod.MinMax,
@@ -42,6 +41,7 @@ METHODS = {
 }
 # All activations of 16 images of ResNet-18 are 0.1 GB; larger chunks are hardly faster.
 CHUNK = 16
+_RUNS = "a model that runs on the calibration images"
 
 
 class _Chunk(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime ships no types
@@ -90,13 +90,7 @@ def _instrumented(model: Path, target: Path) -> HistogramCalibrater:
     """Return the calibrator whose model gives out every activation."""
     calibrator = HistogramCalibrater(model, augmented_model_path=str(target))
     calibrator.augment_graph()
-    calibrator.infer_session = ort.InferenceSession(
-        # The fallback prints on stdout and retries the same provider.
-        str(target),
-        quiet_options(),
-        providers=["CPUExecutionProvider"],
-        enable_fallback=0,
-    )
+    calibrator.infer_session = compressing_session(target, where="calibration", expected=_RUNS)
     return calibrator
 
 
@@ -108,7 +102,7 @@ def _on_the_model() -> Iterator[None]:
     """
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore", RuntimeWarning)
-        with step_failures("a model that runs on the calibration images", where="calibration"):
+        with runtime_failures("calibration", expected=_RUNS):
             try:
                 yield
             except ValueError as error:
@@ -143,7 +137,7 @@ def fitting(
     """
     fixed = expected.fixed_batch
     for part in _cut(_of_shape(batches, expected, where), fixed or CHUNK):
-        yield np.resize(part, (fixed, *part.shape[1:])) if fixed and len(part) < fixed else part
+        yield filled(part, fixed) if fixed else part
 
 
 def _of_shape(

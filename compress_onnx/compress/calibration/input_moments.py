@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.layers import Layout, attribute, layouts
-from compress_onnx.model import model_bytes, prunable_initializers, signature_of
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.model import prunable_initializers, signature_of
+from compress_onnx.ort import compressing_session, runtime_failures
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
 _CHUNK = 8
@@ -58,7 +58,7 @@ class InputMoments:
     def _measure(self, images: NDArray[np.float32]) -> None:
         if self._session is None:
             return
-        with step_failures("a model that runs on the calibration images", where="calibration"):
+        with runtime_failures("calibration", expected="a model that runs on the calibration images"):
             outputs = self._session.run([output for output, _, _ in self._probes], {self._input: images})
         for values, (_, name, groups) in zip(outputs, self._probes, strict=True):
             inputs = _inputs(values, groups)
@@ -92,10 +92,7 @@ def _inputs(values: NDArray[np.float32], groups: int) -> NDArray[np.float32]:
 
 
 def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
-    options = quiet_options()
-    with step_failures("a model that ONNX Runtime loads", where="calibration"):
-        # The fallback prints on stdout and retries the same provider.
-        return ort.InferenceSession(model_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    return compressing_session(model, where="calibration")
 
 
 def _instrumented(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
-from compress_onnx.cache import kept
+from compress_onnx.cache import Cache
 from compress_onnx.compress.calibration.calibrate import METHODS
-from compress_onnx.files import sha256_of, write_text
+from compress_onnx.files import sha256_of
 from compress_onnx.model import model_identity
-from compress_onnx.options import cache_root
 
 # Grows when the same images would give other ranges than before.
 _VERSION = 1
@@ -42,41 +41,27 @@ def kept_ranges(key: str | None, find: Callable[[], TensorsData], *, method: str
     OutputError
         if the cache's folder cannot be written.
     """
-    if key is None:
-        return find()
-    return kept(
-        _place(key),
-        find,
-        read=lambda path: _read(path, method),
-        write=lambda path, found: write_text(path, _text(found, method)),
-    )
+    return _RANGES.find_or_make(key, find, sound=lambda ranges: ranges.calibration_method == METHODS[method])
 
 
 def read_ranges(key: str | None, method: str) -> TensorsData | None:
     """Return the ranges kept under ``key``, ``None`` where there are none of this method."""
-    return None if key is None else _read(_place(key), method)
+    return _RANGES.find(key, sound=lambda ranges: ranges.calibration_method == METHODS[method])
 
 
-def _place(key: str) -> Path:
-    return cache_root() / "ranges" / f"{key}.json"
-
-
-def _text(found: TensorsData, method: str) -> str:
+def _write(ranges: TensorsData, stream: BinaryIO) -> None:
     # A float32 is a float64 exactly, and JSON's shortest form of that reads back to the bit.
     tensors = {
-        name: [str(tensor.lowest.dtype), float(tensor.lowest), float(tensor.highest)] for name, tensor in found.items()
+        name: [str(tensor.lowest.dtype), float(tensor.lowest), float(tensor.highest)] for name, tensor in ranges.items()
     }
-    return json.dumps({"method": method, "ranges": tensors}, allow_nan=False)
+    (method,) = (name for name, kind in METHODS.items() if kind == ranges.calibration_method)
+    stream.write(json.dumps({"method": method, "ranges": tensors}, allow_nan=False).encode())
 
 
-def _read(path: Path, method: str) -> TensorsData | None:
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        if content["method"] != method:
-            return None
-        return TensorsData(METHODS[method], {name: _tensor(*entry) for name, entry in content["ranges"].items()})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
+def _read(stream: BinaryIO) -> TensorsData:
+    content: Any = json.loads(stream.read())
+    tensors = {name: _tensor(*entry) for name, entry in content["ranges"].items()}
+    return TensorsData(METHODS[content["method"]], tensors)
 
 
 def _tensor(dtype: str, low: float, high: float) -> TensorData:
@@ -85,3 +70,6 @@ def _tensor(dtype: str, low: float, high: float) -> TensorData:
         raise ValueError(message)
     kind = _TYPES[dtype]
     return TensorData(lowest=np.asarray(low, kind), highest=np.asarray(high, kind))
+
+
+_RANGES = Cache(folder="ranges", suffix=".json", read=_read, write=_write, must_write=True)

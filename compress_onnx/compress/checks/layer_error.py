@@ -14,13 +14,12 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from compress_onnx.compress.layers import Layout, layouts, max_scales, weight_values
 from compress_onnx.model import WEIGHTED_OPS, signature_of
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import compressing_session, quiet_options, runtime_failures
 
 _BIAS = 2
 _CONSTANT_MAKERS = frozenset({"DequantizeLinear", "Cast"})
@@ -297,12 +296,10 @@ def _beside(
 
 
 def _run(model: onnx.ModelProto, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
-    options = quiet_options()
     # As it is written: fused, an integer kernel of this CPU may saturate where the target's does not.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with step_failures("layers that ONNX Runtime runs one by one", where="check of the result"):
-        session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+    options = quiet_options(optimized=False)
+    expected, where = "layers that ONNX Runtime runs one by one", "check of the result"
+    session = compressing_session(model, where=where, expected=expected, options=options)
+    with runtime_failures(where, expected=expected):
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from compress_onnx.compress.checks.layer_error import LayerError, Ranges, layer_errors
 from compress_onnx.errors import SelfCheckError
 from compress_onnx.model import signature_of
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import compressing_session, quiet_options, runtime_failures
 
 # Times what a layer's widths explain, in mean squares; of the networks of models/ and random ones none came above 5.
 FACTOR = 16.0
@@ -23,6 +22,7 @@ _ROUNDING = 0.1
 _TINY = float(np.finfo(np.float32).tiny)
 # Images that check a result: every position of every channel tells.
 CHECKED_IMAGES = 2
+_RUNS = "a model that ONNX Runtime loads and runs"
 REPORT = "Nothing was written; please report it with the model, or leave that step out."
 
 
@@ -124,11 +124,8 @@ def expect_runs(model: onnx.ModelProto, images: NDArray[np.float32], *, fused: b
 
 def outputs(model: onnx.ModelProto, images: NDArray[np.float32], *, optimized: bool = True) -> NDArray[np.float32]:
     """Return what a model gives (N, C) for the images, as many as it takes at once."""
-    options, expected = quiet_options(), signature_of(model)
-    if not optimized:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with step_failures("a model that ONNX Runtime loads and runs", where="check of the result"):
-        session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+    expected, options = signature_of(model), quiet_options(optimized=optimized)
+    where = "check of the result"
+    session = compressing_session(model, where=where, expected=_RUNS, options=options)
+    with runtime_failures(where, expected=_RUNS):
         return np.asarray(session.run([expected.output_name], {expected.input_name: images})[0])

@@ -12,7 +12,7 @@ import onnxruntime as ort
 from onnx import numpy_helper
 
 from compress_onnx.model import save_model
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import compressing_session, quiet_options
 
 # Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
 _LEAST_IR = 4
@@ -69,15 +69,7 @@ def _optimize(source: Path, target: Path, left_out: Sequence[str]) -> None:
     options = quiet_options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
-    with step_failures("a model that ONNX Runtime loads", where="before folding"):
-        # The fallback prints on stdout and retries the same provider.
-        ort.InferenceSession(
-            str(source),
-            options,
-            providers=["CPUExecutionProvider"],
-            enable_fallback=0,
-            disabled_optimizers=[*left_out],
-        )
+    compressing_session(source, where="before folding", options=options, without=left_out)
 
 
 def _with_used_domains(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from compress_onnx.model import save_model
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import compressing_session, tapped
 
 _KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
 
@@ -23,17 +18,7 @@ def typed(model: onnx.ModelProto) -> onnx.ModelProto:
     missing = _untyped(model)
     if not missing:
         return model
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in missing)
-    with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
-        source = Path(folder) / "probe.onnx"
-        save_model(probe, source)
-        with step_failures("a model that ONNX Runtime loads", where="types"):
-            session = ort.InferenceSession(
-                str(source), quiet_options(), providers=["CPUExecutionProvider"], enable_fallback=0
-            )
+    session = compressing_session(tapped(model, missing), where="types")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     found = ((output.name, _KNOWN.get(output.type)) for output in session.get_outputs())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx.compress.layers.readers import Graph, Reader, Readers
-from compress_onnx.ort import runner
+from compress_onnx.ort import tensor_runner
 
 # A layer is looked at if one of its filters has less than this share of the largest one's norm.
 _FAINT = 0.02
@@ -133,7 +133,7 @@ def _extremes(model: onnx.ModelProto, names: list[str], batches: Iterable[NDArra
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    run = runner(probe, names)
+    run = tensor_runner(probe, names)
     found: dict[str, _Seen] = {}
     for batch in batches:
         for name, values in zip(names, run(batch), strict=True):

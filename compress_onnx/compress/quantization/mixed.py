@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from compress_onnx.compress.calibration import fitting
@@ -25,15 +24,16 @@ from compress_onnx.compress.quantization.quantize import (
 )
 from compress_onnx.errors import DataError
 from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
-from compress_onnx.model import descended, left_float, model_bytes, signature_of
+from compress_onnx.model import descended, left_float, signature_of
 from compress_onnx.options import MAX_DROP
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import compressing_session, runtime_failures
 
 Batches = Iterable[NDArray[np.float32]]
 Labels = NDArray[np.int64]
 
 # One session per layer runs these; the order of LeNet-5's and ResNet-18's layers is settled by then.
 SENSITIVITY_IMAGES = 64
+_RUNS = "a model that runs on the calibration images"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,12 +193,9 @@ class _Loss:
 
 def outputs(model: onnx.ModelProto, batches: Batches) -> NDArray[np.float32]:
     """Return what the model gives (N, C) for all batches, as ONNX Runtime runs it optimized."""
-    expected, options = signature_of(model), quiet_options()
-    with step_failures("a model that runs on the calibration images", where="calibration"):
-        # The fallback prints on stdout and retries the same provider.
-        session = ort.InferenceSession(
-            model_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+    expected = signature_of(model)
+    session = compressing_session(model, where="calibration", expected=_RUNS)
+    with runtime_failures("calibration", expected=_RUNS):
         chunks = itertools.chain.from_iterable(
             session.run([expected.output_name], {expected.input_name: chunk}) for chunk in fitting(batches, expected)
         )

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.compress.calibration import LARGEST_FACTOR, Moments, MomentSums, floor_of
 from compress_onnx.compress.layers import LayerSite, NormSite, Site, stored
 from compress_onnx.model import default_opset
-from compress_onnx.ort import free_batch, runner
+from compress_onnx.ort import free_batch, tensor_runner
 
 # Since opset 18 ReduceMean takes its axes as an input.
 _AXES_AS_INPUT = 18
@@ -74,7 +74,7 @@ class _Instrumented:
         if not wanted:
             return {}
         self.graph.output.extend(_output(name) for name in wanted if name not in known)
-        return dict(zip(wanted, [np.shape(found) for found in runner(self.model, wanted)(image)], strict=True))
+        return dict(zip(wanted, [np.shape(found) for found in tensor_runner(self.model, wanted)(image)], strict=True))
 
     def measured(
         self,
@@ -113,7 +113,7 @@ class _Instrumented:
         self.graph.node.extend(self.nodes)
         names = [f"{_PREFIX}{site.key}::{what}" for site in sites for what in ("mean", "variance")]
         self.graph.output.extend(_output(name) for name in names)
-        return runner(self.model, names)
+        return tensor_runner(self.model, names)
 
     def _add(self, node: onnx.NodeProto) -> None:
         self.nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))

@@ -16,7 +16,7 @@ from compress_onnx.compress.calibration import ImagePool, InputMoments, Moments
 from compress_onnx.compress.layers import LayerSite
 from compress_onnx.compress.repair.channel_statistics import baseline_moments
 from compress_onnx.model import normalized, signature_of
-from compress_onnx.ort import free_batch, runner
+from compress_onnx.ort import free_batch, tensor_runner
 
 Batches = Callable[[], Iterable[NDArray[np.float32]]]
 
@@ -79,5 +79,5 @@ def referenced(model: onnx.ModelProto, batches: Batches) -> Iterator[Reference]:
 
 def judged_outputs(model: onnx.ModelProto, pool: ImagePool) -> NDArray[np.float32]:
     """Return a model's outputs (N, C) on the images that judge."""
-    run = runner(free_batch(model), [signature_of(model).output_name])
+    run = tensor_runner(free_batch(model), [signature_of(model).output_name])
     return np.concatenate([run(batch)[0] for batch in pool.batches(_BATCH, judging=True)])

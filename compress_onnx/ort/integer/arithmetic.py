@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.ort.integer.window import Window
+from compress_onnx.ort.integer.window import KernelWindow
 
 _LOW, _HIGH = -32768, 32767
 _LARGEST_ACTIVATION = 255
@@ -94,7 +94,7 @@ def sums(columns: Levels, weights: Levels) -> NDArray[np.int64]:
     return np.asarray(weights.T.astype(kind) @ columns.astype(kind)).astype(np.int64)
 
 
-def image_columns(levels: Levels, window: Window, fill: int) -> Levels:
+def image_columns(levels: Levels, window: KernelWindow, fill: int) -> Levels:
     """Return what a convolution's weights multiply, (K, N, *positions), for images (N, C, *spatial).
 
     K runs as the runtime adds: kernel places in their order, then input channels. ``fill`` is the

@@ -15,11 +15,12 @@ from onnx import NodeProto, TensorProto, helper, inliner
 from threadpoolctl import ThreadpoolController
 
 from compress_onnx.errors import ModelError
+from compress_onnx.ort.failures import runtime_failures
 from compress_onnx.ort.integer.kernels import SLOTS, IntegerNode, integer_nodes
 from compress_onnx.ort.integer.requantization import result_of
 from compress_onnx.ort.integer.stages import Stage, key_of, staged
 from compress_onnx.ort.integer.types import declare_types, element_types, types_of
-from compress_onnx.ort.session import fused_model, open_session, runtime_failures
+from compress_onnx.ort.session import fused_model, open_session
 
 # Integer operators that compute element by element, or on one type each, alike on every CPU.
 _ELEMENTWISE = frozenset(

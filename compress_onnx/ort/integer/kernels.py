@@ -32,7 +32,7 @@ from onnx import NodeProto, helper, numpy_helper
 
 from compress_onnx.ort.integer.arithmetic import Levels, image_columns, lost, matrix_columns, pairs_at_risk, sums
 from compress_onnx.ort.integer.types import element_types
-from compress_onnx.ort.integer.window import Window, window_of
+from compress_onnx.ort.integer.window import KernelWindow, kernel_window
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class IntegerNode:
     place: int
     proto: NodeProto
     weights: Levels
-    window: Window | None
+    window: KernelWindow | None
     unsigned: bool
     channels_last: bool
     attributes: Mapping[str, Any]
@@ -206,7 +206,7 @@ def _integer_node(
         place=-1,
         proto=node,
         weights=ordered,
-        window=window_of(values.shape[2:], attributes) if node.op_type in CONVOLUTIONS else None,
+        window=kernel_window(values.shape[2:], attributes) if node.op_type in CONVOLUTIONS else None,
         unsigned=kinds.get(node.input[slots.activation]) == onnx.TensorProto.UINT8,
         channels_last=bool(attributes.get("channels_last", 0)),
         attributes=attributes,

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.ort.session import open_session, runtime_failures
+from compress_onnx.ort.failures import runtime_failures
+from compress_onnx.ort.session import open_session
 
 _CHANNELS = 64
 _TRUE_ANSWER = 200

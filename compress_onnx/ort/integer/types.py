@@ -9,6 +9,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from compress_onnx.ort.session import open_session
+from compress_onnx.ort.tensors import tapped
 
 # ONNX Runtime's own spelling, as ``tensor(float)``, of the types that it gives to NumPy.
 _SPELLED = {"float": "FLOAT", "double": "DOUBLE", "float16": "FLOAT16", "bool": "BOOL"}
@@ -32,22 +33,18 @@ def types_of(session: ort.InferenceSession) -> dict[str, int]:
 def declare_types(model: onnx.ModelProto) -> None:
     """Add to an optimized graph the element types that it does not declare, as the runtime infers them.
 
-    A zero point may be left out, and a type passes through any operator: what an integer kernel multiplies is
-    told by nothing else.
+    A zero point may be left out, and a type passes through any operator: nothing
+    else says what an integer kernel multiplies.
 
     Errors
     ------
     ModelError
         if ONNX Runtime cannot load the graph as it stands.
     """
-    known = element_types(model)
+    declared = element_types(model)
     made = dict.fromkeys(name for node in model.graph.node for name in node.output if name)
-    asked = [name for name in made if name not in known]
-    if asked:
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
-        del copy.graph.output[:]
-        copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in asked)
-        session = open_session(copy.SerializeToString(), threads=1, optimized=False)
-        found = types_of(session).items()
-        model.graph.value_info.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in found)
+    untyped = [name for name in made if name not in declared]
+    if untyped:
+        session = open_session(tapped(model, untyped).SerializeToString(), threads=1, optimized=False)
+        kinds = types_of(session).items()
+        model.graph.value_info.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in kinds)

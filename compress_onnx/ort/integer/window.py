@@ -10,7 +10,7 @@ _SAME = {b"SAME_UPPER": 0, b"SAME_LOWER": 1}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class KernelWindow:
     """Geometry of a convolution; one entry per spatial axis, ``pads`` as (before, after).
 
     ``same`` is the surplus that ``auto_pad`` puts before the image rather than behind it (1 for
@@ -26,7 +26,7 @@ class Window:
     def padding(self, size: Sequence[int]) -> tuple[tuple[int, int], ...]:
         """Return (before, after) per axis for an image of that size.
 
-        >>> window_of((3,), {"auto_pad": b"SAME_UPPER", "strides": [2]}).padding([4])
+        >>> kernel_window((3,), {"auto_pad": b"SAME_UPPER", "strides": [2]}).padding([4])
         ((0, 1),)
         """
         if self.same is None:
@@ -45,7 +45,7 @@ class Window:
     def positions(self, size: Sequence[int]) -> tuple[int, ...]:
         """Return how often the kernel fits along each axis of an image of that size.
 
-        >>> window_of((3, 3), {"pads": [1, 1, 1, 1], "strides": [2, 1]}).positions([8, 8])
+        >>> kernel_window((3, 3), {"pads": [1, 1, 1, 1], "strides": [2, 1]}).positions([8, 8])
         (4, 8)
         """
         padded = [length + before + after for length, (before, after) in zip(size, self.padding(size), strict=True)]
@@ -60,12 +60,12 @@ class Window:
         )
 
 
-def window_of(kernel: Sequence[int], attributes: Mapping[str, Any]) -> Window:
+def kernel_window(kernel: Sequence[int], attributes: Mapping[str, Any]) -> KernelWindow:
     """Return the window of a convolution by its kernel and ONNX attributes."""
     axes = len(kernel)
     pads = tuple(attributes.get("pads") or (0,) * (2 * axes))
     automatic = attributes.get("auto_pad", b"NOTSET")
-    return Window(
+    return KernelWindow(
         kernel=tuple(kernel),
         strides=tuple(attributes.get("strides") or (1,) * axes),
         dilations=tuple(attributes.get("dilations") or (1,) * axes),

@@ -1,10 +1,10 @@
 from .latency import LatencyPlan as LatencyPlan
 from .latency import Timings as Timings
 from .latency import measure_latency as measure_latency
-from .memory import resident_after_load as resident_after_load
+from .memory import memory_after_load as memory_after_load
 from .profiling import not_faster as not_faster
 from .profiling import profile as profile
-from .rounds import Setting as Setting
+from .rounds import WorkerOptions as WorkerOptions
 from .slowdown import batch_norms as batch_norms
-from .slowdown import explanation as explanation
+from .slowdown import slowdown_reasons as slowdown_reasons
 from .speedup import compare_latency as compare_latency

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
 from compress_onnx.options import BATCH, CALLS, DURATION, ROUNDS, THREADS, Progress, silent
+from compress_onnx.ort import filled
 from compress_onnx.records import LatencyRun
 from compress_onnx.runtime.bench.noise_warnings import machine_warnings, throttling, throttling_warnings
 from compress_onnx.runtime.bench.quantiles import quantile_measure, tail_measure, throughput
-from compress_onnx.runtime.bench.rounds import Heat, Heats, Setting, Start
+from compress_onnx.runtime.bench.rounds import InterleavedRound, RoundTiming, Start, WorkerOptions
 from compress_onnx.runtime.cpu import core_numbers, worker_cores
-from compress_onnx.runtime.targets import Worker, local_command
+from compress_onnx.runtime.workers import Worker, local_command
 
 _NS_PER_MS = 1e6
 
@@ -51,10 +52,10 @@ class LatencyPlan:
             DURATION.check(self.duration_s)
         return self
 
-    def setting(self) -> Setting:
+    def setting(self) -> WorkerOptions:
         """Return how the workers run on this machine."""
         cores = worker_cores(self.threads, core_numbers())
-        return Setting(threads=self.threads, spinning=self.spinning, cores=cores)
+        return WorkerOptions(threads=self.threads, spinning=self.spinning, cores=cores)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def measure_latency(
     """
     images = timing_batch(inputs, plan.checked().batch)
     setting = plan.setting()
-    heats = Heats(paths=(*paths, paths[0]), images=images, setting=setting, start=plan.start)
+    heats = InterleavedRound(paths=(*paths, paths[0]), images=images, setting=setting, start=plan.start)
     warnings, before = machine_warnings(plan.threads), throttling()
     found = _rounds(heats, plan, rng, progress)
     runs = [latency_run(own, batch=plan.batch) for own in zip(*found, strict=True)]
@@ -108,7 +109,9 @@ def measure_latency(
     )
 
 
-def _rounds(heats: Heats, plan: LatencyPlan, rng: np.random.Generator, progress: Progress) -> list[tuple[Heat, ...]]:
+def _rounds(
+    heats: InterleavedRound, plan: LatencyPlan, rng: np.random.Generator, progress: Progress
+) -> list[tuple[RoundTiming, ...]]:
     calls: Sequence[int] | float = [plan.calls] * len(heats.paths)
     if plan.duration_s is not None:
         calls = plan.duration_s / plan.rounds
@@ -129,10 +132,10 @@ def timing_batch(inputs: NDArray[np.float32], batch: int) -> NDArray[np.float32]
     """
     if not len(inputs):
         raise DataError("at least one image to time with", "none", remedy="Give a data set with images.")
-    return np.ascontiguousarray(inputs[np.arange(batch) % len(inputs)], np.float32)
+    return np.ascontiguousarray(filled(inputs, batch), np.float32)
 
 
-def latency_run(heats: Sequence[Heat], *, batch: int) -> LatencyRun:
+def latency_run(heats: Sequence[RoundTiming], *, batch: int) -> LatencyRun:
     """Return a record of one model's rounds with its p50, p90 and, from 662 calls, p99.
 
     Load, first call and memory are medians over the rounds' processes.

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from compress_onnx.options import THREADS
 from compress_onnx.records import Better, Measure, undefined
-from compress_onnx.runtime.targets import local_worker
+from compress_onnx.runtime.workers import local_worker
 
 _UNIT = "bytes"
 
 
-def resident_after_load(path: Path, *, threads: int = THREADS.default) -> Measure:
+def memory_after_load(path: Path, *, threads: int = THREADS.default) -> Measure:
     """Return by how much loading a file makes a fresh process grow, in resident bytes.
 
     Python, NumPy and ONNX Runtime are loaded before and do not count; what the runtime makes of the

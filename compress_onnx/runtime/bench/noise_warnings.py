@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from compress_onnx.runtime.cpu import core_numbers, cpu_quota
+from compress_onnx.runtime.cpu import core_numbers
+from compress_onnx.runtime.workers import cpu_quota
 
 # pyperf warns from a tenth on.
 _UNSTABLE = 0.1

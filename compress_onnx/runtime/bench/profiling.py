@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.records import ExecutionProfile, OperatorTime
-from compress_onnx.runtime.bench.rounds import Setting, Start
+from compress_onnx.runtime.bench.rounds import Start, WorkerOptions
 from compress_onnx.runtime.cpu import FLOAT_WEIGHTED, INTEGER_WEIGHTED, QDQ
 
 _WARMUP = 10
@@ -31,7 +31,7 @@ _WORTH_SAYING = 0.02
 _SMALL_US = 20
 
 
-def profile(path: Path, images: NDArray[np.float32], *, setting: Setting, start: Start) -> ExecutionProfile:
+def profile(path: Path, images: NDArray[np.float32], *, setting: WorkerOptions, start: Start) -> ExecutionProfile:
     """Return the profile of a file on a batch of images, taken in a worker of its own.
 
     Errors

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.runtime.cpu import kept_off
-from compress_onnx.runtime.targets import Worker
+from compress_onnx.runtime.workers import Worker
 
 Start = Callable[[], Worker]
 """Returns a worker that has not been started yet."""
@@ -34,7 +34,7 @@ _FEWEST_CALLS = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class WorkerOptions:
     """How every worker runs: threads, busy waiting, cores to stay on (none: anywhere)."""
 
     threads: int
@@ -43,7 +43,7 @@ class Setting:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Heat:
+class RoundTiming:
     """What one model did in one round, in nanoseconds; memory in bytes, ``None`` where nobody tells."""
 
     load_ns: int
@@ -55,15 +55,15 @@ class Heat:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Heats:
+class InterleavedRound:
     """Who takes part: the files, the images (B, ...) float32 they are fed, and how."""
 
     paths: tuple[Path, ...]
     images: NDArray[np.float32]
-    setting: Setting
+    setting: WorkerOptions
     start: Start
 
-    def run(self, calls: Sequence[int] | float, rng: np.random.Generator) -> tuple[Heat, ...]:
+    def run(self, calls: Sequence[int] | float, rng: np.random.Generator) -> tuple[RoundTiming, ...]:
         """Time every file in a process of its own and return their heats, in the order of the files.
 
         ``calls`` are timed calls per file, or the seconds that they shall take together per file.
@@ -113,7 +113,7 @@ def started_workers(start: Start, count: int) -> Iterator[list[Worker]]:
 class _Entrant:
     """One file in its worker through one round."""
 
-    def __init__(self, worker: Worker, path: Path, heats: Heats) -> None:
+    def __init__(self, worker: Worker, path: Path, heats: InterleavedRound) -> None:
         self._worker, self._path, self._heats = worker, path, heats
         self._load_ns = self._first_ns = 0
         self._memory: dict[str, int] = {}
@@ -151,8 +151,8 @@ class _Entrant:
         self._warmup += spent["warmup"].tolist()
         self._values += spent["values"].tolist()
 
-    def heat(self) -> Heat:
-        return Heat(
+    def heat(self) -> RoundTiming:
+        return RoundTiming(
             load_ns=self._load_ns,
             first_ns=self._first_ns,
             warmup_ns=tuple(self._warmup),

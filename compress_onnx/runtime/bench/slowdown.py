@@ -13,7 +13,7 @@ from compress_onnx.records import FusionReceipt
 _PRUNED = 0.05
 
 
-def explanation(model: onnx.ModelProto, receipt: FusionReceipt) -> tuple[str, ...]:
+def slowdown_reasons(model: onnx.ModelProto, receipt: FusionReceipt) -> tuple[str, ...]:
     """Return what keeps the file from running faster on this CPU, one sentence each; empty if nothing does.
 
     ``receipt`` is that of the same file.

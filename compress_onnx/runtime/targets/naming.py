@@ -1,4 +1,4 @@
-"""A target by the name that ``--target`` takes."""
+"""A target by the name that ``--target`` takes, and the first question to it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import sys
 
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.targets.qemu import aarch64, x86_64
+from compress_onnx.runtime.targets.session import ConnectedTarget, connect_by_worker
 from compress_onnx.runtime.targets.simulated import FORMS as SIMULATED_FORMS
 from compress_onnx.runtime.targets.simulated import KIND as SIMULATED
-from compress_onnx.runtime.targets.simulated import simulated
+from compress_onnx.runtime.targets.simulated import SimulatedTarget, simulated
 from compress_onnx.runtime.targets.ssh import FORM as SSH_FORM
 from compress_onnx.runtime.targets.ssh import board
 from compress_onnx.runtime.targets.target import Target
@@ -43,3 +44,14 @@ def target_named(text: str) -> Target:
     if kind == "ssh" and separator:
         return board(text)
     raise unknown("target", text, FORMS, where="--target")
+
+
+def connect(target: Target) -> ConnectedTarget:
+    """Return a target that has answered once, with its CPU's passport; a simulated one always answers.
+
+    Errors
+    ------
+    WorkerError
+        if it cannot be reached, or lacks NumPy or ONNX Runtime.
+    """
+    return target.open() if isinstance(target, SimulatedTarget) else connect_by_worker(target)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from compress_onnx.errors import DataError, WorkerError
 from compress_onnx.ort import is_saturated, probe_input, saturation_probe
 from compress_onnx.records import Environment
-from compress_onnx.runtime.bench import LatencyPlan, Setting, Timings, measure_latency
+from compress_onnx.runtime.bench import LatencyPlan, Timings, WorkerOptions, measure_latency
 from compress_onnx.runtime.cpu import environment_of
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets.target import Target
-from compress_onnx.runtime.targets.worker_process import Worker
+from compress_onnx.runtime.workers import Worker
 
 _EMULATED = "emulated: the system shows the host's"
 
@@ -55,7 +55,7 @@ class _RemoteSession:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Elsewhere:
+class ConnectedTarget:
     """A target that has answered once: what it is, and what may be asked of it.
 
     ``environment`` names its CPU and versions.
@@ -116,9 +116,9 @@ class Elsewhere:
 class _PlanThere(LatencyPlan):
     """A plan that pins nothing: the numbers of this machine's cores are not those of the target's."""
 
-    def setting(self) -> Setting:
+    def setting(self) -> WorkerOptions:
         """Return how the workers run there."""
-        return Setting(threads=self.threads, spinning=self.spinning, cores=())
+        return WorkerOptions(threads=self.threads, spinning=self.spinning, cores=())
 
 
 @contextlib.contextmanager
@@ -127,7 +127,7 @@ def _loaded(target: Target, path: Path, *, threads: int) -> Iterator[tuple[Worke
         yield worker, worker.load(path, threads=threads)
 
 
-def asked_by_worker(target: Target) -> Elsewhere:
+def connect_by_worker(target: Target) -> ConnectedTarget:
     """Start a worker on the target once, and return it with its CPU's passport.
 
     Errors
@@ -141,7 +141,7 @@ def asked_by_worker(target: Target) -> Elsewhere:
         versions = {name: worker.facts[name] for name in ("numpy", "onnxruntime")}
     facts["packages"] = {**facts["packages"], **versions}
     found = environment_of(facts, saturating=is_saturated(answer))
-    return Elsewhere(target=target, environment=_emulated(found, target) if target.emulator else found)
+    return ConnectedTarget(target=target, environment=_emulated(found, target) if target.emulator else found)
 
 
 def _emulated(found: Environment, target: Target) -> Environment:

@@ -22,7 +22,7 @@ from compress_onnx.records import Environment
 from compress_onnx.registry import unknown
 from compress_onnx.runtime.cpu import cpu_label, environment, target_of
 from compress_onnx.runtime.predict import logits_of
-from compress_onnx.runtime.targets.session import Elsewhere
+from compress_onnx.runtime.targets.session import ConnectedTarget
 from compress_onnx.runtime.targets.target import Target
 
 KIND = "simulated"
@@ -73,7 +73,7 @@ def _environment(cpu: str) -> Environment:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedCpu(Elsewhere):
+class SimulatedCpu(ConnectedTarget):
     """A class of CPUs that is computed here; ``saturating`` tells how it adds."""
 
     saturating: bool

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 import os
 import shlex
 from types import MappingProxyType
 
-from compress_onnx.runtime.cpu import passport
-from compress_onnx.runtime.targets import worker
-from compress_onnx.runtime.targets.worker_process import ANSWER_SECONDS, START_SECONDS, Worker
+from compress_onnx.runtime.workers import ANSWER_SECONDS, START_SECONDS, Worker, worker_program
 
 # Runs on the oldest Python a board may have; takes the program from stdin, for a read-only or full disk
-# holds none. Empty entries of sys.path would let a file of the login folder stand for NumPy.
+# holds none.
 _BOOTSTRAP = "import os,sys\nb=b''\nwhile len(b)<{length}:b+=os.read(0,{length}-len(b))or os._exit(3)\nexec(b)"
-_PROGRAM = """\
-sys.path[:] = [folder for folder in sys.path if folder]
-passport = {{"__name__": "passport"}}
-exec(compile({passport!r}, "passport.py", "exec"), passport)
-worker = {{"__name__": "worker", "__file__": os.devnull}}
-exec(compile({worker!r}, "worker.py", "exec"), worker)
-worker["Service"].on_passport = lambda self, request, arrays: (passport["read_passport"](), {{}})
-sys.exit(worker["main"]())
-"""
 # What an empty pipe takes at once on every Linux; the program has to fit.
 _PIPE_BYTES = 65536
 
@@ -59,7 +47,7 @@ class _SentWorker(Worker):
     sees_files = False
 
     def __init__(self, target: Target, *, start_seconds: float, answer_seconds: float) -> None:
-        self._program = program()
+        self._program = _sent()
         words = ("-c", _BOOTSTRAP.format(length=len(self._program)))
         command = (*target.command, *(map(shlex.quote, words) if target.through_shell else words))
         super().__init__(command, name=target.name, start_seconds=start_seconds, answer_seconds=answer_seconds)
@@ -78,10 +66,9 @@ class _SentWorker(Worker):
         return next((advice for part, advice in self._target.remedies.items() if part in told), "")
 
 
-def program() -> bytes:
-    """Return what is sent first: the passport reader and the worker, made one program."""
-    sources = {module.__name__.rpartition(".")[2]: inspect.getsource(module) for module in (passport, worker)}
-    text = _PROGRAM.format(**sources).encode()
+def _sent() -> bytes:
+    """Return what is sent first: the worker's program."""
+    text = worker_program().encode()
     if len(text) > _PIPE_BYTES:
         message = f"the worker has grown to {len(text)} bytes, more than a pipe takes at once"
         raise AssertionError(message)

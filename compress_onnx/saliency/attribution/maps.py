@@ -10,7 +10,7 @@ from torch import nn
 
 from compress_onnx.errors import DataError, ModelError, PluginError
 from compress_onnx.extension_points import Attribution
-from compress_onnx.saliency.batching import as_images, filled
+from compress_onnx.saliency.batching import as_batch, as_images
 from compress_onnx.saliency.twin import classes, fixed_batch
 
 
@@ -69,7 +69,7 @@ def batch_maps(
     inputs = as_images(batch, module)
     if channel_axis == 3:
         module, inputs = ChannelsFirst(module), inputs.permute(0, 3, 1, 2)
-    found = seeded(method, 0)(module, inputs, torch.from_numpy(filled(targets, module)))
+    found = seeded(method, 0)(module, inputs, torch.from_numpy(as_batch(targets, module)))
     maps: NDArray[np.float32] = _as_maps(found.detach(), inputs)[: len(batch)].float().numpy()
     if not np.isfinite(maps).all():
         broken = int((~np.isfinite(maps)).any(axis=(1, 2)).sum())

@@ -1,9 +1,9 @@
-from .constant import Constant as Constant
-from .constant import computed as computed
-from .constant import stored as stored
-from .constant import type_name as type_name
 from .integer import written_out as written_out
+from .node import Constant as Constant
 from .node import Node as Node
+from .node import computed as computed
+from .node import stored as stored
+from .node import type_name as type_name
 from .node import unknown_operator as unknown_operator
 from .pairs import fuse_pairs as fuse_pairs
 from .table import CONVERTERS as CONVERTERS

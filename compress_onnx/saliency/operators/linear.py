@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from compress_onnx.saliency.operators.node import Converter, Function, Node, frozen
-from compress_onnx.saliency.operators.window import Window, padded, window_of
+from compress_onnx.saliency.operators.window import Window2d, padded, window_of
 
 
 class PaddedConv2d(nn.Conv2d):
     """A convolution with unequal or size-dependent padding."""
 
-    def __init__(self, window: Window, weight: torch.Tensor, *, groups: int, bias: bool) -> None:
+    def __init__(self, window: Window2d, weight: torch.Tensor, *, groups: int, bias: bool) -> None:
         super().__init__(
             weight.shape[1] * groups,
             weight.shape[0],

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from compress_onnx.saliency.operators.node import Converter, Function, Node
-from compress_onnx.saliency.operators.window import Window, padded, window_of
+from compress_onnx.saliency.operators.window import Window2d, padded, window_of
 
 
 class MaxPool(nn.Module):
     """Largest value under each window, whatever the padding."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window2d) -> None:
         super().__init__()
         self.window = window
 
@@ -30,7 +30,7 @@ class MaxPool(nn.Module):
 class AveragePool(nn.Module):
     """Mean under each window; the border counts if ``count_border``, what ``ceil_mode`` adds never does."""
 
-    def __init__(self, window: Window, *, count_border: bool) -> None:
+    def __init__(self, window: Window2d, *, count_border: bool) -> None:
         super().__init__()
         self.window = window
         self.border_weight = float(count_border)
@@ -60,7 +60,7 @@ class AveragePool(nn.Module):
 class LpPool(nn.Module):
     """The p-norm under each window."""
 
-    def __init__(self, window: Window, power: int) -> None:
+    def __init__(self, window: Window2d, power: int) -> None:
         super().__init__()
         self.window = window
         self.power = power
@@ -74,7 +74,7 @@ class LpPool(nn.Module):
         return self.averages.sums(whole) ** (1 / self.power)
 
 
-def _torch_pads(window: Window) -> bool:
+def _torch_pads(window: Window2d) -> bool:
     """Tell whether torch's own pooling can make this border: equal, and at most half a kernel."""
     return window.symmetric and all(2 * pad <= size for pad, size in zip(window.pads, window.kernel, strict=False))
 

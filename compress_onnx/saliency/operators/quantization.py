@@ -17,8 +17,7 @@ import onnx
 import torch
 from torch import nn
 
-from compress_onnx.saliency.operators.constant import type_name
-from compress_onnx.saliency.operators.node import Converter, Node
+from compress_onnx.saliency.operators.node import Converter, Node, type_name
 
 _T = onnx.TensorProto
 _RANGES: dict[int, tuple[int, int]] = {

@@ -1,4 +1,4 @@
-"""Borders and sizes of images: Pad and Resize."""
+"""Borders and sizes of images: Pad and Interpolate."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _pad(node: Node) -> nn.Module:
     return Pad(_PAD_MODES[mode])
 
 
-class Resize(nn.Module):
+class Interpolate(nn.Module):
     """Images (N, C, H, W) in another size."""
 
     def __init__(self, mode: str, *, align_corners: bool | None) -> None:
@@ -97,7 +97,7 @@ def _resize(node: Node) -> nn.Module:
     if (mode, transformation, rounding) not in _RESIZE_MODES or special or unaligned:
         raise node.unsupported(f"mode {mode}, {transformation} {rounding}".rstrip())
     chosen, align_corners = _RESIZE_MODES[mode, transformation, rounding]
-    return Resize(chosen, align_corners=align_corners)
+    return Interpolate(chosen, align_corners=align_corners)
 
 
 CONVERTERS: dict[str, Converter] = {"Pad": _pad, "Resize": _resize}

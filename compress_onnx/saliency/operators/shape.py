@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from compress_onnx.saliency.operators.constant import computed, stored
-from compress_onnx.saliency.operators.node import Converter, Function, Node, function
+from compress_onnx.saliency.operators.node import Converter, Function, Node, computed, function, stored
 
 
 class Reshape(nn.Module):

@@ -18,7 +18,6 @@ from compress_onnx.saliency.operators import (
     normalization,
     pooling,
     quantization,
-    reduction,
     resampling,
     shape,
 )
@@ -32,7 +31,6 @@ _FAMILIES = (
     normalization,
     pooling,
     quantization,
-    reduction,
     resampling,
     shape,
 )

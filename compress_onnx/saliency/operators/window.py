@@ -45,7 +45,7 @@ Padding = tuple[int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window2d:
     """A two-dimensional window; pairs are (height, width), ``pads`` (top, left, bottom, right).
 
     ``auto_pad`` is ``NOTSET``, ``VALID``, ``SAME_UPPER`` or ``SAME_LOWER``; ``ceil_mode`` lets a
@@ -72,7 +72,7 @@ class Window:
     def padding(self, size: Sequence[int]) -> Padding:
         """Return (left, right, top, bottom), PyTorch's order, for an image of (height, width).
 
-        >>> Window(kernel=(3, 3), strides=(2, 2), auto_pad="SAME_UPPER").padding((4, 4))
+        >>> Window2d(kernel=(3, 3), strides=(2, 2), auto_pad="SAME_UPPER").padding((4, 4))
         (0, 1, 0, 1)
         """
         if self.fixed:
@@ -96,7 +96,7 @@ class Window:
         A window that would start behind the image and its leading padding is left out, as in ONNX
         Runtime.
 
-        >>> Window(kernel=(2, 2), strides=(2, 2), ceil_mode=True).overhang((5, 4))
+        >>> Window2d(kernel=(2, 2), strides=(2, 2), ceil_mode=True).overhang((5, 4))
         (0, 0, 0, 1)
         """
         if not self.ceil_mode:
@@ -112,7 +112,7 @@ class Window:
         return max(steps * stride + extent - padded, 0)
 
 
-def window_of(node: Node, kernel: Sequence[int]) -> Window:
+def window_of(node: Node, kernel: Sequence[int]) -> Window2d:
     """Return the window a Conv or pooling node describes; only two dimensions are handled."""
     if len(kernel) != 2:
         raise node.unsupported(f"{len(kernel)} spatial dimensions")
@@ -120,7 +120,7 @@ def window_of(node: Node, kernel: Sequence[int]) -> Window:
     dilations = node.attribute("dilations", [1, 1])
     auto_pad = node.attribute("auto_pad", "NOTSET")
     top, left, bottom, right = node.attribute("pads", [0, 0, 0, 0]) if auto_pad == "NOTSET" else (0, 0, 0, 0)
-    return Window(
+    return Window2d(
         kernel=(kernel[0], kernel[1]),
         strides=(strides[0], strides[1]),
         dilations=(dilations[0], dilations[1]),

@@ -16,7 +16,7 @@ from compress_onnx.compare import Sweep, time_files, write_report
 from compress_onnx.data import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.records import Environment, LatencyComparison, Measure
-from compress_onnx.runtime import LatencyPlan, environment, resident_after_load
+from compress_onnx.runtime import LatencyPlan, environment, memory_after_load
 from compress_onnx.store import save_run
 from compress_onnx.study.cells import Cell, Site, run_cell
 from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
@@ -172,7 +172,7 @@ class TimingTask:
         folder, plan = self.files.laid_out(scratch / "files"), self.plan
         paths = [folder / item.name for item in self.files.items]
         latency = time_files(paths, Sweep(threads=(plan.threads,), batches=(plan.batch,), plan=plan), seed=self.seed)
-        resident = tuple(resident_after_load(path, threads=plan.threads) for path in paths)
+        resident = tuple(memory_after_load(path, threads=plan.threads) for path in paths)
         return Done(worker=_name(), timed=Timed(latency=tuple(latency), resident=resident, machine=environment()))
 
 

@@ -22,7 +22,7 @@ from compress_onnx.compress.repair.reconstruction import _DAMPING, reconstructed
 from compress_onnx.compress.repair.reference import Reference
 from compress_onnx.compress.repair.statistics import repaired_towards
 from compress_onnx.model.files import model_bytes
-from compress_onnx.ort.tensors import runner
+from compress_onnx.ort.tensors import tensor_runner
 
 MakeModel = Callable[..., onnx.ModelProto]
 
@@ -114,7 +114,7 @@ def layer_error(network: onnx.ModelProto, candidate: onnx.ModelProto, images: ND
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
         copy.graph.output.append(helper.make_tensor_value_info("c", onnx.TensorProto.FLOAT, None))
-        outputs.append(runner(copy, ["c"])(images)[0])
+        outputs.append(tensor_runner(copy, ["c"])(images)[0])
     return float(np.square(outputs[0] - outputs[1]).mean())
 
 

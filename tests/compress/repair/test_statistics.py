@@ -25,7 +25,7 @@ from compress_onnx.compress.repair.statistics import Fit, fit, repaired
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.census.census import prunable_initializers
 from compress_onnx.model.files import model_bytes
-from compress_onnx.ort.tensors import runner
+from compress_onnx.ort.tensors import tensor_runner
 
 MakeModel = Callable[..., onnx.ModelProto]
 CLASSES = 5
@@ -62,7 +62,7 @@ def seen(model: onnx.ModelProto, names: list[str], images: NDArray[np.float32]) 
     copy.graph.output.extend(
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name not in known
     )
-    return runner(copy, names)(images)
+    return tensor_runner(copy, names)(images)
 
 
 def moments(tensor: NDArray[np.float32], axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

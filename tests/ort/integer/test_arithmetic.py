@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from compress_onnx.ort.integer.arithmetic import image_columns, lost, pairs_at_risk, sums
-from compress_onnx.ort.integer.window import window_of
+from compress_onnx.ort.integer.window import kernel_window
 
 INT8 = st.integers(-128, 127)
 matrices = hnp.arrays(np.int8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=INT8)
@@ -74,7 +74,7 @@ def test_columns_are_what_a_convolution_multiplies(
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     images, weights = rng.integers(0, 9, (2, 3, *size)).astype(np.uint8), rng.integers(-9, 9, (4, 3, *kernel))
-    window = window_of(kernel, attributes)
+    window = kernel_window(kernel, attributes)
     columns = image_columns(images, window, 5)
     got = np.tensordot(np.moveaxis(weights, 1, -1).reshape(4, -1), columns.astype(int), 1).swapaxes(0, 1)
     padded = np.pad(images, ((0, 0), (0, 0), *window.padding(size)), constant_values=5)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError, ModelError, OptionError, WorkerError
 from compress_onnx.runtime.bench.latency import LatencyPlan, latency_run, measure_latency, timing_batch
-from compress_onnx.runtime.bench.rounds import Heat, turns
-from compress_onnx.runtime.targets.worker_process import Worker
+from compress_onnx.runtime.bench.rounds import RoundTiming, turns
+from compress_onnx.runtime.workers.process import Worker
 
 MS = 1_000_000
 
@@ -190,7 +190,7 @@ def test_second_input_is_refused(edited: Callable[..., Path], images: NDArray[np
 
 
 def test_quantiles_of_a_run_are_samples() -> None:
-    heat = Heat(
+    heat = RoundTiming(
         load_ns=MS,
         first_ns=MS,
         warmup_ns=(9 * MS,),

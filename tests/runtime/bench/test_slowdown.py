@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.records.artifacts import FloatNode, FusionReceipt
-from compress_onnx.runtime.bench.slowdown import batch_norms, explanation
+from compress_onnx.runtime.bench.slowdown import batch_norms, slowdown_reasons
 
 FUSED = FusionReceipt(quantized_nodes=1, float_nodes=(), stray_qdq=0, int8_fraction=1.0)
 FLOAT = FusionReceipt(quantized_nodes=0, float_nodes=(), stray_qdq=0, int8_fraction=0.0)
@@ -38,29 +38,29 @@ def quantized(kind: int, *, cast: bool) -> onnx.ModelProto:
 
 
 def test_a_float_model_is_told_to_be_float() -> None:
-    (sentence,) = explanation(model(np.ones((2, 2), np.float32)), FLOAT)
+    (sentence,) = slowdown_reasons(model(np.ones((2, 2), np.float32)), FLOAT)
     assert "floating point" in sentence
 
 
 def test_zeros_are_said_to_buy_nothing() -> None:
     pruned = np.eye(4, dtype=np.float32)
-    assert any("75% of the weights are zero" in sentence for sentence in explanation(model(pruned), FLOAT))
+    assert any("75% of the weights are zero" in sentence for sentence in slowdown_reasons(model(pruned), FLOAT))
 
 
 @pytest.mark.parametrize("cast", [True, False])
 def test_plain_four_bits_are_told_of_widening_and_widened_ones_are_not(*, cast: bool) -> None:
-    found = explanation(quantized(TensorProto.INT4, cast=cast), FUSED)
+    found = slowdown_reasons(quantized(TensorProto.INT4, cast=cast), FUSED)
     assert any("--widen" in sentence for sentence in found) is not cast
 
 
 def test_a_fused_file_has_nothing_to_explain() -> None:
-    assert explanation(quantized(TensorProto.INT8, cast=False), FUSED) == ()
+    assert slowdown_reasons(quantized(TensorProto.INT8, cast=False), FUSED) == ()
 
 
 def test_the_commonest_reason_of_float_nodes_is_named() -> None:
     nodes = tuple(FloatNode(op="Conv", name=str(i), reason="rare" if i == 0 else "common") for i in range(3))
     receipt = FusionReceipt(quantized_nodes=0, float_nodes=nodes, stray_qdq=2, int8_fraction=0.0)
-    text = " ".join(explanation(quantized(TensorProto.INT8, cast=False), receipt))
+    text = " ".join(slowdown_reasons(quantized(TensorProto.INT8, cast=False), receipt))
     assert "3 nodes run in floating point, 2 of them because: common." in text
     assert "2 QuantizeLinear and DequantizeLinear nodes were left over" in text
 

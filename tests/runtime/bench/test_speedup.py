@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from compress_onnx.records.base import Better
 from compress_onnx.records.latency import LatencyComparison, LatencyRun
 from compress_onnx.runtime.bench.latency import LatencyPlan, Timings, latency_run
-from compress_onnx.runtime.bench.rounds import Heat
+from compress_onnx.runtime.bench.rounds import RoundTiming
 from compress_onnx.runtime.bench.speedup import (
     compare_latency,
     is_significant,
@@ -22,7 +22,7 @@ NS = 1_000_000
 
 def of(values_ms: list[float]) -> LatencyRun:
     spent = tuple(round(value * NS) for value in values_ms)
-    heat = Heat(load_ns=NS, first_ns=NS, warmup_ns=(), values_ns=spent, resident_bytes=None, peak_bytes=None)
+    heat = RoundTiming(load_ns=NS, first_ns=NS, warmup_ns=(), values_ns=spent, resident_bytes=None, peak_bytes=None)
     return latency_run([heat], batch=1)
 
 

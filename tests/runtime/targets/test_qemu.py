@@ -16,8 +16,7 @@ from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import qemu
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import connect, target_named
 
 
 @pytest.mark.slow
@@ -25,7 +24,7 @@ def test_an_emulated_haswell_saturates_and_answers_otherwise(
     emulated: str, model: Path, ones: NDArray[np.float32]
 ) -> None:
     """127 and 255 make pairs of 64,770 that stop at 32,767; 40 and 255 make 20,400 that do not."""
-    there = reached(target_named(emulated))
+    there = connect(target_named(emulated))
     assert there.environment.cpu_saturates
     assert there.environment.cpu_target == "x86-64-avx2"
     assert there.environment.cpu_model == "Haswell"
@@ -44,7 +43,7 @@ def test_an_emulated_haswell_saturates_and_answers_otherwise(
 def test_what_the_host_shows_is_not_taken_for_the_guest_and_nothing_is_timed(
     emulated: str, model: Path, ones: NDArray[np.float32]
 ) -> None:
-    there = reached(target_named(emulated))
+    there = connect(target_named(emulated))
     assert there.environment.cpu_features == ()
     assert set(there.environment.unknown) >= {"cpu_features", "cpu_governor", "cpu_temperature_c"}
     with pytest.raises(DataError, match=r"Expected a real CPU to time, got qemu-x86_64"):
@@ -110,7 +109,7 @@ def test_another_name_is_answered_with_the_forms(name: Any) -> None:
 
 
 def test_a_local_target_is_this_machine_in_a_fresh_process(model: Path, ones: NDArray[np.float32]) -> None:
-    there = reached(target_named("local"))
+    there = connect(target_named("local"))
     assert there.environment.cpu_saturates == saturates()
     here = logits_of(open_session(model), [ones])
     np.testing.assert_array_equal(there.logits(model, [ones], threads=1, classes=2), here)

@@ -16,8 +16,7 @@ from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import simulated
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import connect, target_named
 
 CLASSES = {"x86-64-avx2": True, "x86-64-vnni": False, "aarch64": False}
 STEP = 192 * 255 * 127 / 250
@@ -26,7 +25,7 @@ STEP = 192 * 255 * 127 / 250
 @pytest.mark.parametrize("cpu", CLASSES)
 def test_each_class_adds_in_its_own_way_on_any_machine(cpu: str, model: Path, ones: NDArray[np.float32]) -> None:
     """127 and 255 make pairs of 64,770 that stop at 32,767 where they saturate; 40 and 255 do not."""
-    there = reached(target_named(f"simulated:{cpu}"))
+    there = connect(target_named(f"simulated:{cpu}"))
     sums = [96 * 32767 if CLASSES[cpu] else 192 * 255 * 127, 192 * 255 * 40]
     expected = np.round(np.array(sums) / STEP) * STEP
     found = there.logits(model, [ones[:2], ones[2:]], threads=1, classes=2)
@@ -35,7 +34,7 @@ def test_each_class_adds_in_its_own_way_on_any_machine(cpu: str, model: Path, on
 
 @pytest.mark.parametrize("cpu", CLASSES)
 def test_the_environment_is_that_of_the_class_and_says_that_it_is_simulated(cpu: str) -> None:
-    there = reached(target_named(f"simulated:{cpu}"))
+    there = connect(target_named(f"simulated:{cpu}"))
     assert there.simulated
     found = there.environment
     assert (found.cpu_target, found.cpu_saturates, found.cpu_model) == (cpu, CLASSES[cpu], "simulated")
@@ -46,7 +45,7 @@ def test_the_environment_is_that_of_the_class_and_says_that_it_is_simulated(cpu:
 
 
 def test_nothing_is_timed(model: Path, ones: NDArray[np.float32]) -> None:
-    there = reached(target_named("simulated:x86-64-avx2"))
+    there = connect(target_named("simulated:x86-64-avx2"))
     with pytest.raises(DataError, match=r"Expected a real CPU to time, got the arithmetic of its kernels"):
         there.latencies([model], ones, plan=LatencyPlan(), rng=np.random.default_rng(0))
 
@@ -63,7 +62,7 @@ def test_a_file_of_one_batch_size_is_filled_up(tmp_path: Path, model: Path, ones
         value.type.tensor_type.shape.dim[0].dim_value = 2
     onnx.save(fixed, tmp_path / "fixed.onnx")
     for cpu in CLASSES:
-        there = reached(target_named(f"simulated:{cpu}"))
+        there = connect(target_named(f"simulated:{cpu}"))
         expected = there.logits(model, [ones], threads=1, classes=2)
         np.testing.assert_array_equal(there.logits(tmp_path / "fixed.onnx", [ones], threads=1, classes=2), expected)
 
@@ -96,9 +95,9 @@ def test_a_kernel_that_was_never_measured_is_named_where_the_cpus_differ(
     path = unmeasured(tmp_path / "computed.onnx")
     for here in (True, False):
         monkeypatch.setattr(simulated, "saturates", lambda here=here: here)
-        same = reached(target_named(f"simulated:{'x86-64-avx2' if here else 'x86-64-vnni'}"))
+        same = connect(target_named(f"simulated:{'x86-64-avx2' if here else 'x86-64-vnni'}"))
         same.expect_answers(path)
-        other = reached(target_named(f"simulated:{'x86-64-vnni' if here else 'x86-64-avx2'}"))
+        other = connect(target_named(f"simulated:{'x86-64-vnni' if here else 'x86-64-avx2'}"))
         for refused in (
             lambda there=other: there.expect_answers(path),
             lambda there=other: there.logits(path, [ones], threads=1, classes=5),
@@ -116,8 +115,8 @@ def test_what_was_never_measured_on_another_architecture_is_no_less_unknown_for_
     monkeypatch.setattr(simulated, "saturates", lambda: False)
     for machine, own, other in (("x86_64", "x86-64-vnni", "aarch64"), ("arm64", "aarch64", "x86-64-vnni")):
         monkeypatch.setattr(simulated.platform, "machine", lambda machine=machine: machine)
-        reached(target_named(f"simulated:{own}")).expect_answers(path)
-        there = reached(target_named(f"simulated:{other}"))
+        connect(target_named(f"simulated:{own}")).expect_answers(path)
+        there = connect(target_named(f"simulated:{other}"))
         there.expect_answers(model)
         for refused in (
             lambda there=there: there.expect_answers(path),
@@ -131,10 +130,10 @@ def test_what_was_never_measured_on_another_architecture_is_no_less_unknown_for_
 def test_a_simulated_haswell_answers_what_an_emulated_one_does(
     emulated: str, u8s8: Path, images: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = reached(target_named(emulated)).logits(u8s8, [images], threads=1, classes=5)
+    expected = connect(target_named(emulated)).logits(u8s8, [images], threads=1, classes=5)
     # On a machine of that kind the runtime itself would answer.
     monkeypatch.setattr(simulated, "saturates", lambda: False)
-    found = reached(target_named("simulated:x86-64-avx2")).logits(u8s8, [images], threads=1, classes=5)
+    found = connect(target_named("simulated:x86-64-avx2")).logits(u8s8, [images], threads=1, classes=5)
     assert (expected == found).mean() > 0.95
     assert np.abs(expected - found).max() <= 1.01 * np.diff(np.unique(expected)).min()
 
@@ -144,6 +143,6 @@ def test_the_class_of_this_machine_is_this_machine(u8s8: Path, images: NDArray[n
     from compress_onnx.ort.session import open_session
 
     own = next(cpu for cpu, saturating in CLASSES.items() if saturating == saturates())
-    there: Any = reached(target_named(f"simulated:{own}"))
+    there: Any = connect(target_named(f"simulated:{own}"))
     here = logits_of(open_session(u8s8), [images])
     np.testing.assert_array_equal(there.logits(u8s8, [images], threads=1, classes=5), here)

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from compress_onnx.errors import ModelError, OptionError, TargetError, WorkerError
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.bench.latency import LatencyPlan
-from compress_onnx.runtime.cpu.environment import cpu_target, environment
+from compress_onnx.runtime.cpu.machine import cpu_target, environment
 from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.targets import ssh
-from compress_onnx.runtime.targets.naming import target_named
-from compress_onnx.runtime.targets.reach import reached
+from compress_onnx.runtime.targets.naming import connect, target_named
 
 Programs = Callable[[], list[psutil.Process]]
 
@@ -40,7 +39,7 @@ def _nothing_left_behind(programs: Programs) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_a_board_answers_as_this_machine_does(board: Any, model: Path, ones: NDArray[np.float32]) -> None:
-    there = reached(target_named(board.address))
+    there = connect(target_named(board.address))
     here = logits_of(open_session(model), [ones])
     np.testing.assert_array_equal(there.logits(model, [ones[:3], ones[3:]], threads=1, classes=2), here)
     assert there.environment.cpu_target == cpu_target()
@@ -51,7 +50,7 @@ def test_a_board_answers_as_this_machine_does(board: Any, model: Path, ones: NDA
 
 @pytest.mark.slow
 def test_latencies_come_back_from_the_board(board: Any, model: Path, ones: NDArray[np.float32]) -> None:
-    there = reached(target_named(board.address))
+    there = connect(target_named(board.address))
     plan = LatencyPlan(rounds=2, calls=12)
     timings = there.latencies([model, model], ones[:1], plan=plan, rng=np.random.default_rng(0))
     for run in (*timings.runs, timings.repeat):
@@ -64,7 +63,7 @@ def test_latencies_come_back_from_the_board(board: Any, model: Path, ones: NDArr
 def test_nothing_is_written_on_the_board(serve: Callable[[str], Any], model: Path, ones: NDArray[np.float32]) -> None:
     """A limit of no bytes per written file is stricter than a full disk."""
     with serve('ForceCommand ulimit -f 0; eval "$SSH_ORIGINAL_COMMAND"') as board:
-        there = reached(target_named(board.address))
+        there = connect(target_named(board.address))
         assert len(there.logits(model, [ones], threads=1, classes=2)) == len(ones)
 
 
@@ -73,7 +72,7 @@ def test_nothing_is_written_on_the_board(serve: Callable[[str], Any], model: Pat
 
 def refused(address: str) -> str:
     with pytest.raises(WorkerError) as caught:
-        reached(target_named(address))
+        connect(target_named(address))
     return str(caught.value)
 
 
@@ -143,7 +142,7 @@ def test_a_board_that_falls_silent(serve: Callable[[str], Any]) -> None:
 def test_a_worker_that_is_killed_in_the_middle(
     board: Any, programs: Programs, model: Path, ones: NDArray[np.float32]
 ) -> None:
-    there = reached(target_named(board.address))
+    there = connect(target_named(board.address))
 
     def batches() -> Iterator[NDArray[np.float32]]:
         yield ones
@@ -161,13 +160,13 @@ def test_a_model_that_the_board_cannot_load(board: Any, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
     with pytest.raises(ModelError, match="a model that ONNX Runtime can run"):
-        reached(target_named(board.address)).logits(broken, [], threads=1, classes=2)
+        connect(target_named(board.address)).logits(broken, [], threads=1, classes=2)
 
 
 @pytest.mark.slow
 def test_another_number_of_classes_is_a_wrong_shape(board: Any, model: Path, ones: NDArray[np.float32]) -> None:
     with pytest.raises(WorkerError, match="Expected 3 logits per image, as here, got 2"):
-        reached(target_named(board.address)).logits(model, [ones], threads=1, classes=3)
+        connect(target_named(board.address)).logits(model, [ones], threads=1, classes=3)
 
 
 # ------------------------------------------------------------------------------------------------- addresses

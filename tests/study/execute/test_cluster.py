@@ -9,7 +9,7 @@ import pytest
 
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import executors
-from compress_onnx.runtime.cpu.environment import environment
+from compress_onnx.runtime.cpu.machine import environment
 from compress_onnx.study.execute import cluster
 from compress_onnx.study.execute.cluster import DaskCluster, open_cluster, unlike
 

@@ -21,7 +21,7 @@ from compress_onnx.errors import DataError, OptionError
 from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of
 from compress_onnx.ort.session import quiet_options
-from compress_onnx.runtime.cpu.environment import environment
+from compress_onnx.runtime.cpu.machine import environment
 from compress_onnx.study.execute import parcels
 from compress_onnx.study.execute.driver import TRIES, Driver
 from compress_onnx.study.execute.local import LocalPool

@@ -1,6 +1,6 @@
 """Read a CPU's passport from Linux: name, flags, cores, quota, governor, temperature. Standard library only.
 
-This file is copied to boards and runs there on its own: it must import nothing that a board may lack.
+This module is part of the program that is sent to boards, and runs there: it imports nothing that a board may lack.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +64,9 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     >>> installed_versions(("no-such-package",))
     {}
     """
+    # A worker that is timed needs no versions: what it does not load does not count as its memory.
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {}
     for name in names:
         try:

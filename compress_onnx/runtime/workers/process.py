@@ -7,7 +7,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,23 +17,18 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.errors import CompressOnnxError, ModelError, WorkerError
+from compress_onnx.errors import CompressOnnxError, WorkerError
 from compress_onnx.model import whole_model
-from compress_onnx.ort import plain_message
-from compress_onnx.runtime.targets import worker
+from compress_onnx.ort import plain_message, refusal
+from compress_onnx.runtime.workers.frames import PROTOCOL, NotAFrameError, decode, encode
+from compress_onnx.runtime.workers.program import local_command
 
-WORKER_FILE = Path(worker.__file__)
 # Under emulation the import of ONNX Runtime alone takes tens of seconds.
 START_SECONDS = 120.0
 ANSWER_SECONDS = 600.0
 _GRACE_SECONDS = 1.0
 _CHUNK = 1 << 20
 _TOLD = 600
-
-
-def local_command() -> tuple[str, ...]:
-    """Return the command line of a worker in this very environment."""
-    return (sys.executable, str(WORKER_FILE))
 
 
 class Worker:
@@ -121,9 +115,9 @@ class Worker:
 
     def _hello(self) -> None:
         self.facts, _ = self.ask("hello", seconds=self._start_seconds)
-        if self.facts.get("protocol") != worker.PROTOCOL:
+        if self.facts.get("protocol") != PROTOCOL:
             raise WorkerError(
-                f"a worker of protocol {worker.PROTOCOL}",
+                f"a worker of protocol {PROTOCOL}",
                 f"protocol {self.facts.get('protocol')}",
                 where=self.name,
                 remedy="Install the same version on both sides.",
@@ -144,16 +138,16 @@ class Worker:
             raise WorkerError("a running worker", "one that has ended", where=self.name)
         exchange = _Exchange(process, time.monotonic() + (seconds or self._answer_seconds))
         try:
-            exchange.write(worker.encode({"op": op, **fields}, arrays or {}))
-            header, found = worker.decode(exchange.read)
+            exchange.write(encode({"op": op, **fields}, arrays or {}))
+            header, found = decode(exchange.read)
         except TimeoutError as error:
             self.close(grace_seconds=0)
             limit = seconds or self._answer_seconds
             raise WorkerError(f"an answer to {op!r} within {limit:g} s", "none", where=self.name) from error
         except (EOFError, BrokenPipeError) as error:
             raise self._died(op) from error
-        except (worker.NotAFrameError, ValueError, KeyError, TypeError) as error:
-            told = repr(error.seen) if isinstance(error, worker.NotAFrameError) else str(error)
+        except (NotAFrameError, ValueError, KeyError, TypeError) as error:
+            told = repr(error.seen) if isinstance(error, NotAFrameError) else str(error)
             self.close(grace_seconds=0)
             raise WorkerError(
                 "the worker's protocol",
@@ -168,7 +162,7 @@ class Worker:
     def load(self, model: Path | bytes, **options: Any) -> dict[str, Any]:
         """Open a session for a file of this machine, or for a model's bytes; what is sent holds its data files too.
 
-        ``options`` are those of :func:`worker.opened`, and ``affinity``, a list of cores. Returns the answer's
+        ``options`` are those of :func:`service.opened`, and ``affinity``, a list of cores. Returns the answer's
         ``load_ns``, ``affinity``, ``memory_before``, ``memory``, ``inputs`` and ``outputs``.
         """
         where = model if isinstance(model, Path) else self.name
@@ -275,19 +269,17 @@ def _ending(code: int | None) -> str:
 
 
 def _refusal(error: Mapping[str, Any], *, where: object, name: str) -> CompressOnnxError:
-    kind, message = error.get("kind"), plain_message(str(error.get("message", "no reason")))
+    kind, message = error.get("kind"), str(error.get("message", "no reason"))
+    if kind == "model":
+        return refusal(message, where=where)
     if kind == "missing":
         return WorkerError(
-            "NumPy and ONNX Runtime on the target", message, where=name, remedy="Run there: pip install onnxruntime."
+            "NumPy and ONNX Runtime on the target",
+            plain_message(message),
+            where=name,
+            remedy="Run there: pip install onnxruntime.",
         )
-    if kind == "model":
-        return ModelError(
-            "a model that ONNX Runtime can run",
-            f"its answer {message!r}",
-            where=where,
-            remedy="Check the model and its input, or export it again.",
-        )
-    return WorkerError("an answer", f"{error.get('type')}: {message}", where=where)
+    return WorkerError("an answer", f"{error.get('type')}: {plain_message(message)}", where=where)
 
 
 @contextlib.contextmanager

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
 import platform
 import socket
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cpuinfo
 import pytest
 
-from compress_onnx.errors import OptionError
-from compress_onnx.options.declared import CPU
+from compress_onnx.errors import MachineError, OptionError
+from compress_onnx.options import CPU
 from compress_onnx.ort.integer.probe import saturates
-from compress_onnx.runtime.cpu.environment import environment as cpu
+from compress_onnx.records.artifacts import Environment
+from compress_onnx.runtime.cpu import machine as cpu
+from compress_onnx.runtime.cpu.machine import expect_same_machine, machine_differences
 
 
 @pytest.mark.parametrize(
@@ -63,3 +67,51 @@ def test_the_kernels_file_says_what_py_cpuinfo_says() -> None:
     slow = cpuinfo.get_cpu_info()
     assert cpu.cpu_model() == slow["brand_raw"]
     assert cpu.cpu_features() == cpu.named_features(slow["flags"])
+
+
+# -------------------------------------------------------------------------------- one machine or two
+
+
+HERE = Environment(
+    python="3.11",
+    system="Linux",
+    packages={"onnxruntime": "1.32"},
+    cpu_model="a CPU",
+    cpu_features=("avx2",),
+    cpu_saturates=True,
+    cpu_target="x86-64-avx2",
+    cores=2,
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cpu_model": "another CPU"},
+        {"cpu_target": "x86-64-vnni"},
+        {"cpu_features": ("avx2", "avx512f")},
+        {"cores": 4},
+        {"cpu_quota": 0.5},
+        {"cpu_governor": "powersave"},
+        {"emulator": "qemu"},
+    ],
+)
+def test_another_passport_is_refused_both_ways(change: dict[str, Any]) -> None:
+    other = dataclasses.replace(HERE, **change)
+    assert len(machine_differences(HERE, other)) == 1
+    for pair in ((HERE, other), (other, HERE)):
+        with pytest.raises(MachineError, match=r"Expected latencies of one machine, got .* \(a run\)\. Measure both"):
+            expect_same_machine(*pair, where="a run")
+
+
+@pytest.mark.parametrize(
+    "change", [{"cpu_temperature_c": 70.0}, {"packages": {}}, {"python": "3.12"}, {"unknown": {"a": "b"}}]
+)
+def test_what_varies_on_one_machine_is_no_difference(change: dict[str, Any]) -> None:
+    expect_same_machine(HERE, dataclasses.replace(HERE, **change))
+
+
+def test_latencies_of_an_emulator_are_refused_even_among_themselves() -> None:
+    emulated = dataclasses.replace(HERE, emulator="qemu-x86_64 7.2")
+    with pytest.raises(MachineError, match=r"got those of qemu-x86_64 7\.2"):
+        expect_same_machine(emulated, emulated)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from compress_onnx.runtime.cpu import passport
-from compress_onnx.runtime.cpu.passport import cpu_quota, governor, read_passport, temperature_c
+from compress_onnx.runtime.workers import passport
+from compress_onnx.runtime.workers.passport import cpu_quota, governor, read_passport, temperature_c
 
 
 def system(root: Path, **files: str) -> Path:

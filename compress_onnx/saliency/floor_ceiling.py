@@ -21,7 +21,7 @@ from compress_onnx.errors import ModelError
 from compress_onnx.metrics import Anchors, MapSimilarities, flat, joined, map_similarities
 from compress_onnx.options import Progress, silent
 from compress_onnx.saliency.batching import Pace
-from compress_onnx.saliency.spilled import SpilledMaps
+from compress_onnx.saliency.maps_on_disk import MapsOnDisk
 from compress_onnx.saliency.task import SaliencyTask
 
 # Half a gray level of 0 to 255, in pixels divided by 255.
@@ -75,7 +75,7 @@ def _weights(module: nn.Module) -> Iterator[nn.Parameter]:
 class ExplainedBaseline:
     """The baseline's maps of all samples, and its per-sample similarities to the anchors."""
 
-    maps: SpilledMaps
+    maps: MapsOnDisk
     anchors: Anchors
     flat: int
 
@@ -92,7 +92,7 @@ def explained_with_anchors(
     ModelError
         if a map of the twin itself is NaN or infinite.
     """
-    maps, flat_maps = SpilledMaps(), 0
+    maps, flat_maps = MapsOnDisk(), 0
     floor: list[MapSimilarities] = []
     noise_rng, weight_rng = rng.spawn(2)
     ceiling = _Ceiling(twin, task, weight_rng)

@@ -1,14 +1,10 @@
-"""A process that loads one ONNX model, runs it and times it, for whoever talks to its stdin.
+"""What a worker process does: it loads one ONNX model, runs it and times it, for whoever talks to its stdin.
 
-This file runs alone, as ``python worker.py``: it needs Python 3.8, NumPy and any ONNX Runtime, and imports
-nothing of this package, so that it can be copied to a board or started under an emulator.
-:class:`compress_onnx.runtime.targets.worker_process.Worker` is its other half.
-
-A frame is magic bytes, the length of a JSON header and of what follows it (little-endian), the header,
-and the bytes of the arrays that the header's ``arrays`` lists as name, dtype and shape. Each request,
-named by ``op``, gets one answer: ``{"ok": true, ...}`` or ``{"ok": false, "error": {...}}``.
+This module, :mod:`frames` and :mod:`passport` are sent as one program (:func:`program.worker_program`): Python 3.8, NumPy and
+any ONNX Runtime are all they need there. :class:`process.Worker` is the other half.
 
 ``hello``    versions, machine and the cores this process may use
+``passport`` what the system says of its CPU
 ``probe``    run ``model`` (uint8 bytes) once on the other arrays, and forget it
 ``load``     open a session for ``model`` (bytes) or ``path``: times, memory, inputs and outputs
 ``run``      arrays in, arrays out
@@ -21,34 +17,17 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import platform
-import struct
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping  # noqa: UP035  # Python 3.8 evaluates the aliases below
+from typing import Any, Callable, Mapping  # noqa: UP035  # as old as the oldest board
 
-PROTOCOL = 1
-PREFIX = struct.Struct("<4sIQ")
-MAGIC = b"cOnX"
-# A header lists names and shapes; anything longer is not one.
-LONGEST_HEADER = 1 << 20
+from compress_onnx.runtime.workers.frames import PROTOCOL, Arrays, Header, NotAFrameError, decode, encode, exactly
+from compress_onnx.runtime.workers.passport import read_passport, usable_cores
+
 NUMERIC = ("b", "i", "u", "f", "c")
-
-Header = Dict[str, Any]  # noqa: UP006  # see above
-Arrays = Dict[str, Any]  # noqa: UP006  # see above
-Read = Callable[[int], bytes]
-"""Returns exactly that many bytes."""
-
-
-class NotAFrameError(Exception):
-    """What was read is no frame; ``seen`` holds the bytes."""
-
-    def __init__(self, seen: bytes) -> None:
-        super().__init__("not a frame: %r" % seen)  # noqa: UP031  # as old as the oldest board
-        self.seen = seen
 
 
 class UnfitError(Exception):
@@ -57,53 +36,6 @@ class UnfitError(Exception):
 
 class RefusedError(Exception):
     """A request that cannot be served as it was made."""
-
-
-def encode(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> bytes:
-    """Return a frame of a JSON-able header and arrays of any numeric dtype.
-
-    >>> import io
-    >>> frame = io.BytesIO(encode({"op": "hello"}, {}))
-    >>> decode(frame.read)
-    ({'op': 'hello'}, {})
-    """
-    listed = [[name, array.dtype.newbyteorder("<").str, list(array.shape)] for name, array in arrays.items()]
-    payload = [array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays.values()]
-    text = json.dumps({**header, "arrays": listed}, allow_nan=False).encode()
-    return b"".join([PREFIX.pack(MAGIC, len(text), sum(map(len, payload))), text, *payload])
-
-
-def decode(read: Read) -> tuple[Header, Arrays]:
-    """Return header and arrays of the next frame; the arrays are read-only views of what was read.
-
-    Errors
-    ------
-    NotAFrameError
-        if the bytes are something else.
-    """
-    prefix = read(PREFIX.size)
-    magic, length, payload_length = PREFIX.unpack(prefix)
-    if magic != MAGIC or length > LONGEST_HEADER:
-        raise NotAFrameError(prefix)
-    try:
-        header = json.loads(read(length))
-    except ValueError as error:
-        raise NotAFrameError(prefix) from error
-    payload = read(payload_length)
-    arrays, place = {}, 0
-    for name, dtype, shape in header.pop("arrays"):
-        arrays[name], place = _array(payload, place, dtype, shape)
-    return header, arrays
-
-
-def _array(payload: bytes, place: int, dtype: str, shape: list[int]) -> tuple[Any, int]:
-    import numpy as np
-
-    count = 1
-    for size in shape:
-        count *= size
-    array = np.frombuffer(payload, np.dtype(dtype), count, place) if count else np.empty(0, np.dtype(dtype))
-    return array.reshape(shape), place + array.nbytes
 
 
 class Service:
@@ -147,6 +79,11 @@ class Service:
             "memory": memory(),
         }
         return facts, {}
+
+    def on_passport(self, request: Header, arrays: Arrays) -> tuple[Header, Arrays]:
+        """Return what the system says of its CPU."""
+        del request, arrays
+        return read_passport(), {}
 
     def on_probe(self, request: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """Run a model once on the other arrays, beside the loaded one."""
@@ -267,7 +204,7 @@ def outputs_of(session: Any, feed: Mapping[str, Any]) -> Arrays:
     found = {names[place]: answers[place] for place in range(len(names))}
     for name, answer in found.items():
         if getattr(getattr(answer, "dtype", None), "kind", "") not in NUMERIC:
-            raise RefusedError("output %r is no tensor of numbers" % name)  # noqa: UP031  # see NotAFrameError
+            raise RefusedError("output %r is no tensor of numbers" % name)  # noqa: UP031  # see above
     return found
 
 
@@ -278,11 +215,6 @@ def pin(cores: list[int]) -> list[int] | None:
     with contextlib.suppress(OSError):  # the answer says where it runs
         os.sched_setaffinity(0, cores)
     return sorted(os.sched_getaffinity(0))
-
-
-def usable_cores() -> int:
-    """Return how many logical cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> dict[str, int]:
@@ -311,31 +243,12 @@ def described(error: BaseException) -> dict[str, str]:
     return {"kind": kind, "type": type(error).__name__, "message": str(error)[:2000]}
 
 
-def exactly(stream: Any) -> Read:
-    """Return a reader of whole lengths; ``EOFError`` where the stream ends within one."""
-
-    def read(length: int) -> bytes:
-        parts = []
-        while length:
-            part = stream.read(min(length, 1 << 24))
-            if not part:
-                raise EOFError
-            parts.append(part)
-            length -= len(part)
-        return b"".join(parts)
-
-    return read
-
-
 def main() -> int:
     """Serve requests on stdin until ``quit`` or its end; whatever else prints goes to stderr."""
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    # Started as a file, Python would look for modules beside it first, where others of this package lie.
-    here = str(Path(__file__).resolve().parent)
-    sys.path[:] = [folder for folder in sys.path if not folder or str(Path(folder).resolve()) != here]
     read, service = exactly(incoming), Service()
     try:
         while True:
@@ -349,9 +262,3 @@ def main() -> int:
     except NotAFrameError as error:
         print(error, file=sys.stderr)  # noqa: T201  # this process has no other way to say it
         return 2
-
-
-if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)  # without the tenth of a second that taking the libraries down would take

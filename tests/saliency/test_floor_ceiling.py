@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("captum")
 
-from compress_onnx.saliency.anchors import HALF_GRAY_LEVEL, noise_amplitude, noisy, redrawn  # noqa: E402  # after the skips
+from compress_onnx.saliency.floor_ceiling import HALF_GRAY_LEVEL, noise_amplitude, noisy, redrawn  # noqa: E402  # after the skips
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 

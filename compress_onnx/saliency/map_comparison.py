@@ -22,9 +22,9 @@ from compress_onnx.metrics import (
 )
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import SystematicShift
-from compress_onnx.saliency.anchors import ExplainedBaseline
 from compress_onnx.saliency.batching import Pace
-from compress_onnx.saliency.spilled import SpilledMaps
+from compress_onnx.saliency.floor_ceiling import ExplainedBaseline
+from compress_onnx.saliency.maps_on_disk import MapsOnDisk
 from compress_onnx.saliency.task import SaliencyTask
 
 Maps = NDArray[np.float32]
@@ -40,14 +40,14 @@ class MapPairs:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Compared:
+class ComparedMaps:
     """What a pass over all samples leaves: per-sample numbers, sums, the number of flat maps, and the candidate's maps on disk."""
 
     baseline: ExplainedBaseline
     similarities: MapSimilarities
     mean_shift: MeanShift
     coarse_differences: NDArray[np.float32]
-    maps: SpilledMaps
+    maps: MapsOnDisk
     flat: int
 
     def systematic(self, task: SaliencyTask, rng: np.random.Generator) -> SystematicShift:
@@ -66,14 +66,14 @@ class Compared:
         return _scaled(self.baseline.maps.pick(rows), self.maps.pick(rows))
 
 
-def compared(
+def compare_maps(
     task: SaliencyTask,
     baseline: ExplainedBaseline,
     twin: nn.Module,
     *,
     rng: np.random.Generator,
     progress: Progress = silent,
-) -> Compared:
+) -> ComparedMaps:
     """Explain all samples, at least one, under a candidate's twin and compare with the baseline's maps.
 
     ``rng`` draws the signs of the test for a systematic shift.
@@ -83,7 +83,7 @@ def compared(
     ModelError
         if a map is NaN or infinite.
     """
-    maps, flat_maps = SpilledMaps(), 0
+    maps, flat_maps = MapsOnDisk(), 0
     shift = MeanShift(*baseline.maps.shape, rng)
     parts: list[MapSimilarities] = []
     differences: list[NDArray[np.float32]] = []
@@ -97,7 +97,7 @@ def compared(
         shift.add(*cells)
         differences.append(coarse(cells[1] - cells[0]))
         pace.done(rows.stop)
-    return Compared(
+    return ComparedMaps(
         baseline=baseline,
         similarities=joined(parts),
         mean_shift=shift,

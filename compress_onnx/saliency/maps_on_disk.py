@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Maps = NDArray[np.float32]
 
 
-class SpilledMaps:
+class MapsOnDisk:
     """N maps (H, W) float32 in a file that no one else sees and that vanishes with this object.
 
     Read and written, not memory-mapped: mapped pages count as memory of the process.

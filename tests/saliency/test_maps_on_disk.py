@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from compress_onnx.saliency.spilled import SpilledMaps  # after the skip
+from compress_onnx.saliency.maps_on_disk import MapsOnDisk  # after the skip
 
 
 @settings(deadline=None, max_examples=20)
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5), data=st.data())
 def test_what_was_written_is_read_whatever_the_batches(sizes: list[int], data: st.DataObject) -> None:
     maps = np.random.default_rng(0).standard_normal((sum(sizes), 3, 5), dtype=np.float32)
-    stored = SpilledMaps()
+    stored = MapsOnDisk()
     for part in np.split(maps, np.cumsum(sizes)[:-1]):
         stored.append(part)
     rows = np.array(data.draw(st.lists(st.integers(0, len(maps) - 1), max_size=6)), dtype=np.int64)
@@ -29,7 +29,7 @@ def test_what_was_written_is_read_whatever_the_batches(sizes: list[int], data: s
 
 
 def test_reading_in_between_does_not_disturb_writing() -> None:
-    stored = SpilledMaps()
+    stored = MapsOnDisk()
     stored.append(np.zeros((2, 2, 2), np.float32))
     stored.read(slice(0, 1))
     stored.append(np.ones((1, 2, 2), np.float32))
@@ -38,7 +38,7 @@ def test_reading_in_between_does_not_disturb_writing() -> None:
 
 def test_the_file_goes_with_its_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    stored = SpilledMaps()
+    stored = MapsOnDisk()
     stored.append(np.zeros((1, 2, 2), np.float32))
     descriptor = stored._file.fileno()
     assert not list(tmp_path.iterdir())

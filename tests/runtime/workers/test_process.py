@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import ast
-import io
 import os
 import subprocess
 import sys
@@ -12,22 +10,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, WorkerError
 from compress_onnx.ort.session import open_session
-from compress_onnx.runtime.targets import worker
-from compress_onnx.runtime.targets.worker_process import WORKER_FILE, Worker, local_command, local_worker
-
-numeric = st.sampled_from(["<f4", "<f8", "<i8", "|u1", "|i1", "|b1", ">f4", "<f2"])
-some_arrays = st.dictionaries(
-    st.text(min_size=1, max_size=5),
-    npst.arrays(numeric, npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)),
-    max_size=3,
-)
+from compress_onnx.runtime.workers import process
+from compress_onnx.runtime.workers.frames import PROTOCOL
+from compress_onnx.runtime.workers.process import Worker, local_worker
+from compress_onnx.runtime.workers.program import local_command
 
 
 @pytest.fixture(scope="module")
@@ -38,51 +28,6 @@ def running() -> Iterator[Worker]:
 
 def script(text: str) -> tuple[str, ...]:
     return (sys.executable, "-c", text)
-
-
-# ------------------------------------------------------------------------------------------- the file itself
-
-
-def test_the_worker_needs_nothing_of_this_package_and_nothing_younger_than_python_3_8() -> None:
-    tree = ast.parse(WORKER_FILE.read_text(encoding="utf-8"), feature_version=(3, 8))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    roots = {name.partition(".")[0] for name in names}
-    assert roots <= {*sys.stdlib_module_names, "numpy", "onnxruntime"}
-
-
-def test_the_worker_runs_from_any_folder_beside_files_of_any_name(tmp_path: Path) -> None:
-    (tmp_path / "worker.py").write_bytes(WORKER_FILE.read_bytes())
-    (tmp_path / "numpy.py").write_text("raise RuntimeError('not this one')")
-    with Worker((sys.executable, str(tmp_path / "worker.py"))) as started:
-        assert started.facts["numpy"] == np.__version__
-
-
-def test_the_worker_runs_as_a_module() -> None:
-    with Worker((sys.executable, "-m", "compress_onnx.runtime.targets.worker")) as started:
-        assert started.facts["protocol"] == worker.PROTOCOL
-
-
-# ------------------------------------------------------------------------------------------------ the frames
-
-
-@settings(max_examples=30)
-@given(some_arrays)
-def test_arrays_come_back_as_they_were(arrays: dict[str, NDArray[np.generic]]) -> None:
-    header, found = worker.decode(io.BytesIO(worker.encode({"op": "run"}, arrays)).read)
-    assert header == {"op": "run"}
-    assert list(found) == list(arrays)
-    for name, array in arrays.items():
-        assert found[name].dtype == array.dtype.newbyteorder("<")
-        np.testing.assert_array_equal(found[name], array)
-
-
-@pytest.mark.parametrize(
-    "noise", [b"Welcome to this board!\n", b"cOnX" + b"\xff" * 12, worker.PREFIX.pack(b"cOnX", 2, 0) + b"{x"]
-)
-def test_noise_is_no_frame(noise: bytes) -> None:
-    with pytest.raises(worker.NotAFrameError):
-        worker.decode(io.BytesIO(noise).read)
 
 
 # -------------------------------------------------------------------------------------------------- answers
@@ -131,25 +76,6 @@ def test_timed_calls_are_as_many_as_asked_for_and_the_first_is_kept_apart(
     assert (len(spent["values"]), len(spent["warmup"])) == (2, 0)
 
 
-def test_each_timed_region_is_one_call_of_the_session() -> None:
-    ticks = iter(range(1000))
-    calls = []
-
-    class Session:
-        def get_outputs(self) -> list[onnx.ValueInfoProto]:
-            return [onnx.ValueInfoProto(name="y")]
-
-        def run(self, names: list[str], feed: dict[str, NDArray[np.float32]]) -> None:
-            calls.append((names, list(feed), next(ticks)))
-
-    service = worker.Service(clock=lambda: next(ticks))
-    service._session = Session()
-    header, spent = service.answer({"op": "time", "calls": 3, "warmup": 1}, {"x": np.zeros(1, np.float32)})
-    assert (header["ok"], header["first_ns"]) == (True, 2)
-    assert spent["values"].tolist() == [2, 2, 2]
-    assert calls == [(["y"], ["x"], 1 + 3 * call) for call in range(5)]
-
-
 def test_a_profile_holds_the_timed_calls_and_leaves_no_file(
     running: Worker, fp32: Path, images: NDArray[np.float32], tmp_path: Path
 ) -> None:
@@ -193,23 +119,6 @@ def test_what_the_runtime_refuses_is_a_model_error_and_the_worker_lives_on(
     assert running.run({"input": images})["logits"].shape == (23, 5)
 
 
-@pytest.mark.parametrize(
-    ("request_", "words"),
-    [
-        ({"op": "dance"}, "unknown request 'dance'"),
-        ({}, "unknown request None"),
-        ({"op": "load"}, "'path'"),
-        ({"op": "run"}, "no model is loaded"),
-        ({"op": "time", "calls": 1}, "no model is loaded"),
-        ({"op": "profile"}, "no model is loaded"),
-    ],
-)
-def test_requests_that_make_no_sense_are_answered(request_: dict[str, object], words: str) -> None:
-    header, arrays = worker.Service().answer(request_, {})
-    assert (header["ok"], header["error"]["kind"], arrays) == (False, "request", {})
-    assert words in header["error"]["message"]
-
-
 def test_a_refused_request_is_a_worker_error(running: Worker, fp32: Path) -> None:
     running.load(fp32)
     with pytest.raises(WorkerError, match=r"RefusedError: nothing to feed the model with \(worker on this machine\)"):
@@ -251,7 +160,7 @@ def test_a_broken_worker_is_an_error(text: str, words: str) -> None:
 
 
 def test_a_worker_of_another_protocol_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "PROTOCOL", 99)
+    monkeypatch.setattr(process, "PROTOCOL", 99)
     with pytest.raises(WorkerError, match="protocol 99, got protocol 1"), local_worker():
         pass
 
@@ -266,11 +175,9 @@ def test_a_missing_runtime_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_what_the_model_prints_does_not_reach_the_protocol() -> None:
-    text = f"""
-import sys
-sys.argv = [{str(WORKER_FILE)!r}]
-sys.path.insert(0, {str(WORKER_FILE.parent)!r})
-import os, worker
+    text = """
+import os, sys
+from compress_onnx.runtime.workers import service as worker
 hello = worker.Service.on_hello
 def loud(self, request, arrays):
     print("hello from Python", flush=True)
@@ -280,7 +187,7 @@ worker.Service.on_hello = loud
 sys.exit(worker.main())
 """
     with Worker(script(text)) as started:
-        assert started.facts["protocol"] == worker.PROTOCOL
+        assert started.facts["protocol"] == PROTOCOL
 
 
 # --------------------------------------------------------------------------------------- nothing left behind
