@@ -253,7 +253,7 @@ def _comparison(
         latency=None,
         footprint_baseline=_footprint(baseline, options),
         footprint_candidate=_footprint(candidate, options),
-        fusion=fusion_receipt(candidate.model.where),
+        fusion=fusion_receipt(candidate.model),
         extra=plugin_measures(pair),
         **measured,
     )
@@ -263,7 +263,7 @@ def _footprint(evaluated: EvaluatedModel, options: CompareOptions) -> Footprint:
     size, plan = footprint(evaluated.artifact), options.latency
     if plan is None:
         return size
-    return dataclasses.replace(size, resident=memory_after_load(evaluated.model.where, threads=plan.threads))
+    return dataclasses.replace(size, resident=memory_after_load(evaluated.model, threads=plan.threads))
 
 
 def _record(stage: _Stages, outputs: _Outputs, comparisons: tuple[Comparison, ...]) -> RunRecord:

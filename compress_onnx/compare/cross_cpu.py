@@ -30,7 +30,7 @@ class OtherCpu:
 
     def expect_predictions(self, evaluated: EvaluatedModel) -> None:
         """Raise :class:`ModelError` if it is known beforehand that the model cannot be run there."""
-        self.there.expect_answers(evaluated.model.where)
+        self.there.expect_answers(evaluated.model)
 
     def predictions(
         self, evaluated: EvaluatedModel, images: DecodedImages, here: Predictions, *, progress: Progress = silent
@@ -45,7 +45,7 @@ class OtherCpu:
         sized = images.sized(evaluated.preprocessing)
         batches = sized.batches(evaluated.preprocessing, evaluated.call_batch or BATCH)
         logits = self.there.logits(
-            evaluated.model.where,
+            evaluated.model,
             with_progress(batches, total=len(sized), progress=progress, name=evaluated.name),
             threads=self.options.threads or THREADS.default,
             classes=here.logits.shape[1],
@@ -73,7 +73,7 @@ class OtherCpu:
         form = pair[0].preprocessing
         batch = next(images.sized(form).batches(form, plan.batch))
         rng = np.random.default_rng(self.options.seed)
-        timings = self.there.latencies([evaluated.model.where for evaluated in pair], batch, plan=plan, rng=rng)
+        timings = self.there.latencies([evaluated.model for evaluated in pair], batch, plan=plan, rng=rng)
         return compare_latency(timings, 1, plan=plan, rng=rng)
 
 

@@ -55,7 +55,7 @@ def time_models(
     if plan is None or len(timed) < 2:
         return [None] * (len(models) - 1)
     timings = measure_latency(
-        _files([evaluated.model for evaluated in timed]),
+        [evaluated.model for evaluated in timed],
         next(images.sized(form).batches(form, plan.batch)),
         plan=plan,
         rng=np.random.default_rng(options.seed),
@@ -95,13 +95,9 @@ def time_files(
         rng = np.random.default_rng(seed)
         inputs = rng.standard_normal((plan.batch, *shape), dtype=np.float32)
         progress = stages(f"batch {plan.batch}, {plan.threads} thread{'' if plan.threads == 1 else 's'}")
-        timings = measure_latency(_files(models), inputs, plan=plan, rng=rng, progress=progress)
+        timings = measure_latency(models, inputs, plan=plan, rng=rng, progress=progress)
         latencies += [compare_latency(timings, place, plan=plan, rng=rng) for place in range(1, len(models))]
     return latencies
-
-
-def _files(models: Sequence[Model]) -> list[Path]:
-    return [model.where for model in models]
 
 
 def bench_models(
@@ -140,7 +136,7 @@ def _explanations(
     images = np.zeros((plan.batch, *_common_shape(models)), np.float32)
 
     def profiled(model: Model) -> ExecutionProfile:
-        return profile(model.where, images, setting=plan.setting(), start=plan.start)
+        return profile(model, images, setting=plan.setting(), start=plan.start)
 
     baseline = profiled(models[0])
     return tuple(
@@ -159,7 +155,7 @@ def profile_model(model: Model) -> ExecutionProfile:
     """
     plan = LatencyPlan()
     images = np.zeros((1, *_common_shape([model])), np.float32)
-    return profile(model.where, images, setting=plan.setting(), start=plan.start)
+    return profile(model, images, setting=plan.setting(), start=plan.start)
 
 
 def is_faster(comparison: LatencyComparison) -> bool:

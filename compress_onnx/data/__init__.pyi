@@ -10,8 +10,8 @@ from .images import ImageSet as ImageSet
 from .inputs import InputSet as InputSet
 from .inputs import array_set as array_set
 from .inputs import batch_set as batch_set
-from .mapped import IN_MEMORY_BYTES as IN_MEMORY_BYTES
-from .mapped import mapped as mapped
+from .mapping import IN_MEMORY_BYTES as IN_MEMORY_BYTES
+from .mapping import mapped as mapped
 from .sources import DataSource as DataSource
 from .sources import image_set as image_set
 from .sources import load_data as load_data

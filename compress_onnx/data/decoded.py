@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.data.images import BATCH, ImageSet, pixels_sha256
 from compress_onnx.data.inputs import InputSet
-from compress_onnx.data.mapped import IN_MEMORY_BYTES, mapped_empty
+from compress_onnx.data.mapping import IN_MEMORY_BYTES, mapped_empty
 from compress_onnx.data.preprocess import preprocess, resized
 from compress_onnx.records import Preprocessing
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.data.arrays import Source, checked_labels, picture_set, row_ids
 from compress_onnx.data.images import ImageSet, named_classes, valid_labels
-from compress_onnx.data.mapped import IN_MEMORY_BYTES, mapped, mapped_empty
+from compress_onnx.data.mapping import IN_MEMORY_BYTES, mapped, mapped_empty
 from compress_onnx.data.preprocess import pictures_of, preprocess
 from compress_onnx.errors import DataError
 from compress_onnx.files import sha256_of

@@ -59,6 +59,10 @@ class Model:
             return cls(proto=checked_graph(whole), whole=whole)
         return read_model(_path(source))
 
+    def __str__(self) -> str:
+        """Return what sentences about it name."""
+        return str(self.where)
+
     @property
     def sha256(self) -> str:
         """The identity of all its bytes."""

@@ -71,7 +71,7 @@ def inspected(source: ModelSource, beside: Inspected) -> Inspection:
         if the images do not fit.
     """
     model = Model.of(source)
-    receipt = fusion_receipt(model.where)
+    receipt = fusion_receipt(model)
     audited = saturation_audit(model, beside.data, n=beside.n, seed=beside.seed, preprocessing=beside.preprocessing)
     found = Inspection(
         artifact=describe(model, name=model.where.stem, shown_path=str(model.where)),
@@ -96,7 +96,7 @@ def loaded_footprint(model: Model) -> Footprint:
         if ONNX Runtime cannot load it.
     """
     size = footprint(describe(model, name=model.where.stem, shown_path=str(model.where)))
-    return dataclasses.replace(size, resident=memory_after_load(model.where))
+    return dataclasses.replace(size, resident=memory_after_load(model))
 
 
 def saturation_audit(
