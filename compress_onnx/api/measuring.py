@@ -122,7 +122,7 @@ def saliency_maps(
     """
     require_extra("torch", command="saliency_maps")
     read, images = Model.of(model), image_set(data)
-    form = read.embedded.preprocessing or preprocessing
+    form = read.embedded.preprocessing or preprocessing or images.own_form
     if form is None:
         raise ModelError(
             "preprocessing in the model's metadata", "none", where=read.where, remedy="Give preprocessing=."

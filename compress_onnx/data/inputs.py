@@ -32,6 +32,11 @@ class InputSet(ImageSet):
     values: NDArray[np.float32]
     form: Preprocessing
 
+    @property
+    def own_form(self) -> Preprocessing | None:
+        """How the images are fed: as they are."""
+        return self.form
+
     def inputs(self, start: int, stop: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
         """Return rows ``start`` to ``stop``.
 

@@ -116,7 +116,7 @@ def saturation_audit(
     """
     if data is None:
         return audit(model.proto)
-    form = preprocessing or model.embedded.preprocessing
+    form = preprocessing or model.embedded.preprocessing or data.own_form
     if form is None:
         raise ModelError(
             "preprocessing in the model's metadata", "none", where=model.where, remedy="Give it with --mean and --std."

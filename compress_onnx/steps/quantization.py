@@ -111,7 +111,7 @@ def prepared_data(model: Model, data: CalibrationData) -> PreparedData:
     DataError
         if the images do not fit, or would be evaluated too.
     """
-    form = model.embedded.preprocessing or data.preprocessing
+    form = model.embedded.preprocessing or data.preprocessing or data.training.own_form
     if form is None:
         raise ModelError(
             "preprocessing in the model's metadata", "none", where=model.where, remedy="Give it with --mean and --std."

@@ -44,7 +44,6 @@ def test_another_target_is_refused_with_the_two_there_are() -> None:
 
 def test_a_deployed_file_answers_and_is_opened_when_first_asked(tmp_path: Path) -> None:
     path = tmp_path / "flat.onnx"
-    predict = deployed_file(Model.of(path), threads=1)
     graph = helper.make_graph(
         [helper.make_node("Flatten", ["input"], ["logits"])],
         "g",
@@ -52,6 +51,7 @@ def test_a_deployed_file_answers_and_is_opened_when_first_asked(tmp_path: Path) 
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 2])],
     )
     save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    predict = deployed_file(Model.of(path), threads=1)
     images = np.arange(6, dtype=np.float32).reshape(3, 1, 1, 2)
     for _ in range(2):
         np.testing.assert_array_equal(predict(images), images.reshape(3, 2))

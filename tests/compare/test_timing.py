@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from compress_onnx.compare import timing
 from compress_onnx.compare.timing import Sweep, bench_models, time_files, write_bench
 from compress_onnx.errors import ModelError, OptionError
+from compress_onnx.model.model import Model
 from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyRun, OperatorTime
 from compress_onnx.runtime.bench.latency import LatencyPlan, Timings, latency_run
 from compress_onnx.runtime.bench.rounds import RoundTiming
@@ -31,15 +32,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A machine on which files take the milliseconds that their names say, and whose profiles are counted."""
     seen: dict[str, Any] = {"plans": [], "profiled": [], "shapes": []}
 
-    def measure(paths: Sequence[Path], inputs: NDArray[np.float32], *, plan: LatencyPlan, **_: Any) -> Timings:
+    def measure(models: Sequence[Model], inputs: NDArray[np.float32], *, plan: LatencyPlan, **_: Any) -> Timings:
         seen["plans"].append((plan.threads, plan.batch))
         seen["shapes"].append(inputs.shape)
-        runs = tuple(run_of(float(path.stem), plan.rounds) for path in paths)
+        runs = tuple(run_of(float(model.where.stem), plan.rounds) for model in models)
         return Timings(runs=runs, repeat=runs[0], cores=(), warnings=())
 
-    def profile(path: Path, images: NDArray[np.float32], **_: Any) -> ExecutionProfile:
-        seen["profiled"].append(path.stem)
-        operators = (OperatorTime(op="Relu", nodes=int(float(path.stem)), ms=1.0),)
+    def profile(model: Model, images: NDArray[np.float32], **_: Any) -> ExecutionProfile:
+        seen["profiled"].append(model.where.stem)
+        operators = (OperatorTime(op="Relu", nodes=int(float(model.where.stem)), ms=1.0),)
         return ExecutionProfile(calls=1, run_ms=1.0, nodes=operators[0].nodes, operators=operators)
 
     monkeypatch.setattr(timing, "measure_latency", measure)
