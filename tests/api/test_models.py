@@ -7,9 +7,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-import compress_onnx as co
+from compress_onnx import api as co
 from compress_onnx.api.example import classifier, pictures
 from compress_onnx.cli.error_handling import run as run_cli
+from compress_onnx.model import Model
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.records.artifacts import Preprocessing
 
@@ -31,7 +32,7 @@ def test_quantizing_gives_the_bytes_of_the_command_line(saved: tuple[Path, str],
     assert run_cli([*words, "-o", str(tmp_path / "q.onnx")]) == 0
     small = co.quantize(base, data, calibration_size=30, weights=weights)
     assert small.serialized() == (tmp_path / "q.onnx").read_bytes()
-    assert small.sha256 == co.Model.of(tmp_path / "q.onnx").sha256
+    assert small.sha256 == Model.of(tmp_path / "q.onnx").sha256
 
 
 @pytest.mark.parametrize("repaired", [False, True])
