@@ -2,6 +2,7 @@ from .compare import OutputComparison as OutputComparison
 from .compare import compare_outputs as compare_outputs
 from .outputs import LogitPair as LogitPair
 from .outputs import accuracy_change as accuracy_change
+from .outputs import class_pattern as class_pattern
 from .outputs import class_results as class_results
 from .outputs import confidence_shift as confidence_shift
 from .outputs import confusion_change as confusion_change
@@ -33,7 +34,6 @@ from .saliency import untested as untested
 from .statistics import FRACTION as FRACTION
 from .statistics import LEVEL as LEVEL
 from .statistics import PairedCounts as PairedCounts
-from .statistics import class_pattern as class_pattern
 from .statistics import mean as mean
 from .statistics import mean_interval as mean_interval
 from .statistics import normal_quantile as normal_quantile

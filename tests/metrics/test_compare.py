@@ -15,8 +15,8 @@ from compress_onnx.metrics.outputs.confusion import confusion_change
 from compress_onnx.metrics.outputs.divergence import output_divergence
 from compress_onnx.metrics.outputs.flips import flip_summary
 from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.outputs.pattern import class_pattern
 from compress_onnx.metrics.outputs.uncertainty import uncertainty_shift
-from compress_onnx.metrics.statistics.pattern import class_pattern
 from compress_onnx.records.base import Measure
 from compress_onnx.records.run import Comparison
 

@@ -11,7 +11,6 @@ from .measures import paired_change as paired_change
 from .measures import proportion as proportion
 from .paired import PairedCounts as PairedCounts
 from .paired import paired_counts as paired_counts
-from .pattern import class_pattern as class_pattern
 from .resampling import bca_interval as bca_interval
 from .resampling import bootstrap_means as bootstrap_means
 from .resampling import resampled_means as resampled_means

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.outputs import P_VALUE
-from compress_onnx.metrics.statistics.measures import FRACTION, NO_LABELS
+from compress_onnx.metrics.outputs.flips import P_VALUE
+from compress_onnx.metrics.statistics import FRACTION, NO_LABELS
 from compress_onnx.options import SEED
 from compress_onnx.records import Better, ClassPattern, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.outputs import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 # A p-value of 0.05 is then known to within 0.007 (one standard error), the smallest possible is 0.001.
 PERMUTATIONS = 999
