@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.outputs.pair import LogitPair
-    from compress_onnx.metrics.outputs.scores import Scores
+    from compress_onnx.metrics.outputs.pair import LogitPair, Scores
 
 BINNINGS = (equal_width_bins, equal_mass_bins)
 # An odd number: unchanged predictions fall into the middle bin, not on an edge.
