@@ -1,3 +1,7 @@
+from .bootstrap import bca_interval as bca_interval
+from .bootstrap import bootstrap_means as bootstrap_means
+from .bootstrap import resampled_means as resampled_means
+from .bootstrap import without_each as without_each
 from .intervals import LEVEL as LEVEL
 from .intervals import normal_quantile as normal_quantile
 from .intervals import paired_difference as paired_difference
@@ -11,10 +15,6 @@ from .measures import paired_change as paired_change
 from .measures import proportion as proportion
 from .paired import PairedCounts as PairedCounts
 from .paired import paired_counts as paired_counts
-from .resampling import bca_interval as bca_interval
-from .resampling import bootstrap_means as bootstrap_means
-from .resampling import resampled_means as resampled_means
-from .resampling import without_each as without_each
 from .sign_flips import LEAST_SAMPLES as LEAST_SAMPLES
 from .sign_flips import SignFlips as SignFlips
 from .significance import ALPHA as ALPHA

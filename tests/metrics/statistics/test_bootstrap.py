@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from compress_onnx.metrics.statistics.bootstrap import bca_interval, bootstrap_means, resampled_means, without_each
 from compress_onnx.metrics.statistics.means import bootstrap_mean
-from compress_onnx.metrics.statistics.resampling import bca_interval, bootstrap_means, resampled_means, without_each
 
 RNG = np.random.default_rng(4)
 
@@ -48,7 +48,7 @@ def test_one_column_is_the_bootstrap_of_a_mean_up_to_noise() -> None:
 def test_more_rows_than_fit_into_one_block_are_all_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = RNG.normal(size=(50, 2))
     whole = resampled_means(columns, np.random.default_rng(0), 40)
-    monkeypatch.setattr("compress_onnx.metrics.statistics.resampling._BLOCK", 100)
+    monkeypatch.setattr("compress_onnx.metrics.statistics.bootstrap._BLOCK", 100)
     parts = resampled_means(columns, np.random.default_rng(0), 40)
     assert whole.shape == parts.shape == (40, 2)
     np.testing.assert_allclose(whole, parts)
