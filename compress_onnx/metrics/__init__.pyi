@@ -20,14 +20,14 @@ from .saliency import ClassSamples as ClassSamples
 from .saliency import MapSimilarities as MapSimilarities
 from .saliency import MeanMaps as MeanMaps
 from .saliency import MeanShift as MeanShift
-from .saliency import class_attention as class_attention
+from .saliency import class_saliency as class_saliency
 from .saliency import coarse as coarse
 from .saliency import flat as flat
 from .saliency import joined as joined
 from .saliency import map_similarities as map_similarities
 from .saliency import mean_absolute_deviation as mean_absolute_deviation
+from .saliency import no_positions as no_positions
 from .saliency import normalized as normalized
-from .saliency import nowhere as nowhere
 from .saliency import scale_positions as scale_positions
 from .saliency import summarized as summarized
 from .saliency import untested as untested
