@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compress_onnx.gate.names import segment
-from compress_onnx.gate.worst import worst_class_change
+from compress_onnx.gate.worst import WORST, worst_class_change
 from compress_onnx.records import Better, Comparison, Footprint, Interval, Measure, undefined
 
 NOT_MEASURED = "not measured in this run"
@@ -31,7 +31,7 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     (candidate over baseline) and ``fusion.integer_fraction``.
     """
     found = dict(_below(comparison, ""))
-    found["classes.worst.change"] = worst_class_change(comparison.classes)
+    found[WORST] = worst_class_change(comparison.classes)
     found |= _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
     found["fusion.integer_fraction"] = _integer_fraction(comparison)
     return dict(sorted(found.items()))

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from compress_onnx.gate.measured import measures
 from compress_onnx.gate.names import resolved
 from compress_onnx.gate.policy import DecideOn, Rule
-from compress_onnx.gate.sample_size import WORST
 from compress_onnx.gate.shift import Columns, class_shifts, paired_shift, unpaired_shift
-from compress_onnx.gate.worst import sampled, worst_class_change
+from compress_onnx.gate.worst import WORST, sampled, worst_class_change
 from compress_onnx.records import Better, CheckKind, ClassResult, Comparison, GateCheck, Measure, Outcome
 
 

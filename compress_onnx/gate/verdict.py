@@ -8,7 +8,8 @@ from compress_onnx.gate.limits import check_limit
 from compress_onnx.gate.measured import measures
 from compress_onnx.gate.names import resolved
 from compress_onnx.gate.policy import DecideOn, Policy, Rule
-from compress_onnx.gate.sample_size import WORST, need
+from compress_onnx.gate.sample_size import deciding_size
+from compress_onnx.gate.worst import WORST
 from compress_onnx.records import Comparison, GateCheck, Measure, Outcome, RunRecord, Verdict
 
 
@@ -53,7 +54,7 @@ def _check(rule: Rule, comparison: Comparison, known: Mapping[str, Measure]) -> 
     measure = known[name]
     check_limit(rule, name, measure)
     outcome, reason = judged(rule, measure)
-    needed = need(rule, name, measure, comparison) if outcome is Outcome.INCONCLUSIVE else None
+    needed = deciding_size(rule, name, measure, comparison) if outcome is Outcome.INCONCLUSIVE else None
     return GateCheck(
         rule=str(rule),
         candidate=comparison.candidate_name,

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from compress_onnx.metrics import PairedCounts, normal_quantile, paired_change
 from compress_onnx.records import Better, ClassResult, Interval, Measure, undefined
 
+# The measure's name in a policy.
+WORST = "classes.worst.change"
+
 
 def worst_class_change(classes: Sequence[ClassResult], *, asked: int | None = None) -> Measure:
     """Return the recall change of the class that lost most; undefined without labeled classes.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.gate.annotations import markdown, workflow_commands
+from compress_onnx.gate.words import markdown, workflow_commands
 from compress_onnx.markdown import escaped
 from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 
