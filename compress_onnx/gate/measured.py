@@ -30,11 +30,11 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     Derived are ``classes.worst.change``, ``footprint.file_ratio`` and ``footprint.zip_ratio``
     (candidate over baseline) and ``fusion.integer_fraction``.
     """
-    found = dict(_below(comparison, ""))
-    found[WORST] = worst_class_change(comparison.classes)
-    found |= _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
-    found["fusion.integer_fraction"] = _integer_fraction(comparison)
-    return dict(sorted(found.items()))
+    named = dict(_below(comparison, ""))
+    named[WORST] = worst_class_change(comparison.classes)
+    named |= _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
+    named["fusion.integer_fraction"] = _integer_fraction(comparison)
+    return dict(sorted(named.items()))
 
 
 def _below(node: Any, path: str) -> Iterator[tuple[str, Measure]]:

@@ -68,8 +68,8 @@ def markdown(verdict: Verdict, record: RunRecord) -> str:
     data = f"{record.dataset.name} ({record.dataset.split}, {record.dataset.n:,} images)"
     policy = f", policy {verdict.policy_sha256[:12]}" if verdict.policy_sha256 else ""
     against = f", against {verdict.against}" if verdict.against else ""
-    place = f"Run {record.run_id} on {data}, {record.environment.cpu_target}{policy}{against}."
-    parts = [f"### {escaped(verdict_line(verdict))}", escaped(place)]
+    measured_on = f"Run {record.run_id} on {data}, {record.environment.cpu_target}{policy}{against}."
+    parts = [f"### {escaped(verdict_line(verdict))}", escaped(measured_on)]
     parts += [f"> Warning: {escaped(warning)}" for warning in verdict.warnings]
     return "\n\n".join([*parts, table(_HEAD, map(_cells, ordered(verdict)))]) + "\n"
 
