@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 pytest.importorskip("safetensors")
 
-from compress_onnx.zoo.recipe import Recipe  # noqa: E402  # only where torch is
+from compress_onnx.zoo.recipe import TrainingRecipe  # noqa: E402  # only where torch is
 from compress_onnx.zoo.training import TrainingJob  # noqa: E402  # only where torch is
 
 
@@ -56,8 +56,8 @@ def one_thread() -> Any:
 
 
 @pytest.fixture
-def recipe() -> Recipe:
-    return Recipe(
+def recipe() -> TrainingRecipe:
+    return TrainingRecipe(
         network="lenet5",
         epochs=3,
         batch=16,
@@ -71,7 +71,7 @@ def recipe() -> Recipe:
 
 
 @pytest.fixture
-def make_job(recipe: Recipe, tmp_path: Path) -> Callable[..., TrainingJob]:
+def make_job(recipe: TrainingRecipe, tmp_path: Path) -> Callable[..., TrainingJob]:
     """Make a job on 70 tiny training pictures: four steps an epoch and a partial batch that is dropped."""
 
     def make(folder: str = "model", **changes: Any) -> TrainingJob:
