@@ -23,7 +23,7 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
 from compress_onnx.model.files import save_model
 from compress_onnx.model.metadata import Embedded, write_embedded
-from compress_onnx.records import Preprocessing
+from compress_onnx.records.artifacts import Preprocessing
 
 # A busy machine is not a failing test.
 settings.register_profile("no deadline", deadline=None)
@@ -178,7 +178,7 @@ def classifier(
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, classes])],
         [numpy_helper.from_array(first, "w1"), numpy_helper.from_array(last, "w2")],
     )
-    model = helper.make_classifier(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     return write_embedded(
         model,
         Embedded(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.models import EvaluatedModel
 from compress_onnx.compare.options import CompareOptions
-from compress_onnx.data import BATCH, ImageSet
+from compress_onnx.data import BATCH, DecodedImages, ImageSet
 from compress_onnx.metrics import LogitPair, accuracy_change, flip_summary
 from compress_onnx.options import THREADS, Progress, Stages, silent, silent_stages
 from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
@@ -26,27 +26,33 @@ class OtherCpu:
     """Another CPU that has answered once, and what it is to be asked."""
 
     there: Elsewhere
-    images: ImageSet
     options: CompareOptions
 
-    def answers(self, party: Contestant, here: Predictions, *, progress: Progress = silent) -> CrossAnswers:
-        """Return what a file answers there against its answers here, in calls of equal size where that matters.
+    def expect_predictions(self, evaluated: EvaluatedModel) -> None:
+        """Raise :class:`ModelError` if it is known beforehand that the model cannot be run there."""
+        self.there.expect_answers(evaluated.model.where)
+
+    def predictions(
+        self, evaluated: EvaluatedModel, images: DecodedImages, here: Predictions, *, progress: Progress = silent
+    ) -> CrossAnswers:
+        """Return what a model predicts there against what it predicts here, in calls of equal size where that matters.
 
         Errors
         ------
         WorkerError, ModelError
             if the other CPU fails, or cannot run the file.
         """
-        batches = self.images.batches(party.preprocessing, party.call_batch or BATCH)
+        sized = images.sized(evaluated.preprocessing)
+        batches = sized.batches(evaluated.preprocessing, evaluated.call_batch or BATCH)
         logits = self.there.logits(
-            party.path,
-            told(batches, total=len(self.images), progress=progress, name=party.name),
+            evaluated.model.where,
+            told(batches, total=len(sized), progress=progress, name=evaluated.name),
             threads=self.options.threads or THREADS.default,
             classes=here.logits.shape[1],
         )
-        return cross_answers(here, logits, self.images)
+        return cross_answers(here, logits, images.images)
 
-    def untimed(self, pair: tuple[Contestant, Contestant]) -> str | None:
+    def untimed(self, pair: tuple[EvaluatedModel, EvaluatedModel]) -> str | None:
         """Return why nothing is timed there, ``None`` where it is."""
         target = self.there.target
         if self.there.simulated:
@@ -59,18 +65,19 @@ class OtherCpu:
             return NOT_ASKED
         return None if pair[0].input_shape == pair[1].input_shape else OTHER_INPUT
 
-    def latency(self, pair: tuple[Contestant, Contestant]) -> LatencyComparison | None:
+    def latency(self, pair: tuple[EvaluatedModel, EvaluatedModel], images: DecodedImages) -> LatencyComparison | None:
         """Return how long baseline and candidate take there, ``None`` where nothing is timed."""
         plan = self.options.latency
         if plan is None or self.untimed(pair) is not None:
             return None
-        batch = next(self.images.batches(pair[0].preprocessing, plan.batch))
+        form = pair[0].preprocessing
+        batch = next(images.sized(form).batches(form, plan.batch))
         rng = np.random.default_rng(self.options.seed)
-        timings = self.there.latencies([party.path for party in pair], batch, plan=plan, rng=rng)
+        timings = self.there.latencies([evaluated.model.where for evaluated in pair], batch, plan=plan, rng=rng)
         return compare_latency(timings, 1, plan=plan, rng=rng)
 
 
-def other_cpu(images: ImageSet, options: CompareOptions) -> OtherCpu | None:
+def other_cpu(options: CompareOptions) -> OtherCpu | None:
     """Return the other CPU after a first answer from it, ``None`` where none is asked for.
 
     Errors
@@ -82,19 +89,20 @@ def other_cpu(images: ImageSet, options: CompareOptions) -> OtherCpu | None:
     """
     if options.target is None:
         return None
-    return OtherCpu(there=reached(target_named(options.target)), images=images, options=options)
+    return OtherCpu(there=reached(target_named(options.target)), options=options)
 
 
-def crossed(
+def cross_cpu(
     other: OtherCpu | None,
-    parties: Sequence[Contestant],
-    answer: Callable[[Contestant], Predictions],
+    models: Sequence[EvaluatedModel],
+    images: DecodedImages,
+    predictions: Mapping[str, Predictions],
     *,
     stages: Stages = silent_stages,
 ) -> list[CrossCpu | None]:
-    """Return for each candidate what it and the baseline answer on the other CPU; baseline first in ``parties``.
+    """Return for each candidate what it and the baseline predict on the other CPU; baseline first in ``models``.
 
-    ``answer`` gives a contestant's predictions here, asked for one at a time.
+    ``predictions`` are those here, by name.
 
     Errors
     ------
@@ -102,19 +110,27 @@ def crossed(
         if the other CPU fails, or cannot run a file.
     """
     if other is None:
-        return [None] * (len(parties) - 1)
-    name = other.there.target.name
-    found = [other.answers(party, answer(party), progress=stages(f"{name}: {party.name}")) for party in parties]
+        return [None] * (len(models) - 1)
+    target = other.there.target.name
+    there = [
+        other.predictions(
+            evaluated, images, predictions[evaluated.name], progress=stages(f"{target}: {evaluated.name}")
+        )
+        for evaluated in models
+    ]
     return [
-        _crossing(other, (parties[0], party), (found[0], own))
-        for party, own in zip(parties[1:], found[1:], strict=True)
+        _crossing(other, (models[0], candidate), (there[0], own), images)
+        for candidate, own in zip(models[1:], there[1:], strict=True)
     ]
 
 
 def _crossing(
-    other: OtherCpu, pair: tuple[Contestant, Contestant], found: tuple[CrossAnswers, CrossAnswers]
+    other: OtherCpu,
+    pair: tuple[EvaluatedModel, EvaluatedModel],
+    there: tuple[CrossAnswers, CrossAnswers],
+    images: DecodedImages,
 ) -> CrossCpu:
-    baseline, own = found
+    baseline, own = there
     return CrossCpu(
         target=other.there.target.name,
         environment=other.there.environment,
@@ -123,7 +139,7 @@ def _crossing(
         accuracy_change=own.accuracy_change,
         max_logit_difference=own.max_logit_difference,
         baseline=baseline,
-        latency=other.latency(pair),
+        latency=other.latency(pair, images),
         latency_reason=other.untimed(pair),
         simulated=other.there.simulated,
     )

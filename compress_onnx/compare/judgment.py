@@ -9,8 +9,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from compress_onnx.compare.previous_run import matched, paired_columns, rows_with_content, run_warnings
+from compress_onnx.compare.previous_run import matched, paired_columns, run_warnings
 from compress_onnx.compare.reports import write_report
+from compress_onnx.compare.run import Run, stored_run
 from compress_onnx.files import write_text
 from compress_onnx.gate import (
     Policy,
@@ -23,14 +24,14 @@ from compress_onnx.gate import (
     regression_checks,
     template_policy,
 )
-from compress_onnx.records import GateCheck, RunRecord, Verdict
-from compress_onnx.store import load_run, run_file, save_run
+from compress_onnx.records import GateCheck, Verdict
+from compress_onnx.store import load_run, save_run
 
 JUNIT_FILE = "junit.xml"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Criteria:
     """What a run is held against: at least one of a policy, an earlier run and a lock file.
 
     ``renamed`` maps candidates of this run to those of the earlier one, where their names differ.
@@ -41,8 +42,8 @@ class Terms:
     lock: Path | None = None
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def readable(self) -> Terms:
-        """Return the same terms if all files can be read: better before a long run than after it."""
+    def readable(self) -> Criteria:
+        """Return the same criteria if all files can be read: better before a long run than after it."""
         if self.against is not None:
             load_run(self.against)
         if self.lock is not None:
@@ -50,8 +51,8 @@ class Terms:
         return self
 
 
-def judged_run(run: Path, record: RunRecord, terms: Terms) -> Verdict:
-    """Hold a run against the terms and write the verdict beside its other results.
+def judged_run(run: Run, criteria: Criteria) -> Verdict:
+    """Hold a stored run against the criteria and write the verdict beside its other results.
 
     Errors
     ------
@@ -62,50 +63,49 @@ def judged_run(run: Path, record: RunRecord, terms: Terms) -> Verdict:
     RecordError
         if the earlier run or the lock cannot be read, or does not fit this run.
     """
-    folder = run_file(run).parent
-    verdict = verdict_on(folder, record, terms)
-    save_run(dataclasses.replace(record, verdict=verdict), folder)
-    write_text(folder / JUNIT_FILE, junit_xml(verdict, record))
-    write_report(folder)
+    verdict = verdict_on(run, criteria)
+    if run.folder is not None:
+        save_run(dataclasses.replace(run.record, verdict=verdict), run.folder)
+        write_text(run.folder / JUNIT_FILE, junit_xml(verdict, run.record))
+        write_report(run.folder)
     return verdict
 
 
-def verdict_on(folder: Path, record: RunRecord, terms: Terms) -> Verdict:
+def verdict_on(run: Run, criteria: Criteria) -> Verdict:
     """Return the verdict without writing it."""
-    rules = decide(record, terms.policy) if terms.policy is not None else None
+    rules = decide(run.record, criteria.policy) if criteria.policy is not None else None
     checks = list(rules.checks) if rules is not None else []
     warnings = list(rules.warnings) if rules is not None else []
-    earlier = load_run(terms.against) if terms.against is not None else None
-    if terms.against is not None and earlier is not None:
-        warnings += run_warnings(record, earlier)
-        checks += _regressions((folder, record), (run_file(terms.against).parent, earlier), terms)
-    if terms.lock is not None:
-        checks += _locks(folder, record, terms.lock)
+    before = stored_run(criteria.against) if criteria.against is not None else None
+    if before is not None:
+        warnings += run_warnings(run.record, before.record)
+        checks += _regressions(run, before, criteria)
+    if criteria.lock is not None:
+        checks += _locks(run, criteria.lock)
     return Verdict(
         outcome=overall(check.outcome for check in checks),
-        policy_sha256=terms.policy.sha256 if terms.policy is not None else "",
+        policy_sha256=criteria.policy.sha256 if criteria.policy is not None else "",
         checks=tuple(checks),
         warnings=tuple(warnings),
-        against=earlier.run_id if earlier is not None else None,
+        against=before.record.run_id if before is not None else None,
     )
 
 
-def _regressions(now: tuple[Path, RunRecord], before: tuple[Path, RunRecord], terms: Terms) -> list[GateCheck]:
+def _regressions(now: Run, before: Run, criteria: Criteria) -> list[GateCheck]:
     """Return the checks of every candidate that both runs have, on the policy's measures or the usual ones."""
-    rules = (terms.policy or template_policy()).rules
-    found = []
-    for new, old in matched(now[1], before[1], terms.renamed):
+    rules = (criteria.policy or template_policy()).rules
+    checks = []
+    for new, old in matched(now.record, before.record, criteria.renamed):
         columns = paired_columns(now, before, (new.candidate_name, old.candidate_name))
         sides = [
-            Side(run_id=record.run_id, comparison=comparison, columns=rows)
-            for record, comparison, rows in zip((now[1], before[1]), (new, old), columns, strict=True)
+            Side(run_id=run.record.run_id, comparison=comparison, columns=rows)
+            for run, comparison, rows in zip((now, before), (new, old), columns, strict=True)
         ]
-        found += regression_checks(rules, sides[0], sides[1], now[1].dataset.class_names)
-    return found
+        checks += regression_checks(rules, sides[0], sides[1], now.record.dataset.class_names)
+    return checks
 
 
-def _locks(folder: Path, record: RunRecord, lock: Path) -> list[GateCheck]:
+def _locks(run: Run, lock: Path) -> list[GateCheck]:
     locked = read_lock(lock)
-    names = [comparison.candidate_name for comparison in record.comparisons]
-    rows = rows_with_content(folder, names)
-    return [lock_check(locked, rows[name], record.dataset.class_names, name) for name in names]
+    rows = run.rows_with_content(list(run.comparisons))
+    return [lock_check(locked, rows[name], run.record.dataset.class_names, name) for name in run.comparisons]

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from compress_onnx.compare.previous_run import rows_of, rows_with_content
+from compress_onnx.compare.run import Run, stored_run
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
 from compress_onnx.gate import CONTENT, Columns, LockedImage, extended, lock_text, read_lock, won_images
 from compress_onnx.records import FlipKind, RunRecord
 from compress_onnx.registry import unknown
-from compress_onnx.store import load_run, run_file
 
 
-def extend_lock(
-    path: Path, run: tuple[Path, RunRecord], *, against: Path | None, samples: Sequence[str]
-) -> tuple[int, int]:
+def extend_lock(path: Path, run: Run, *, against: Path | None, samples: Sequence[str]) -> tuple[int, int]:
     """Write the lock file, images already locked kept, and return how many it holds and how many are new.
 
     Locked are the images that a candidate of the run ``against`` lost and that the baseline and
-    every candidate of ``run`` (folder and record) get right, and the ``samples`` named by hand.
+    every candidate of ``run`` get right, and the ``samples`` named by hand.
 
     Errors
     ------
@@ -37,11 +34,11 @@ def extend_lock(
             "neither",
             remedy="A lock holds images that an earlier run lost, or that you name.",
         )
-    rows = list(rows_with_content(run[0], [one.candidate_name for one in run[1].comparisons]).values())
-    won = won_images(rows, run[1].dataset.class_names)
-    why = dict.fromkeys(_named(samples, rows[0], won), f"named by hand in {run[1].run_id}")
+    rows = list(run.rows_with_content(list(run.comparisons)).values())
+    won = won_images(rows, run.record.dataset.class_names)
+    why = dict.fromkeys(_named(samples, rows[0], won), f"named by hand in {run.record.run_id}")
     if against is not None:
-        why = _lost(run_file(against).parent, load_run(against), (run[1], rows[0])) | why
+        why = _lost(stored_run(against), (run.record, rows[0])) | why
     locked = read_lock(path) if path.exists() else ()
     found = extended(locked, won, why)
     write_text(path, lock_text(found))
@@ -63,23 +60,22 @@ def _named(samples: Sequence[str], rows: Columns, won: dict[str, LockedImage]) -
     return [contents[sample] for sample in samples]
 
 
-def _lost(folder: Path, before: RunRecord, now: tuple[RunRecord, Columns]) -> dict[str, str]:
+def _lost(before: Run, now: tuple[RunRecord, Columns]) -> dict[str, str]:
     """Return why each image that a candidate of the earlier run lost is locked, by content hash."""
-    names = [one.candidate_name for one in before.comparisons]
-    rows = rows_of(folder, names)
+    rows = before.rows(list(before.comparisons))
     key, contents = CONTENT, {}
     if any(CONTENT not in columns for columns in rows.values()) or not rows:
-        if not rows or before.dataset.sha256 != now[0].dataset.sha256:
+        if not rows or before.record.dataset.sha256 != now[0].dataset.sha256:
             raise RecordError(
                 f"rows with a column {CONTENT}, or the same data set",
                 "neither",
-                where=folder,
+                where=before.folder,
                 remedy="Make the earlier run again.",
             )
         key = "sample_id"
         contents = dict(zip(now[1]["sample_id"].tolist(), now[1][CONTENT].tolist(), strict=True))
     return {
-        contents.get(image, image): f"lost by {name} in {before.run_id}"
+        contents.get(image, image): f"lost by {name} in {before.record.run_id}"
         for name, columns in rows.items()
         for image in columns[key][columns["flip_kind"] == FlipKind.NEGATIVE.value].tolist()
     }

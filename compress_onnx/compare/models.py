@@ -8,44 +8,31 @@ from pathlib import Path
 
 from compress_onnx.data import ImageSet
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.model import (
-    Embedded,
-    Signature,
-    WholeModel,
-    described,
-    expect_identity,
-    expect_unchanged,
-    read_embedded,
-    read_model,
-    signature_of,
-    whole_model,
-)
+from compress_onnx.model import Model, ModelSource, Signature, describe
 from compress_onnx.records import Artifact, Preprocessing, RecipeStep
 from compress_onnx.runtime import GraphSigns, signs_of
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A model file to be judged; ``recipe`` holds its steps where their seconds are known."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NamedModel:
+    """A model to be judged, under the name it has in the run; ``recipe`` holds its steps where their seconds are known."""
 
-    path: Path
+    source: ModelSource
     name: str
     recipe: tuple[RecipeStep, ...] | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Contestant:
-    """A model that takes part: checked against the data, with everything a stage needs to know.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EvaluatedModel:
+    """A model of a comparison, baseline or candidate: checked against the data, with everything a stage needs to know.
 
-    ``signs`` are what its graph says of images that change each other's answers; ``call_batch`` images go
-    into one call because the answers depend on it, ``None`` where any number may or nobody has looked.
+    ``signs`` are what its graph says of images that change each other's predictions; ``call_batch`` images go
+    into one call because the predictions depend on it, ``None`` where any number may or nobody has looked.
     """
 
-    path: Path
+    model: Model
     artifact: Artifact
-    signature: Signature
     preprocessing: Preprocessing
-    class_names: tuple[str, ...] = ()
     signs: GraphSigns = dataclasses.field(default_factory=GraphSigns)
     call_batch: int | None = None
 
@@ -59,23 +46,11 @@ class Contestant:
         """What it is fed, (C, H, W) or (H, W, C)."""
         return _fed_shape(self.preprocessing)
 
-    def whole(self) -> WholeModel:
-        """Read the file again, and be sure that it is the one of the artifact.
 
-        Errors
-        ------
-        ModelError
-            if its bytes, or those of its data files, are others now.
-        """
-        whole = whole_model(self.path)
-        expect_identity(self.path, whole.sha256, self.artifact.sha256)
-        return whole
-
-
-def expect_untouched(parties: Iterable[Contestant]) -> None:
-    """Raise :class:`ModelError` if a file was written to since it was described: no figure would surely be its own."""
-    for party in parties:
-        expect_unchanged(party.path, party.artifact.sha256)
+def expect_unchanged(models: Iterable[EvaluatedModel]) -> None:
+    """Raise :class:`ModelError` if a model was written to since it was read: no figure would surely be its own."""
+    for evaluated in models:
+        evaluated.model.expect_unchanged()
 
 
 def _fed_shape(known: Preprocessing) -> tuple[int, int, int]:
@@ -83,10 +58,10 @@ def _fed_shape(known: Preprocessing) -> tuple[int, int, int]:
     return (known.channels, *size) if known.layout == "NCHW" else (*size, known.channels)
 
 
-def named_entries(paths: Sequence[Path]) -> tuple[Entry, ...]:
-    """Return entries named by file stem; equal stems are numbered.
+def named_models(paths: Sequence[Path]) -> tuple[NamedModel, ...]:
+    """Return models named by file stem; equal stems are numbered.
 
-    >>> [entry.name for entry in named_entries([Path("a/m.onnx"), Path("b/m.onnx")])]
+    >>> [model.name for model in named_models([Path("a/m.onnx"), Path("b/m.onnx")])]
     ['m', 'm-2']
     """
     names: list[str] = []
@@ -96,13 +71,13 @@ def named_entries(paths: Sequence[Path]) -> tuple[Entry, ...]:
         while name in names:
             name, number = f"{stem}-{number}", number + 1
         names.append(name)
-    return tuple(Entry(path=path, name=name) for path, name in zip(paths, names, strict=True))
+    return tuple(NamedModel(source=path, name=name) for path, name in zip(paths, names, strict=True))
 
 
-def contestants(
-    entries: Sequence[Entry], images: ImageSet, *, fallback: Preprocessing | None, folder: Path
-) -> tuple[Contestant, ...]:
-    """Return the models of a comparison, checked against each other and the images.
+def evaluated_models(
+    models: Sequence[NamedModel], images: ImageSet, *, fallback: Preprocessing | None, folder: Path | None = None
+) -> tuple[EvaluatedModel, ...]:
+    """Return the models of a comparison, read once, and checked against each other and the images.
 
     A model without preprocessing in its metadata gets ``fallback``, else the baseline's. Paths
     inside ``folder`` are recorded relative to it.
@@ -114,33 +89,28 @@ def contestants(
     DataError
         if class counts or class orders disagree.
     """
-    known = fallback
-    found: list[Contestant] = []
-    for entry in entries:
-        read = read_model(entry.path)
-        model, embedded = read.model, read_embedded(read.model, where=entry.path)
-        known = known or embedded.preprocessing
-        takes = signature_of(model, where=entry.path)
-        preprocessing = _preprocessing(embedded.preprocessing or known, takes, entry.path)
-        _check_classes(takes, embedded, images, entry.path)
-        artifact = described(read, name=entry.name, shown_path=_shown(entry.path, folder), recipe=entry.recipe)
-        party = Contestant(
-            path=entry.path,
-            artifact=artifact,
-            signature=takes,
-            preprocessing=preprocessing,
-            class_names=embedded.class_names,
-            signs=signs_of(model),
+    shared = fallback
+    evaluated: list[EvaluatedModel] = []
+    for named in models:
+        model = Model.of(named.source, name=named.name)
+        shared = shared or model.embedded.preprocessing
+        preprocessing = _preprocessing(model.embedded.preprocessing or shared, model.signature, model.where)
+        _check_classes(model, images)
+        artifact = describe(model, name=named.name, shown_path=_shown(model, folder), recipe=named.recipe)
+        candidate = EvaluatedModel(
+            model=model, artifact=artifact, preprocessing=preprocessing, signs=signs_of(model.proto)
         )
-        for earlier in found:
-            _check_same_classes(earlier, party)
-        found.append(party)
-    return tuple(found)
+        for other in evaluated:
+            _check_same_classes(other, candidate)
+        evaluated.append(candidate)
+    return tuple(evaluated)
 
 
-def _shown(path: Path, folder: Path) -> str:
-    resolved, base = path.resolve(), folder.resolve()
-    return resolved.relative_to(base).as_posix() if resolved.is_relative_to(base) else path.as_posix()
+def _shown(model: Model, folder: Path | None) -> str:
+    if model.path is None or folder is None:
+        return model.where.as_posix()
+    resolved, base = model.path.resolve(), folder.resolve()
+    return resolved.relative_to(base).as_posix() if resolved.is_relative_to(base) else model.path.as_posix()
 
 
 def _preprocessing(known: Preprocessing | None, takes: Signature, path: Path) -> Preprocessing:
@@ -179,43 +149,44 @@ def class_names_for(data_names: tuple[str, ...], classes: int) -> tuple[str, ...
     return numbers if data_names == numbers[: len(data_names)] else data_names
 
 
-def _check_classes(takes: Signature, embedded: Embedded, images: ImageSet, path: Path) -> None:
-    data_names = images.info.class_names
+def _check_classes(model: Model, images: ImageSet) -> None:
+    data_names, takes = images.info.class_names, model.signature
     if data_names and takes.classes is not None:
         data_names = class_names_for(data_names, takes.classes)
         if takes.classes != len(data_names):
             raise DataError(
                 f"a model with {len(data_names)} classes, as {images.info.name} has",
                 f"{takes.classes} classes",
-                where=path,
+                where=model.where,
                 remedy="Use the data set the model was trained for.",
             )
-    moved = _moved_class(embedded.class_names, data_names)
+    moved = _moved_class(model.embedded.class_names, data_names)
     if moved is not None:
         raise DataError(
             f"the data's class order, with class {moved} being {data_names[moved]!r}",
-            repr(embedded.class_names[moved]),
-            where=path,
+            repr(model.embedded.class_names[moved]),
+            where=model.where,
             remedy="Export the model with the data's class names in the data's order.",
         )
 
 
-def _check_same_classes(first: Contestant, other: Contestant) -> None:
+def _check_same_classes(first: EvaluatedModel, other: EvaluatedModel) -> None:
     """Raise unless two models tell the same classes apart, in one order, as far as they say."""
-    counts = (first.signature.classes, other.signature.classes)
+    counts = (first.model.signature.classes, other.model.signature.classes)
     if None not in counts and counts[0] != counts[1]:
         raise DataError(
             f"a model with {counts[0]} classes, as {first.name} has",
             f"{counts[1]} classes",
-            where=other.path,
+            where=other.model.where,
             remedy="Compare models of the same classes.",
         )
-    moved = _moved_class(other.class_names, first.class_names)
+    names = first.model.embedded.class_names, other.model.embedded.class_names
+    moved = _moved_class(names[1], names[0])
     if moved is not None:
         raise DataError(
-            f"the class order of {first.name}, with class {moved} being {first.class_names[moved]!r}",
-            repr(other.class_names[moved]),
-            where=other.path,
+            f"the class order of {first.name}, with class {moved} being {names[0][moved]!r}",
+            repr(names[1][moved]),
+            where=other.model.where,
             remedy="Export both models with their classes in one order.",
         )
 

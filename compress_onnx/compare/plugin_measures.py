@@ -8,9 +8,15 @@ from numbers import Real
 from typing import Any
 
 from compress_onnx.errors import PluginError
-from compress_onnx.extension_points import Metric
+from compress_onnx.extension_points import Metric, metrics
 from compress_onnx.metrics import LogitPair
 from compress_onnx.records import Measure
+
+
+def plugin_measures(pair: LogitPair) -> dict[str, Measure]:
+    """Return what every plug-in metric measures of a pair, by name."""
+    registry = metrics()
+    return {name: plugin_measure(name, registry[name], pair) for name in registry.names()}
 
 
 def plugin_measure(name: str, metric: Metric, pair: LogitPair) -> Measure:

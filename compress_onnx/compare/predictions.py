@@ -1,4 +1,4 @@
-"""From a contestant and the images to its predictions: asked of the model, or found in the cache."""
+"""From a model and the images to its predictions: asked of the model, or found in the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.models import EvaluatedModel
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data import DecodedImages
 from compress_onnx.options import Progress
@@ -32,15 +32,15 @@ from compress_onnx.runtime import (
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """A contestant's predictions and how they came about."""
+class Output:
+    """A model's predictions and how they came about."""
 
     predictions: Predictions
     run: PredictionRun
 
 
-def answer_of(contestant: Contestant, images: DecodedImages, options: CompareOptions, progress: Progress) -> Answer:
-    """Return what a contestant predicts on all images.
+def predicted(evaluated: EvaluatedModel, images: DecodedImages, options: CompareOptions, progress: Progress) -> Output:
+    """Return what a model predicts on all images.
 
     Whether its answers depend on the other images of a call is checked first; where they do, calls
     are of ``options.batch`` images.
@@ -52,21 +52,21 @@ def answer_of(contestant: Contestant, images: DecodedImages, options: CompareOpt
         its answers do not repeat, or depend on the call in a file of one fixed batch.
     """
     begin = time.perf_counter()
-    asking = _Asking(contestant, _samples(images, contestant.preprocessing), options, progress)
-    check = asking.checked()
-    logits = asking.logits(check)
+    prediction = _Prediction(evaluated, _samples(images, evaluated.preprocessing), options, progress)
+    check = prediction.checked()
+    logits = prediction.logits(check)
     if not check.independent:
-        check = asking.counted(check, logits)
-    progress(1.0, contestant.name)
-    asked = asking.asked
+        check = prediction.counted(check, logits)
+    progress(1.0, evaluated.name)
+    asked = prediction.asked
     run = PredictionRun(
-        name=contestant.name,
+        name=evaluated.name,
         batch=asked.batch if asked else None,
         threads=asked.threads if asked else None,
         seconds=time.perf_counter() - begin,
         independence=check,
     )
-    return Answer(predictions=predictions_of(contestant.artifact.sha256, asking.samples, logits), run=run)
+    return Output(predictions=predictions_of(evaluated.artifact.sha256, prediction.samples, logits), run=run)
 
 
 def _samples(images: DecodedImages, form: Preprocessing) -> Samples:
@@ -79,21 +79,23 @@ def _samples(images: DecodedImages, form: Preprocessing) -> Samples:
     )
 
 
-class _Asking:
-    """One contestant and one set of images: the session is opened when the cache lacks something, and once."""
+class _Prediction:
+    """One model and one set of images: the session is opened when the cache lacks something, and once."""
 
-    def __init__(self, contestant: Contestant, samples: Samples, options: CompareOptions, progress: Progress) -> None:
+    def __init__(
+        self, evaluated: EvaluatedModel, samples: Samples, options: CompareOptions, progress: Progress
+    ) -> None:
         self.samples = samples
         self.asked: Answers | None = None
-        self._contestant, self._options, self._progress = contestant, options, progress
+        self._evaluated, self._options, self._progress = evaluated, options, progress
 
     @functools.cached_property
     def _model(self) -> Loaded:
-        return loaded(self._contestant.whole(), threads=self._options.threads)
+        return loaded(self._evaluated.model.whole, threads=self._options.threads)
 
     def checked(self) -> BatchIndependence:
         """Return whether answers depend on the call, and on how many images if they do."""
-        batch, signs = self._options.batch, self._contestant.signs
+        batch, signs = self._options.batch, self._evaluated.signs
 
         def find() -> BatchIndependence:
             return batch_check(self._model, self.samples, signs, batch=batch, rng=self._rng())
@@ -121,8 +123,8 @@ class _Asking:
     def _key(self, how: str) -> str | None:
         if not self._options.cache:
             return None
-        form = json.dumps([dataclasses.asdict(self._contestant.preprocessing), PIL.__version__])
-        return prediction_key(self._contestant.artifact.sha256, self.samples.sha256, form, how)
+        form = json.dumps([dataclasses.asdict(self._evaluated.preprocessing), PIL.__version__])
+        return prediction_key(self._evaluated.artifact.sha256, self.samples.sha256, form, how)
 
     def _rng(self) -> np.random.Generator:
         return np.random.default_rng(self._options.seed)

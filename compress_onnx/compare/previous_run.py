@@ -1,57 +1,16 @@
-"""A finished run's rows of ``samples.parquet``, by candidate."""
+"""Two runs of one line of models: which candidates belong together, and what else differs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 
+from compress_onnx.compare.run import Run
 from compress_onnx.errors import OptionError, RecordError
-from compress_onnx.gate import CONTENT, Columns
+from compress_onnx.gate import Columns
 from compress_onnx.records import Comparison, RunRecord
 from compress_onnx.registry import unknown
-from compress_onnx.store import SAMPLES_FILE, load_samples
-
-
-def rows_of(folder: Path, names: Sequence[str]) -> dict[str, Columns]:
-    """Return the columns of the named candidates; empty where the run has no ``samples.parquet``.
-
-    Errors
-    ------
-    RecordError
-        if a candidate has no rows there.
-    """
-    columns = load_samples(folder)
-    if columns is None:
-        return {}
-    found: dict[str, Columns] = {}
-    for name in names:
-        chosen = columns["candidate"] == name
-        if not chosen.any():
-            raise _error(f"rows of the candidate {name!r}", "none", folder)
-        found[name] = {key: column[chosen] for key, column in columns.items()}
-    return found
-
-
-def rows_with_content(folder: Path, names: Sequence[str]) -> dict[str, Columns]:
-    """Return the columns of the named candidates, content hashes among them.
-
-    Errors
-    ------
-    RecordError
-        if the run has none: it was made by an earlier version, or the file is gone.
-    """
-    found = rows_of(folder, names)
-    if not found:
-        raise _error("samples.parquet, to look images up", "no such file", folder)
-    if any(CONTENT not in columns for columns in found.values()):
-        raise _error(f"a column {CONTENT}, to look images up", "a run of an earlier version without it", folder)
-    return found
-
-
-def _error(expected: str, got: str, folder: Path) -> RecordError:
-    return RecordError(expected, got, where=folder / SAMPLES_FILE, remedy="Make the run again.")
 
 
 def matched(now: RunRecord, before: RunRecord, renamed: Mapping[str, str]) -> list[tuple[Comparison, Comparison]]:
@@ -120,14 +79,12 @@ def run_warnings(now: RunRecord, before: RunRecord) -> list[str]:
     return found
 
 
-def paired_columns(
-    now: tuple[Path, RunRecord], before: tuple[Path, RunRecord], names: tuple[str, str]
-) -> tuple[Columns | None, Columns | None]:
+def paired_columns(now: Run, before: Run, names: tuple[str, str]) -> tuple[Columns | None, Columns | None]:
     """Return both candidates' rows in the same order, ``None`` twice where they cannot be paired."""
-    if now[1].dataset.sha256 != before[1].dataset.sha256:
+    if now.record.dataset.sha256 != before.record.dataset.sha256:
         return None, None
-    new = rows_of(now[0], names[:1]).get(names[0])
-    old = rows_of(before[0], names[1:]).get(names[1])
+    new = now.rows(names[:1]).get(names[0])
+    old = before.rows(names[1:]).get(names[1])
     if new is None or old is None or not np.array_equal(new["sample_id"], old["sample_id"]):
         return None, None
     return new, old

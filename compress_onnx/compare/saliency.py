@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +12,12 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from compress_onnx.compare.models import Contestant
+from compress_onnx.compare.models import EvaluatedModel
 from compress_onnx.compare.options import NO_SALIENCY, CompareOptions
 from compress_onnx.data import ImageSet
 from compress_onnx.errors import OptionError
 from compress_onnx.metrics import LogitPair
-from compress_onnx.model import load_model, signature_of
+from compress_onnx.model import Model
 from compress_onnx.options import THREADS, Stages
 from compress_onnx.ort import exact_spans, open_session
 from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
@@ -37,7 +36,7 @@ OTHER_INPUTS = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Attention:
+class ExplainedBaseline:
     """The baseline explained on the samples ``rows`` (M,) of all images, ascending, ready for any candidate.
 
     Twins are held against ONNX Runtime on the samples ``checked`` (K,), ascending. ``targets`` (N,) is
@@ -45,7 +44,7 @@ class Attention:
     """
 
     baseline: BaselineSaliency
-    contestant: Contestant
+    evaluated: EvaluatedModel
     images: ImageSet
     rows: NDArray[np.int64]
     checked: NDArray[np.int64]
@@ -54,7 +53,7 @@ class Attention:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AttentionShift:
+class CandidateSaliency:
     """A candidate's saliency: the record, deviation (N,) with NaN where not computed, and shown maps.
 
     ``maps`` are those of the samples to show, ``study`` the mean maps and two examples; it is
@@ -76,9 +75,9 @@ def explained_rows(n: int, sample: int, *, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).permutation(n)[:sample])
 
 
-def baseline_attention(
-    contestant: Contestant, predictions: Predictions, images: ImageSet, *, options: CompareOptions, stages: Stages
-) -> Attention | None:
+def baseline_saliency(
+    evaluated: EvaluatedModel, predictions: Predictions, images: ImageSet, *, options: CompareOptions, stages: Stages
+) -> ExplainedBaseline | None:
     """Explain the baseline's own predictions or the labels, ``None`` where no saliency is wanted."""
     if options.saliency == NO_SALIENCY:
         return None
@@ -88,20 +87,20 @@ def baseline_attention(
     checked = explained_rows(len(images), max(options.saliency_samples, CHECKED), seed=options.seed)
     targets = explained_targets(predictions, options.saliency_target)
     task = dataclasses.replace(
-        _task(contestant, images, rows, targets, options),
-        predict=deployed_file(contestant.path, threads=options.threads, batch=contestant.call_batch),
-        checked_on=functools.partial(images.subset(checked, split="fidelity").batches, contestant.preprocessing),
+        _task(evaluated, images, rows, targets, options),
+        predict=deployed_file(evaluated.model, threads=options.threads, batch=evaluated.call_batch),
+        checked_on=functools.partial(images.subset(checked, split="fidelity").batches, evaluated.preprocessing),
     )
     baseline = explain_baseline(
-        explained_model(contestant.path, batch=contestant.call_batch),
+        explained_model(evaluated.model, batch=evaluated.call_batch),
         predictions.logits[checked],
         task,
         rng=np.random.default_rng(options.seed),
-        progress=stages(f"saliency {contestant.name}"),
+        progress=stages(f"saliency {evaluated.name}"),
     )
-    return Attention(
+    return ExplainedBaseline(
         baseline=baseline,
-        contestant=contestant,
+        evaluated=evaluated,
         images=images,
         rows=rows,
         checked=checked,
@@ -110,67 +109,72 @@ def baseline_attention(
     )
 
 
-def attention_against(
-    attention: Attention | None,
-    candidate: Contestant,
+def saliency_against(
+    explained: ExplainedBaseline | None,
+    candidate: EvaluatedModel,
     pair: LogitPair,
     *,
     shown: NDArray[np.int64],
     stages: Stages,
-) -> AttentionShift:
-    """Return how a candidate's attention moved, with the maps of the ``shown`` rows (K,).
+) -> CandidateSaliency:
+    """Return how a candidate's saliency moved, with the maps of the ``shown`` rows (K,).
 
     Rows that are only shown count in no figure: flips would overstate the shift. Nothing is
     returned where saliency was not asked for; a candidate fed with other inputs gets the reason.
     """
     nothing = np.full(pair.n, np.nan, dtype=np.float32)
-    if attention is None:
-        return AttentionShift(shift=None, deviation=nothing, maps={})
+    if explained is None:
+        return CandidateSaliency(shift=None, deviation=nothing, maps={})
     from compress_onnx.saliency import UNTESTED, Candidate
 
-    if candidate.preprocessing != attention.contestant.preprocessing:
-        undefined = attention.baseline.undefined(UNTESTED, OTHER_INPUTS)
-        return AttentionShift(shift=undefined.shift, deviation=nothing, maps={})
-    rows = attention.rows
+    if candidate.preprocessing != explained.evaluated.preprocessing:
+        undefined = explained.baseline.undefined(UNTESTED, OTHER_INPUTS)
+        return CandidateSaliency(shift=undefined.shift, deviation=nothing, maps={})
+    rows = explained.rows
     others = np.setdiff1d(shown, rows)
     kept = np.intersect1d(shown, rows)
-    outcome = attention.baseline.against(
+    outcome = explained.baseline.against(
         Candidate(
-            model=explained_model(candidate.path, batch=candidate.call_batch),
-            logits=pair.candidate[attention.checked].astype(np.float32, copy=False),
+            model=explained_model(candidate.model, batch=candidate.call_batch),
+            logits=pair.candidate[explained.checked].astype(np.float32, copy=False),
             flipped=pair.flipped[rows],
             keep=np.searchsorted(rows, kept),
-            others=_task(attention.contestant, attention.images, others, attention.targets, attention.options),
-            predict=deployed_file(candidate.path, threads=attention.options.threads, batch=candidate.call_batch),
+            others=_task(explained.evaluated, explained.images, others, explained.targets, explained.options),
+            predict=deployed_file(candidate.model, threads=explained.options.threads, batch=candidate.call_batch),
         ),
-        rng=np.random.default_rng(attention.options.seed),
+        rng=np.random.default_rng(explained.options.seed),
         progress=stages(f"saliency {candidate.name}"),
     )
-    return _shift(attention, candidate.name, outcome, kept=kept, others=others)
+    return _shift(explained, candidate.name, outcome, kept=kept, others=others)
 
 
 def _shift(
-    attention: Attention, name: str, outcome: SaliencyOutcome, *, kept: NDArray[np.int64], others: NDArray[np.int64]
-) -> AttentionShift:
-    deviation = np.full(len(attention.images), np.nan, dtype=np.float32)
+    explained: ExplainedBaseline,
+    name: str,
+    outcome: SaliencyOutcome,
+    *,
+    kept: NDArray[np.int64],
+    others: NDArray[np.int64],
+) -> CandidateSaliency:
+    deviation = np.full(len(explained.images), np.nan, dtype=np.float32)
     maps: Maps = {}
     if outcome.deviation is not None:
-        deviation[attention.rows] = outcome.deviation
+        deviation[explained.rows] = outcome.deviation
     for rows, pairs in ((kept, outcome.kept), (others, outcome.others)):
         if pairs is not None:
             deviation[rows] = pairs.deviation
-            names = (attention.contestant.name, name)
+            names = (explained.evaluated.name, name)
             for of, sides in zip(names, (pairs.baseline, pairs.candidate), strict=True):
                 maps |= {(row, of): side for row, side in zip(rows.tolist(), sides, strict=True)}
-    return AttentionShift(shift=outcome.shift, deviation=deviation, maps=maps, study=_study(attention, outcome))
+    return CandidateSaliency(shift=outcome.shift, deviation=deviation, maps=maps, study=_study(explained, outcome))
 
 
-def _study(attention: Attention, outcome: SaliencyOutcome) -> AttentionMaps | None:
+def _study(explained: ExplainedBaseline, outcome: SaliencyOutcome) -> AttentionMaps | None:
     means, rows, pairs = outcome.means, outcome.examples, outcome.example_maps
     if means is None or rows is None or pairs is None:
         return None
-    images, preprocessing = attention.images, attention.contestant.preprocessing
-    chosen = attention.rows[rows]
+    images, preprocessing = explained.images, explained.evaluated.preprocessing
+    chosen = explained.rows[rows]
     return AttentionMaps(
         mean_baseline=means.baseline,
         mean_candidate=means.candidate,
@@ -185,7 +189,7 @@ def _study(attention: Attention, outcome: SaliencyOutcome) -> AttentionMaps | No
 
 
 def _task(
-    contestant: Contestant,
+    evaluated: EvaluatedModel,
     images: ImageSet,
     rows: NDArray[np.int64],
     targets: NDArray[np.int64],
@@ -194,7 +198,7 @@ def _task(
     """Return the task of explaining some of the images (M,), sorted by label or, without labels, by target."""
     from compress_onnx.saliency import SaliencyTask, noise_amplitude
 
-    preprocessing = contestant.preprocessing
+    preprocessing = evaluated.preprocessing
     chosen = images.subset(rows, split="saliency")
     return SaliencyTask(
         batches=functools.partial(chosen.batches, preprocessing),
@@ -232,21 +236,22 @@ def explained_targets(predictions: Predictions, target: str) -> NDArray[np.int64
     return predictions.labels
 
 
-def explained_model(path: Path, *, batch: int | None) -> onnx.ModelProto:
-    """Return a file's model; where its answers depend on the call, it takes ``batch`` images and no other number.
+def explained_model(model: Model, *, batch: int | None) -> onnx.ModelProto:
+    """Return a model's graph; where its predictions depend on the call, it takes ``batch`` images and no other number.
 
     The twin then takes as many at a time, as the predictions did.
     """
-    model = load_model(path)
-    if batch is not None:
-        name = signature_of(model, where=path).input_name
-        (fed,) = (value for value in model.graph.input if value.name == name)
-        fed.type.tensor_type.shape.dim[0].dim_value = batch
-    return model
+    if batch is None:
+        return model.proto
+    graph = onnx.ModelProto()
+    graph.CopyFrom(model.proto)
+    (fed,) = (value for value in graph.graph.input if value.name == model.signature.input_name)
+    fed.type.tensor_type.shape.dim[0].dim_value = batch
+    return graph
 
 
 def deployed_file(
-    path: Path, *, threads: int | None, batch: int | None = None
+    model: Model, *, threads: int | None, batch: int | None = None
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Return ONNX Runtime's logits as a function of inputs; the session is opened at the first call.
 
@@ -255,10 +260,10 @@ def deployed_file(
 
     @functools.cache
     def session() -> ort.InferenceSession:
-        return open_session(path, threads=threads or THREADS.default)
+        return open_session(model.whole, threads=threads or THREADS.default)
 
     def predict(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         calls = exact_spans(len(inputs), batch or max(len(inputs), 1))
-        return logits_of(session(), [inputs[start:stop] for start, stop in calls], where=path)
+        return logits_of(session(), [inputs[start:stop] for start, stop in calls], where=model.where)
 
     return predict

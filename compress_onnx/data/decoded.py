@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.data.images import BATCH, ImageSet, pixels_sha256
+from compress_onnx.data.inputs import InputSet
+from compress_onnx.data.mapped import IN_MEMORY_BYTES, mapped_empty
 from compress_onnx.data.preprocess import preprocess, resized
 from compress_onnx.records import Preprocessing
 
 Size = tuple[int, int]
-
-# Pixels beyond this many bytes go to a file that is mapped into memory: 87,000 pictures of 32 x 32, 1,783 of 224 x 224.
-IN_MEMORY_BYTES = 256 * 2**20
 
 
 class DecodedImages:
@@ -64,6 +61,23 @@ class DecodedImages:
         self._known[start:stop] = True
 
 
+class UndecodedImages(DecodedImages):
+    """Model inputs, which need no decoding."""
+
+    def inputs(self, start: int, stop: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        """Return rows ``start`` to ``stop`` as they are."""
+        return self.images.inputs(start, stop, preprocessing)
+
+    def content_hashes(self) -> NDArray[np.str_]:
+        """Return the hash of every picture that an input would have been made from, (N,) str."""
+        return np.array([self.images.content_sha256(row) for row in range(len(self.images))], dtype="U64")
+
+    def sized(self, preprocessing: Preprocessing) -> ImageSet:
+        """Return the set itself."""
+        del preprocessing
+        return self.images
+
+
 @contextlib.contextmanager
 def decoded_once(
     images: ImageSet, forms: Iterable[Preprocessing], *, in_memory_bytes: int = IN_MEMORY_BYTES
@@ -73,19 +87,10 @@ def decoded_once(
     Pixels are kept in memory up to ``in_memory_bytes``, beyond that in temporary files that are gone
     after the block.
     """
+    if isinstance(images, InputSet):
+        yield UndecodedImages(images, {})
+        return
     sizes = sorted({(form.height, form.width) for form in forms})
     needed = sum(len(images) * height * width * 3 for height, width in sizes)
-    with contextlib.ExitStack() as stack:
-        scratch = None
-        if needed > in_memory_bytes:
-            # Windows cannot remove a file that is still mapped; the system's own clean-up gets it there.
-            folder = tempfile.TemporaryDirectory(prefix="compress-onnx-", ignore_cleanup_errors=True)
-            scratch = Path(stack.enter_context(folder))
-        yield DecodedImages(images, {size: _store(len(images), size, scratch) for size in sizes})
-
-
-def _store(n: int, size: Size, scratch: Path | None) -> NDArray[np.uint8]:
-    shape = (n, *size, 3)
-    if scratch is None:
-        return np.empty(shape, dtype=np.uint8)
-    return np.memmap(scratch / f"{size[0]}x{size[1]}", dtype=np.uint8, mode="w+", shape=shape)
+    empty = np.empty if needed <= in_memory_bytes else mapped_empty
+    yield DecodedImages(images, {size: empty((len(images), *size, 3), np.uint8) for size in sizes})

@@ -60,10 +60,19 @@ class ImageSet:
         size = (preprocessing.height, preprocessing.width)
         return np.stack([resized(self.read(i), size) for i in range(start, stop)])
 
+    def inputs(self, start: int, stop: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        """Return images ``start`` to ``stop`` as model inputs, (B, C, H, W) or (B, H, W, C) float32."""
+        return preprocess(self.pixels(start, stop, preprocessing), preprocessing)
+
     def batches(self, preprocessing: Preprocessing, size: int = BATCH) -> Iterator[NDArray[np.float32]]:
         """Yield the whole set as model inputs, (B, C, H, W) or (B, H, W, C) float32, in order."""
         for start in range(0, len(self), size):
-            yield preprocess(self.pixels(start, min(start + size, len(self)), preprocessing), preprocessing)
+            yield self.inputs(start, min(start + size, len(self)), preprocessing)
+
+    def seen_by(self, preprocessing: Preprocessing) -> ImageSet:
+        """Return the set as a model with this preprocessing sees it: pictures are pictures to any model."""
+        del preprocessing
+        return self
 
     def content_sha256(self, index: int) -> str:
         """Return the hash of one picture's decoded pixels: equal pictures, equal hash, in any format."""

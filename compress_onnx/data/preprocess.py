@@ -39,3 +39,17 @@ def preprocess(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArr
     inputs -= np.asarray(preprocessing.mean, dtype=np.float32).reshape(shape)
     inputs /= np.asarray(preprocessing.std, dtype=np.float32).reshape(shape)
     return inputs
+
+
+def pictures_of(inputs: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Return the pictures (N, H, W, 3) uint8 that :func:`preprocess` would have made model inputs from, as near as can be.
+
+    >>> form = Preprocessing(height=1, width=1, mean=(0.5,) * 3, std=(0.25,) * 3)
+    >>> picture = np.array([[[[0, 100, 255]]]], dtype=np.uint8)
+    >>> pictures_of(preprocess(picture, form), form).tolist()
+    [[[[0, 100, 255]]]]
+    """
+    last = np.moveaxis(inputs, 1, 3) if preprocessing.layout == "NCHW" else inputs
+    values = last * np.asarray(preprocessing.std, np.float32) + np.asarray(preprocessing.mean, np.float32)
+    pixels = np.clip(np.rint(np.nan_to_num(values) * 255), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(pixels if pixels.shape[3] > 1 else np.repeat(pixels, 3, axis=3))

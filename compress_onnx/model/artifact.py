@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import zlib
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,9 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from onnx import helper
 
-from compress_onnx.model.census import Weight, precision_of, reach, stored_tensors, weight_numbers, weights
-from compress_onnx.model.files import ModelFile, read_model
-from compress_onnx.model.metadata import read_embedded
+from compress_onnx.model.census import Weight, reach, stored_tensors, weight_numbers
+from compress_onnx.model.model import Model, ModelSource
 from compress_onnx.model.signature import default_opset
 from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
 
@@ -25,61 +23,53 @@ _ZIP_LEVEL = 6
 _ZSTD_LEVEL = 3
 
 
-def zip_bytes(path: Path) -> int:
-    """Return the size of the file after deflate, the method of ``zip``, without archive headers."""
-    coder = zlib.compressobj(_ZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    with path.open("rb") as stream:
-        size = sum(len(coder.compress(block)) for block in iter(lambda: stream.read(1 << 20), b""))
-    return size + len(coder.flush())
+def zip_bytes(content: bytes) -> int:
+    """Return the size of a file's content after deflate, the method of ``zip``, without archive headers."""
+    return len(zlib.compress(content, _ZIP_LEVEL, -zlib.MAX_WBITS))
 
 
-def zstd_bytes(path: Path) -> int:
-    """Return the size of the file after zstd, as one frame."""
-    with pa.memory_map(str(path)) as file:
-        packed = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(file.read_buffer(), asbytes=True)
-    return len(packed)
+def zstd_bytes(content: bytes) -> int:
+    """Return the size of a file's content after zstd, as one frame."""
+    return len(pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(content, asbytes=True))
 
 
-def describe(path: Path, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None) -> Artifact:
-    """Return the record of a model file.
+def describe(
+    source: ModelSource, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None
+) -> Artifact:
+    """Return the record of a model; its bytes are those of all its files.
 
-    ``shown_path`` stands in the record; ``recipe`` replaces the steps in the file's metadata where
+    ``shown_path`` stands in the record; ``recipe`` replaces the steps in the model's metadata where
     the caller knows their seconds.
 
     Errors
     ------
     ModelError
-        if the file is not a valid ONNX model.
+        if it is not a valid ONNX model.
     """
-    return described(read_model(path), name=name, shown_path=shown_path, recipe=recipe)
-
-
-def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[RecipeStep, ...] | None = None) -> Artifact:
-    """Return the record of a model file that was read; see :func:`describe`. Its bytes are those of all its files."""
-    model = read.model
-    embedded = read_embedded(model, where=read.files[0])
-    found = weights(model)
-    elements = sum(weight.elements for weight in found)
-    nonzero = sum(weight.nonzero for weight in found)
+    model = Model.of(source, name=name)
+    graph, embedded, census = model.proto, model.embedded, model.weights
+    elements = sum(weight.elements for weight in census)
+    nonzero = sum(weight.nonzero for weight in census)
+    files = model.contents()
     return Artifact(
         name=name,
         path=shown_path,
-        sha256=read.sha256,
-        precision=precision_of(model),
+        sha256=model.sha256,
+        precision=model.precision,
         sparsity=1 - nonzero / elements if elements else 0.0,
-        opset=default_opset(model),
-        file_bytes=sum(path.stat().st_size for path in read.files),
-        zip_bytes=sum(map(zip_bytes, read.files)),
+        opset=default_opset(graph),
+        file_bytes=sum(map(len, files)),
+        zip_bytes=sum(map(zip_bytes, files)),
         weights=elements,
         nonzero_weights=nonzero,
-        layers=tuple(map(_layer, found)),
+        layers=tuple(map(_layer, census)),
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
-        zstd_bytes=sum(map(zstd_bytes, read.files)),
-        warnings=(*reach.uncounted(found), *reach.warnings(embedded.recipe)),
-        initializer_bytes=initializer_bytes(model),
-        entropy_bytes=entropy_bytes(model),
-        files=len(read.files),
+        zstd_bytes=sum(map(zstd_bytes, files)),
+        warnings=(*reach.uncounted(census), *reach.warnings(embedded.recipe)),
+        initializer_bytes=initializer_bytes(graph),
+        entropy_bytes=entropy_bytes(graph),
+        files=len(files),
     )
 
 

@@ -72,6 +72,11 @@ def extents(graph: Message, path: Path) -> tuple[Extent, ...]:
     return found
 
 
+def has_external(graph: Message) -> bool:
+    """Tell whether any tensor of a model, wherever it lies, has its values in another file."""
+    return any(tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(graph))
+
+
 def _tensors(message: Message) -> Iterator[TensorProto]:
     if isinstance(message, TensorProto):
         yield message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import onnx
@@ -12,7 +11,7 @@ from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of, write_bytes
 from compress_onnx.model.census import stored_tensors
 from compress_onnx.model.checks import hidden_names, put_in_order
-from compress_onnx.model.identity import MAX_BYTES, whole_model
+from compress_onnx.model.identity import MAX_BYTES, WholeModel, whole_model
 
 _MAX_BYTES = MAX_BYTES
 # What onnx.checker says of nodes that stand before what they read.
@@ -20,37 +19,25 @@ _OUT_OF_ORDER = "topologically sorted"
 
 
 def load_model(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file, values of its data files included, and check it with ``onnx.checker``.
-
-    Nodes that stand before what they read, as in the files of some converters, are put in order.
+    """Read an ONNX file's graph, as :func:`~compress_onnx.model.model.read_model` does.
 
     Errors
     ------
     ModelError
-        if the file is missing, empty, truncated, not ONNX, larger than 2 GiB, or breaks ONNX's rules, or a data
-        file is missing, too short, a link or outside its folder.
+        as there.
     """
-    return read_model(path).model
+    return checked_graph(whole_model(path))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ModelFile:
-    """A checked model and the identity of the bytes it was read from; ``files`` are all that must be shipped."""
-
-    model: onnx.ModelProto
-    sha256: str
-    files: tuple[Path, ...]
-
-
-def read_model(path: Path) -> ModelFile:
-    """Read an ONNX file once, as :func:`load_model` does, and say which bytes it was.
+def checked_graph(whole: WholeModel) -> onnx.ModelProto:
+    """Return the graph of what was read, checked, with its nodes in order.
 
     Errors
     ------
     ModelError
-        as of :func:`load_model`.
+        if it is empty, not ONNX, breaks ONNX's rules or uses a name twice.
     """
-    whole = whole_model(path)
+    path = whole.path
     if whole.held == b"":
         raise ModelError("an ONNX file", "an empty file", where=path, remedy="Export it again.")
     model = whole.parsed()
@@ -71,7 +58,7 @@ def read_model(path: Path) -> ModelFile:
             where=path,
             remedy="Rename the inner one; ONNX Runtime may take either.",
         )
-    return ModelFile(model=model, sha256=whole.sha256, files=whole.files)
+    return model
 
 
 def _check(model: onnx.ModelProto) -> None:
@@ -124,4 +111,15 @@ def save_model(model: onnx.ModelProto, path: Path) -> None:
     """
     if model.ByteSize() > _MAX_BYTES:
         raise ModelError("a model below 2 GiB", f"{model.ByteSize()} bytes", where=path)
-    write_bytes(path, model_bytes(model))
+    write_model(model_bytes(model), path)
+
+
+def write_model(content: bytes, path: Path) -> None:
+    """Write a model's bytes whole or not at all.
+
+    Errors
+    ------
+    OutputError
+        if the place cannot be written.
+    """
+    write_bytes(path, content)

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model.external import extents
+from compress_onnx.model.external import extents, has_external
 
 # protobuf cannot serialize more than 2 GiB; image classifiers for CPU boxes stay far below.
 MAX_BYTES = 2**31 - 1
@@ -79,6 +79,25 @@ def whole_model(path: Path) -> WholeModel:
         _fill(extent.tensor, values)
     files = tuple(dict.fromkeys([path, *(extent.file for extent in found)]))
     return WholeModel(path=path, files=files, sha256=digest.hexdigest(), held=model)
+
+
+def whole_bytes(content: bytes, *, where: Path) -> WholeModel:
+    """Return the bytes of a model that lies in no file, as :func:`whole_model` returns a file's.
+
+    Errors
+    ------
+    ModelError
+        if they are larger than 2 GiB, or leave values in other files.
+    """
+    _expect_small(len(content), where)
+    if _NEEDLE in content and has_external(_parsed(content, where)):
+        raise ModelError(
+            "a model with all values inside",
+            "tensors that lie in other files",
+            where=where,
+            remedy="Give the path of its file, or load it with its data first (onnx.load).",
+        )
+    return WholeModel(path=where, files=(), sha256=_begun(content, external=False).hexdigest(), held=content)
 
 
 def model_identity(path: Path) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.compare import check_input
-from compress_onnx.data import ImageSet, load_data
+from compress_onnx.data import ImageSet
 from compress_onnx.errors import ModelError
-from compress_onnx.model import describe, footprint, load_model, read_embedded, signature_of
+from compress_onnx.model import Model, describe, footprint
 from compress_onnx.records import Footprint, Preprocessing, SaturationAudit
 from compress_onnx.runtime import audit, resident_after_load
 
@@ -20,24 +19,24 @@ from compress_onnx.runtime import audit, resident_after_load
 _BATCH = 16
 
 
-def weighed(path: Path) -> Footprint:
-    """Return every size of a file, the memory it takes once loaded included.
+def loaded_footprint(model: Model) -> Footprint:
+    """Return every size of a model, the memory it takes once loaded included.
 
     Errors
     ------
     ModelError
-        if the file is no ONNX model, or ONNX Runtime cannot load it.
+        if ONNX Runtime cannot load it.
     """
-    found = footprint(describe(path, name=path.stem, shown_path=str(path)))
-    return dataclasses.replace(found, resident=resident_after_load(path))
+    size = footprint(describe(model, name=model.where.stem, shown_path=str(model.where)))
+    return dataclasses.replace(size, resident=resident_after_load(model.where))
 
 
 def saturation_audit(
-    path: Path, data: str, *, n: int, seed: int, preprocessing: Preprocessing | None
+    model: Model, data: ImageSet | None, *, n: int, seed: int, preprocessing: Preprocessing | None
 ) -> SaturationAudit:
     """Return which U8S8 channels can overflow without VNNI, and on ``n`` images of ``data`` how often they do.
 
-    ``data`` is empty without images. Images are drawn at random, seeded; all where there are fewer.
+    Images are drawn at random, seeded; all where there are fewer.
     ``preprocessing`` serves a file whose metadata holds none.
 
     Errors
@@ -47,17 +46,16 @@ def saturation_audit(
     DataError
         if the images cannot be read.
     """
-    model = load_model(path)
-    if not data:
-        return audit(model)
-    known = preprocessing or read_embedded(model, where=path).preprocessing
-    if known is None:
+    if data is None:
+        return audit(model.proto)
+    form = preprocessing or model.embedded.preprocessing
+    if form is None:
         raise ModelError(
-            "preprocessing in the model's metadata", "none", where=path, remedy="Give it with --mean and --std."
+            "preprocessing in the model's metadata", "none", where=model.where, remedy="Give it with --mean and --std."
         )
-    takes = signature_of(model, where=path)
-    check_input(known, takes, path)
-    return audit(model, _batches(_drawn(load_data(data), n, seed), known, takes.fixed_batch))
+    check_input(form, model.signature, model.where)
+    drawn = _drawn(data.seen_by(form), n, seed)
+    return audit(model.proto, _batches(drawn, form, model.signature.fixed_batch))
 
 
 def _drawn(images: ImageSet, n: int, seed: int) -> ImageSet:

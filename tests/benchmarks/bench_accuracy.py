@@ -26,7 +26,7 @@ from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.export.exporter import export_module
 from compress_onnx.model.files import load_model, model_bytes, save_model
-from compress_onnx.options import data_root
+from compress_onnx.options.places import data_root
 from compress_onnx.ort.session import open_session
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.environment import cpu_target

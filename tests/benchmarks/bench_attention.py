@@ -56,28 +56,30 @@ def inputs_of(pictures: ImageSet, form: Preprocessing, start: int, stop: int) ->
 
 def weigh(n: int, model: Path, candidate: Path) -> None:
     """Run the saliency stage on n images as ``compare`` does, with the candidate taking part twice."""
-    from compress_onnx.compare.models import contestants, named_entries
+    from compress_onnx.compare.models import evaluated_models, named_models
     from compress_onnx.compare.options import CompareOptions
-    from compress_onnx.compare.saliency import attention_against, baseline_attention
+    from compress_onnx.compare.saliency import baseline_saliency, saliency_against
     from compress_onnx.compare.samples import shown_rows
-    from compress_onnx.options import silent_stages
+    from compress_onnx.options.progress import silent_stages
     from compress_onnx.runtime.predict import Samples, predict
 
     pictures = images(n)
     options = CompareOptions(saliency="gradient", saliency_samples=n)
-    parties = contestants(named_entries([model, candidate, candidate]), pictures, fallback=None, folder=model.parent)
+    parties = evaluated_models(
+        named_models([model, candidate, candidate]), pictures, fallback=None, folder=model.parent
+    )
     answers = []
     for party in parties:
         inputs = functools.partial(inputs_of, pictures, party.preprocessing)
         samples = Samples(inputs=inputs, ids=pictures.sample_ids, labels=pictures.labels, sha256=str(n))
-        answers.append(predict(party.path, samples))
-    attention = baseline_attention(parties[0], answers[0], pictures, options=options, stages=silent_stages)
+        answers.append(predict(party.model.where, samples))
+    attention = baseline_saliency(parties[0], answers[0], pictures, options=options, stages=silent_stages)
     for party, answer in zip(parties[1:], answers[1:], strict=True):
         pair = LogitPair(
             labels=pictures.labels, baseline=answers[0].logits, candidate=answer.logits, class_names=CLASSES
         )
         shown = shown_rows(pair, options.pictures)
-        found = attention_against(attention, party, pair, shown=shown, stages=silent_stages)
+        found = saliency_against(attention, party, pair, shown=shown, stages=silent_stages)
         assert found.shift is not None
         assert found.shift.n == n, found.shift.undefined_reason
 

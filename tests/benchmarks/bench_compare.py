@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
 from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.models import named_models
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
@@ -107,7 +107,7 @@ def data(folder: Path) -> str:
 def compared(models: list[Path], images: ImageSet, folder: Path) -> None:
     """Run the compare stage."""
     job = Job(
-        entries=named_entries(models),
+        models=named_models(models),
         images=images,
         options=CompareOptions(cache=False),
         folder=folder,

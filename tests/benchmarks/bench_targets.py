@@ -20,14 +20,14 @@ from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, save_model
-from compress_onnx.options import data_root
+from compress_onnx.options.places import data_root
 from compress_onnx.ort.integer.emulation import EmulatedModel, fused
 from compress_onnx.runtime.cpu.environment import cpu_label
 from compress_onnx.runtime.targets.naming import target_named
 from compress_onnx.runtime.targets.reach import reached
 from compress_onnx.runtime.targets.session import Elsewhere
 from compress_onnx.steps.export import exported
-from compress_onnx.steps.quantization import CalibrationData, quantize_file
+from compress_onnx.steps.quantization import CalibrationData, quantized
 
 TARGET = "qemu:haswell"
 BATCH = 64
@@ -81,7 +81,7 @@ class _Files:
     def quantized(self, cpu: str) -> Path:
         path = self._folder / f"{self._name}-{cpu}.onnx"
         data = CalibrationData(training=load_data("gtsrb:train"), evaluation=self._test, size=512, seed=0)
-        quantize_file(self._base, path, QuantizeOptions(cpu=cpu), data=data)
+        quantized(self._base, QuantizeOptions(cpu=cpu), data=data).model.save(path)
         return path
 
     def simulated(self, path: Path, *, saturating: bool) -> NDArray[np.float32]:

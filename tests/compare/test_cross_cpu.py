@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.compare import cross_cpu as elsewhere
 from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.models import named_models
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
 from compress_onnx.gate.measured import measures
@@ -50,11 +50,11 @@ class Imagined(Elsewhere):
 @pytest.fixture
 def compare(tmp_path: Path, started: datetime, make_classifier: Any, make_images: Any) -> Compare:
     images = make_images()
-    entries = named_entries([make_classifier("base"), make_classifier("other")])
+    entries = named_models([make_classifier("base"), make_classifier("other")])
 
     def run(**changes: Any) -> RunRecord:
         job = Job(
-            entries=entries,
+            models=entries,
             images=images,
             options=CompareOptions(**changes),
             folder=tmp_path / "run",

@@ -9,7 +9,7 @@ import pytest
 
 from compress_onnx.compare import reports
 from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.models import named_models
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.store import PICTURES_FILE, SAMPLES_FILE, load_samples, samples_written
@@ -19,7 +19,7 @@ from compress_onnx.store import PICTURES_FILE, SAMPLES_FILE, load_samples, sampl
 def folder(make_classifier: Any, make_images: Any, started: datetime, tmp_path: Path) -> Path:
     """A finished run with flips and pictures, in a study's folder of its own."""
     job = Job(
-        entries=named_entries([make_classifier("base"), make_classifier("other", noise=0.3)]),
+        models=named_models([make_classifier("base"), make_classifier("other", noise=0.3)]),
         images=make_images(),
         options=CompareOptions(),
         folder=tmp_path / "study" / "run",

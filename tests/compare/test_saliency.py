@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("captum")
 
 from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.models import named_models
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.compare.reports import write_report
 from compress_onnx.compare.saliency import OTHER_INPUTS, explained_rows
@@ -33,7 +33,7 @@ def compare(tmp_path: Path, started: datetime) -> Any:
     def run(paths: list[Path], images: Any, folder: str = "run", **options: Any) -> Any:
         return compare_models(
             Job(
-                entries=named_entries(paths),
+                models=named_models(paths),
                 images=images,
                 options=CompareOptions(saliency="gradient", **options),
                 folder=tmp_path / folder,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from compress_onnx import options
 from compress_onnx.errors import OptionError, UnknownNameError
-from compress_onnx.options import ChoiceOption, NumberOption, declared
+from compress_onnx.options import declared
+from compress_onnx.options.kinds import ChoiceOption, NumberOption
 
 DECLARED = [value for value in vars(declared).values() if isinstance(value, NumberOption | ChoiceOption)]
 

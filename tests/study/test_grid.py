@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.compare.models import named_models
 from compress_onnx.compare.reports import study_page
 from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, OutputError, RecordError
 from compress_onnx.records.study import StudyRecord
@@ -62,9 +62,9 @@ def asked(make_classifier: Any, make_images: Any, monkeypatch: pytest.MonkeyPatc
         artifacts.mkdir(parents=True)
         for path in (base, other):
             (artifacts / path.name).write_bytes(path.read_bytes())
-        entries = named_entries([artifacts / base.name, artifacts / other.name])
+        entries = named_models([artifacts / base.name, artifacts / other.name])
         job = Job(
-            entries=entries,
+            models=entries,
             images=images,
             options=cell.options,
             folder=site.folder,

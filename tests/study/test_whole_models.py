@@ -25,7 +25,7 @@ from compress_onnx import options
 from compress_onnx.compare import comparison as compare
 from compress_onnx.compare import predictions as answers
 from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import Entry
+from compress_onnx.compare.models import NamedModel
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
@@ -61,7 +61,7 @@ def _network(change: Callable[[Values], Values], *, seed: int = 0) -> onnx.Model
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 6])],
         [numpy_helper.from_array(values, name) for name, values in weights.items()],
     )
-    return helper.make_classifier(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
 def _dense(values: Values) -> Values:
@@ -243,7 +243,7 @@ def shelf(tmp_path: Path, scattered: Any) -> Shelf:
 
 def _compared(base: Path, other: Path, images: ImageSet, folder: Path) -> RunRecord:
     job = Job(
-        entries=[Entry(path=base, name="base"), Entry(path=other, name="other")],
+        models=[NamedModel(source=base, name="base"), NamedModel(source=other, name="other")],
         images=images,
         options=CompareOptions(saliency="none", latency=None, cache=True, preprocessing=FORM),
         folder=folder,
@@ -319,7 +319,7 @@ def test_an_old_answer_under_the_hash_of_the_graph_is_not_believed(
     np.testing.assert_array_equal(found.logits.argmax(axis=1), _bare(path, pictures))
 
 
-OTHER_STAGES = ("contestants", "answer_of", "time_contestants")
+OTHER_STAGES = ("evaluated_models", "predicted", "time_models")
 
 
 def _written_during(stage: str, write: Callable[[], object], patch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,8 @@ def bench(
     Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --batch 1,8,32 --out reports/bench
     """
     from compress_onnx.cli.output import command_words, new_run
-    from compress_onnx.compare import Sweep, bench_files, bench_json, write_bench
+    from compress_onnx.compare import Sweep, bench_json, bench_models, write_bench
+    from compress_onnx.model import Model
     from compress_onnx.runtime import LatencyPlan
 
     SEED.check(seed)
@@ -56,7 +57,7 @@ def bench(
     if out is not None:
         new_run(out, "bench")  # fails now if the folder cannot be written, not after a minute
     with progress_bars() as stages:
-        found = bench_files(models, sweep, seed=seed, stages=stages)
+        found = bench_models([Model.of(path) for path in models], sweep, seed=seed, stages=stages)
     found = dataclasses.replace(
         found, command=("compress-onnx", *command_words.get()), started_at=started.isoformat(timespec="seconds")
     )

@@ -28,12 +28,12 @@ def check(
 
     Example: compress-onnx check lenet5.onnx lenet5-w8a8.onnx --data gtsrb --policy policy.toml
     """
-    from compress_onnx.compare import Terms
+    from compress_onnx.compare import Criteria, stored_run
     from compress_onnx.gate import load_policy
 
-    terms = Terms(policy=load_policy(policy), against=against, lock=lock, renamed=renamed(candidate)).readable()
+    criteria = Criteria(policy=load_policy(policy), against=against, lock=lock, renamed=renamed(candidate)).readable()
     options = how.options(baseline)
     run = new_run(how.out, f"check-{baseline.stem}")
     record = compared([baseline, *candidates], how.data, options, run)
     show_batches(record, as_json=how.as_json)
-    raise typer.Exit(judge(run.folder, record, terms, summary=summary, as_json=how.as_json))
+    raise typer.Exit(judge(stored_run(run.folder), criteria, summary=summary, as_json=how.as_json))

@@ -35,18 +35,17 @@ def compare(
 
 def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
     """Run a comparison with progress bars and return its record."""
-    from compress_onnx.compare import Job, compare_models, manifests_of, named_entries
+    from compress_onnx.compare import Job, compare_models, named_models
     from compress_onnx.data import load_data
 
     images = load_data(data)
     job = Job(
-        entries=named_entries(paths),
+        models=named_models(paths),
         images=images,
         options=options,
         folder=run.folder,
         command=run.command,
         started_at=run.started_at,
-        manifests=manifests_of(paths),
     )
     with progress_bars() as stages:
         return compare_models(job, stages=stages)

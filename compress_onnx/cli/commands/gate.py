@@ -14,6 +14,7 @@ from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, put
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
+    from compress_onnx.compare import Run
     from compress_onnx.records import Measure, RunRecord
 
 
@@ -55,34 +56,31 @@ def gate(
             "a run and --policy FILE, --against RUN, --lock FILE or --list; or --init FILE",
             "neither" if run is None else "only the run",
         )
-    from compress_onnx.compare import Terms
+    from compress_onnx.compare import Criteria, stored_run
     from compress_onnx.gate import load_policy
-    from compress_onnx.store import load_run
 
-    terms = Terms(
+    criteria = Criteria(
         policy=load_policy(policy) if policy is not None else None,
         against=against,
         lock=lock,
         renamed=renamed(candidate),
     )
-    record = load_run(run)
+    finished = stored_run(run)
     if listing:
-        _show_names(record, as_json=as_json)
+        _show_names(finished.record, as_json=as_json)
         return
     code = 0
     if judging:
-        code = judge(run, record, terms, summary=summary, as_json=as_json)
+        code = judge(finished, criteria, summary=summary, as_json=as_json)
     if write_lock is not None:
-        _extend(write_lock, (run, record), against, lock_sample or [])
+        _extend(write_lock, finished, against, lock_sample or [])
     raise typer.Exit(code)
 
 
-def _extend(lock: Path, run: tuple[Path, RunRecord], against: Path | None, samples: Sequence[str]) -> None:
+def _extend(lock: Path, run: Run, against: Path | None, samples: Sequence[str]) -> None:
     from compress_onnx.compare import extend_lock
-    from compress_onnx.store import run_file
 
-    folder = run_file(run[0]).parent
-    held, new = extend_lock(lock, (folder, run[1]), against=against, samples=samples)
+    held, new = extend_lock(lock, run, against=against, samples=samples)
     say(f"{lock} holds {held} images, {new} of them new. Next: compress-onnx gate RUN --lock {lock}")
 
 

@@ -44,27 +44,28 @@ def inspect(
 
     Example: compress-onnx inspect lenet5-w8a8.onnx --data gtsrb:train
     """
-    from compress_onnx.compare import profile_file
-    from compress_onnx.model import default_opset, describe, expect_unchanged, read_model, weights
+    from compress_onnx.compare import profile_model
+    from compress_onnx.data import load_data
+    from compress_onnx.model import Model, default_opset, describe
     from compress_onnx.runtime import batch_norms, explanation, fusion_receipt
-    from compress_onnx.steps import saturation_audit, weighed
+    from compress_onnx.steps import loaded_footprint, saturation_audit
 
     AUDIT_SIZE.check(images)
     SEED.check(seed)
-    read = read_model(model)
-    graph = read.model
-    found, receipt = weights(graph), fusion_receipt(model)
+    read = Model.of(model)
+    graph = read.proto
+    found, receipt = read.weights, fusion_receipt(model)
     known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
-    audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
-    weight = weighed(model)
+    audited = saturation_audit(read, load_data(data) if data else None, n=images, seed=seed, preprocessing=known)
+    weight = loaded_footprint(read)
     why = explanation(graph, receipt)
-    profile = profile_file(model) if profiled else None
-    expect_unchanged(model, read.sha256)
+    profile = profile_model(read) if profiled else None
+    read.expect_unchanged()
     if as_json:
-        artifact = describe(model, name=model.stem, shown_path=str(model))
+        artifact = describe(read, name=model.stem, shown_path=str(model))
         facts = {
             "artifact": dataclasses.asdict(artifact),
-            "files": [str(file) for file in read.files],
+            "files": [str(file) for file in read.whole.files],
             "weights": [dataclasses.asdict(weight) for weight in found],
             "fusion": dataclasses.asdict(receipt),
             "batch_norms": batch_norms(graph),
@@ -83,7 +84,7 @@ def inspect(
         _show_profile(profile)
     for sentence in why:
         put(f"Why not faster: {sentence}")
-    _show_footprint(weight, files=len(read.files))
+    _show_footprint(weight, files=len(read.whole.files))
     _show_audit(audited)
 
 

@@ -90,15 +90,16 @@ def _options(
 def _prune(
     source: Path, target: Path, options: PruneOptions | StructuredOptions, images: CalibrationData | None
 ) -> None:
-    from compress_onnx.model import read_embedded
-    from compress_onnx.steps import prune_file
+    from compress_onnx.model import Model
+    from compress_onnx.steps import pruned
 
     if images is None:
-        prune_file(source, target, options, data=None)
+        pruned(Model.of(source), options, data=None).save(target)
         return
     with progress_bars() as stages:
-        model = prune_file(source, target, options, data=images, progress=stages("prune"))
-    last = read_embedded(model).recipe[-1]
+        model = pruned(Model.of(source), options, data=images, progress=stages("prune"))
+    model.save(target)
+    last = model.embedded.recipe[-1]
     if last.name == "repair":
         facts = last.options
         say(
@@ -116,13 +117,15 @@ def _search(
     repairs: bool,
 ) -> None:
     from compress_onnx.compress import PruneOptions
-    from compress_onnx.steps import Search, search_file
+    from compress_onnx.model import Model
+    from compress_onnx.steps import Search, searched
 
     if not isinstance(options, PruneOptions) or data is None:
         raise OptionError("--data, and no --structured, with --search", "no data" if data is None else "--structured")
     job = Search(options=options, max_drop=max_drop, repairs=repairs, seed=data.seed)
     with progress_bars() as stages:
-        found = search_file(source, target, job, data=data, progress=stages("search"))
+        model, found = searched(Model.of(source), job, data=data, progress=stages("search"))
+    model.save(target)
     say(
         f"Highest sparsity {found.sparsity:g}: accuracy loss {_loss(found.loss_searched, found.bound_searched)} on "
         f"{found.n_searched} images, {_loss(found.loss_confirmed, found.bound_confirmed)} on {found.n_confirmed} others."

@@ -68,7 +68,8 @@ def quantize(
     if widen:
         _widen(model, output or model.with_name(f"{model.stem}-wide.onnx"), as_json=as_json)
         return
-    from compress_onnx.steps import quantize_file
+    from compress_onnx.model import Model
+    from compress_onnx.steps import quantized
 
     options = _options(weights=weights, scales=scales, rounding=rounding, method=method, cpu=cpu)
     MAX_DROP.check(max_drop)
@@ -82,9 +83,10 @@ def quantize(
     path = output or model.with_name(f"{model.stem}-{SUFFIXES[weights]}.onnx")
     images = dataclasses.replace(chosen, max_drop=max_drop, repairs=repair == "auto")
     with progress_bars() as stages:
-        manifest = quantize_file(model, path, options, data=images, progress=stages("quantize"))
+        result = quantized(Model.of(model), options, data=images, progress=stages("quantize"))
+    result.model.save(path)
     made(path, as_json=as_json)
-    say(f"Calibrated on {manifest}.")
+    say(f"Calibrated on {result.manifest.name}.")
 
 
 def _options(*, cpu: str, weights: str, scales: str, rounding: str, method: str) -> QuantizeOptions:
@@ -102,7 +104,7 @@ def _widen(source: Path, target: Path, *, as_json: bool) -> None:
     from compress_onnx.model import descended, made_from, read_model, save_model, weights
 
     read = read_model(source)
-    model = read.model
+    model = read.proto
     if not any(weight.bits == 4 and "MatMulNBits" not in weight.ops for weight in weights(model)):
         raise ModelError("4-bit weights to widen", "none", where=source, remedy="Quantize with --weights int4 instead.")
     wide = widened(model, where=source)

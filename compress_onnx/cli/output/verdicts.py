@@ -14,7 +14,7 @@ from compress_onnx.errors import OptionError, OutputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compress_onnx.compare import Terms
+    from compress_onnx.compare import Criteria, Run
     from compress_onnx.records import GateCheck, RunRecord, Verdict
 
 Against = Annotated[
@@ -27,18 +27,18 @@ Renamed = Annotated[
 ]
 
 
-def judge(run: Path, record: RunRecord, terms: Terms, *, summary: Path | None, as_json: bool) -> int:
+def judge(run: Run, criteria: Criteria, *, summary: Path | None, as_json: bool) -> int:
     """Decide, write the verdict, show it, and return the verdict's exit code."""
     from compress_onnx.compare import judged_run
 
-    verdict = judged_run(run, record, terms)
+    verdict = judged_run(run, criteria)
     if as_json:
         from compress_onnx.store import as_json as record_json
 
         put(record_json(verdict))
     else:
         _show(verdict)
-    _summarize(verdict, record, summary)
+    _summarize(verdict, run.record, summary)
     return {"pass": 0, "fail": 1, "inconclusive": 3}[verdict.outcome]
 
 

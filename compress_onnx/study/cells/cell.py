@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnx
 
-from compress_onnx.compare import CalibrationChoice, CompareOptions, Entry, Job, compare_models
+from compress_onnx.compare import CalibrationChoice, CompareOptions, Job, NamedModel, compare_models
 from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import OptionError
 from compress_onnx.model import made_from, model_sha256, read_embedded, save_model
@@ -117,7 +117,7 @@ def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRe
         images = step_images(_wish(cell, site), baseline, _preprocessing(baseline), evaluation, kept=kept)
         entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
     job = Job(
-        entries=entries,
+        models=entries,
         images=evaluation,
         options=cell.options,
         folder=site.folder,
@@ -128,13 +128,13 @@ def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRe
     return compare_models(job, stages=stages)
 
 
-def _baseline(cell: Cell, site: Site, evaluation: ImageSet, stages: Stages) -> tuple[onnx.ModelProto, Entry]:
+def _baseline(cell: Cell, site: Site, evaluation: ImageSet, stages: Stages) -> tuple[onnx.ModelProto, NamedModel]:
     progress = stages("export")
     result = exported(str(site.model or cell.model), images=evaluation)
     path = site.folder / ARTIFACTS / f"{cell.model}.onnx"
     save_model(result.model, path)
     progress(1.0, cell.model)
-    return result.model, Entry(path=path, name=cell.model, recipe=result.recipe)
+    return result.model, NamedModel(source=path, name=cell.model, recipe=result.recipe)
 
 
 def _wish(cell: Cell, site: Site) -> Wish | None:
@@ -155,7 +155,9 @@ def _labels(choice: CalibrationChoice | None) -> OptionValue:
     return None if labels is None else [int(label) for label in labels]
 
 
-def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Chosen, stages: Stages) -> list[Entry]:
+def _candidates(
+    cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Chosen, stages: Stages
+) -> list[NamedModel]:
     progress = stages("compress")
     quantization = cell.quantization(images.choice)
     if images.choice is not None:
@@ -181,7 +183,7 @@ def _candidates(cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Cho
         name = artifact_name(text)
         path = folder / ARTIFACTS / f"{name}.onnx"
         save_model(made, path)
-        entries.append(Entry(path=path, name=name, recipe=piece.recipe))
+        entries.append(NamedModel(source=path, name=name, recipe=piece.recipe))
         progress(number / len(cell.recipes), text)
     return entries
 

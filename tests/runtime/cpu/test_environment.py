@@ -9,7 +9,7 @@ import cpuinfo
 import pytest
 
 from compress_onnx.errors import OptionError
-from compress_onnx.options import CPU
+from compress_onnx.options.declared import CPU
 from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.runtime.cpu.environment import environment as cpu
 
