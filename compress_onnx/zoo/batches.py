@@ -15,7 +15,7 @@ from compress_onnx.records import DatasetInfo, Preprocessing
 from compress_onnx.zoo.recipe import TrainingRecipe
 
 
-class Images(Protocol):
+class LabeledImages(Protocol):
     """What training needs of a set of images; the data package's image sets have it."""
 
     @property
@@ -32,7 +32,7 @@ class Images(Protocol):
         """Return images ``start`` to ``stop``, (B, H, W, 3) uint8, resized to the model's size."""
 
 
-def in_memory(images: Images, preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
+def in_memory(images: LabeledImages, preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
     """Return all pictures (N, 3, H, W) uint8 and labels (N,) int64.
 
     Errors

@@ -16,7 +16,7 @@ from compress_onnx.files import sha256_of
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import Preprocessing
 from compress_onnx.zoo.batches import (
-    Images,
+    LabeledImages,
     channel_statistics,
     epoch_generator,
     in_memory,
@@ -39,8 +39,8 @@ class TrainingJob:
     """What is trained, on what, how, and into which folder."""
 
     recipe: TrainingRecipe
-    train_set: Images
-    test_set: Images
+    train_set: LabeledImages
+    test_set: LabeledImages
     folder: Path
 
     @property
@@ -209,7 +209,7 @@ def _step(
     return float(loss.detach()), logits.detach()
 
 
-def measured_accuracy(module: nn.Module, images: Images, preprocessing: Preprocessing) -> float:
+def measured_accuracy(module: nn.Module, images: LabeledImages, preprocessing: Preprocessing) -> float:
     """Return the fraction of images whose largest logit is their label's; float32, evaluation mode."""
     pixels, labels = in_memory(images, preprocessing)
     right = 0
