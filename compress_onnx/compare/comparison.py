@@ -98,7 +98,9 @@ def compared(job: Job, *, stages: Stages = silent_stages) -> RunResults:
         raise OptionError("a baseline and at least one candidate", f"{len(job.models)} model")
     # Asked first: a board that cannot be reached is known before an hour of work.
     other = other_cpu(job.options)
-    models = evaluated_models(job.models, job.images, fallback=job.options.preprocessing or job.images.own_form, folder=job.folder)
+    models = evaluated_models(
+        job.models, job.images, fallback=job.options.preprocessing or job.images.own_form, folder=job.folder
+    )
     if other is not None:
         for evaluated in models:
             other.expect_predictions(evaluated)

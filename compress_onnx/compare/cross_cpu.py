@@ -13,7 +13,15 @@ from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data import BATCH, DecodedImages, ImageSet
 from compress_onnx.metrics import LogitPair, accuracy_change, flip_summary
 from compress_onnx.options import THREADS, Progress, Stages, silent, silent_stages
-from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
+from compress_onnx.records import (
+    Better,
+    CrossCpu,
+    CrossCpuPredictions,
+    LatencyComparison,
+    Measure,
+    Predictions,
+    undefined,
+)
 from compress_onnx.runtime import ConnectedTarget, compare_latency, connect, target_named, with_progress
 
 NOT_ASKED = "latency was not to be measured"
@@ -34,7 +42,7 @@ class OtherCpu:
 
     def predictions(
         self, evaluated: EvaluatedModel, images: DecodedImages, here: Predictions, *, progress: Progress = silent
-    ) -> CrossAnswers:
+    ) -> CrossCpuPredictions:
         """Return what a model predicts there against what it predicts here, in calls of equal size where that matters.
 
         Errors
@@ -127,7 +135,7 @@ def cross_cpu(
 def _crossing(
     other: OtherCpu,
     pair: tuple[EvaluatedModel, EvaluatedModel],
-    there: tuple[CrossAnswers, CrossAnswers],
+    there: tuple[CrossCpuPredictions, CrossCpuPredictions],
     images: DecodedImages,
 ) -> CrossCpu:
     baseline, own = there
@@ -145,12 +153,12 @@ def _crossing(
     )
 
 
-def cross_answers(here: Predictions, there: NDArray[np.float32], images: ImageSet) -> CrossAnswers:
+def cross_answers(here: Predictions, there: NDArray[np.float32], images: ImageSet) -> CrossCpuPredictions:
     """Return how one file's logits (N, C) on another CPU differ from those here."""
     names = images.info.class_names or tuple(str(label) for label in range(there.shape[1]))
     pair = LogitPair(labels=here.labels, baseline=here.logits, candidate=there, class_names=names)
     accuracy = accuracy_change(pair)
-    return CrossAnswers(
+    return CrossCpuPredictions(
         flips=flip_summary(pair),
         accuracy=accuracy.candidate,
         accuracy_change=accuracy.change,

@@ -20,7 +20,7 @@ from compress_onnx.records.artifacts import (
     RecipeStep,
 )
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
-from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
+from compress_onnx.records.cross_cpu import CrossCpu, CrossCpuPredictions, Need, NodeSaturation, SaturationAudit
 from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyComparison, LatencyRun, OperatorTime
 from compress_onnx.records.outputs import (
     AccuracyChange,
@@ -49,7 +49,6 @@ from compress_onnx.records.saliency import (
     SystematicShift,
     TwinFidelity,
 )
-from compress_onnx.records.saturation import Need, NodeSaturation, SaturationAudit
 from compress_onnx.records.study import CandidateSummary, CellFailure, CellSummary, LatencySummary, StudyRecord
 from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
 
@@ -74,8 +73,8 @@ __all__ = [
     "ConfidenceShift",
     "ConformalSets",
     "ConfusionChange",
-    "CrossAnswers",
     "CrossCpu",
+    "CrossCpuPredictions",
     "DatasetInfo",
     "Environment",
     "ExecutionProfile",

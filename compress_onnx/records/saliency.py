@@ -43,7 +43,7 @@ class SaliencyGroup:
 class SaliencyScale:
     """Where a candidate lies by each further measure: 0 at the noise floor, 1 at the randomized ceiling.
 
-    The place by deviation is :attr:`SaliencyShift.scale_position`.
+    The position by deviation is :attr:`SaliencyShift.scale_position`.
     """
 
     spearman: Measure
@@ -54,7 +54,7 @@ class SaliencyScale:
 
 
 class ShiftVerdict(StrEnum):
-    """Whether attention moved in one way over all pictures.
+    """Whether saliency moved in one way over all pictures.
 
     ``negligible``: beyond chance, but smaller than what is called a small effect.
     """
@@ -113,7 +113,7 @@ class SaliencyShift:
 
     ``floor`` is the baseline against itself under half a gray level of input noise, ``ceiling`` the
     baseline against copies with re-drawn weights, by every measure; ``noise_floor`` and
-    ``randomized_ceiling`` are their deviations. ``scale_position`` is the candidate's place by
+    ``randomized_ceiling`` are their deviations. ``scale_position`` is the candidate's position by
     deviation, 0 at the floor, 1 at the ceiling. ``flat_baseline`` and ``flat_candidate`` count maps
     whose pixels are all equal.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.records import Comparison, CrossAnswers, CrossCpu, Environment
+from compress_onnx.records import Comparison, CrossCpu, CrossCpuPredictions, Environment
 from compress_onnx.report.cells import (
     Cell,
     Table,
@@ -55,13 +55,13 @@ def machine(environment: Environment) -> str:
     return f"{environment.cpu_model}, {environment.cpu_target}, ONNX Runtime {runtime}{emulated}"
 
 
-def _own(cross: CrossCpu) -> CrossAnswers:
-    return CrossAnswers(
-        **{field.name: getattr(cross, field.name) for field in dataclasses.fields(CrossAnswers)},
+def _own(cross: CrossCpu) -> CrossCpuPredictions:
+    return CrossCpuPredictions(
+        **{field.name: getattr(cross, field.name) for field in dataclasses.fields(CrossCpuPredictions)},
     )
 
 
-def _answers_row(name: str, answers: CrossAnswers, compression: Cell) -> tuple[Cell, ...]:
+def _answers_row(name: str, answers: CrossCpuPredictions, compression: Cell) -> tuple[Cell, ...]:
     flips = answers.flips
     rate = fraction_cell(flips.rate)
     if flips.rate.value is not None and not flips.flips:

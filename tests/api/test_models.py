@@ -10,8 +10,8 @@ import pytest
 from compress_onnx import api as co
 from compress_onnx.api.example import classifier, pictures
 from compress_onnx.cli.error_handling import run as run_cli
-from compress_onnx.model import Model
 from compress_onnx.errors import DataError, OptionError
+from compress_onnx.model import Model
 from compress_onnx.records.artifacts import Preprocessing
 
 

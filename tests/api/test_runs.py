@@ -18,8 +18,8 @@ from compress_onnx import api as co
 from compress_onnx.api.example import classifier, pictures
 from compress_onnx.cli.error_handling import run as run_cli
 from compress_onnx.data.preprocess import preprocess
-from compress_onnx.model import Model
 from compress_onnx.errors import CompressOnnxError, DataError, ModelError, OptionError, RecordError
+from compress_onnx.model import Model
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.store import without_times
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from compress_onnx.records.base import Better, Measure, undefined
-from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
+from compress_onnx.records.cross_cpu import CrossCpu, CrossCpuPredictions
 from compress_onnx.report.cells import ABSENT_TEXT
 from compress_onnx.report.cross_cpu_tables import cross_cpu_table
 from compress_onnx.report.footprint_tables import footprint_table
@@ -22,7 +22,7 @@ def crossed(run: Any) -> Any:
     record = run.record()
     first = record.comparisons[0]
     exact = Measure(value=0.5, unit="logit", better=Better.LOWER, n=first.flips.n)
-    answers = CrossAnswers(
+    answers = CrossCpuPredictions(
         flips=first.flips,
         accuracy=first.accuracy.candidate,
         accuracy_change=first.accuracy.change,

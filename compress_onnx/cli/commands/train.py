@@ -40,17 +40,17 @@ def train(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx train")
+    from compress_onnx import zoo
     from compress_onnx.data import load_data
-    from compress_onnx.zoo import recipe_for, training
 
     if ":" in dataset:
         raise OptionError("a data set without a split, since train uses both", repr(dataset))
-    recipe = dataclasses.replace(recipe_for(network, dataset), seed=SEED.check(seed))
+    recipe = dataclasses.replace(zoo.recipe_for(network, dataset), seed=SEED.check(seed))
     if weights is not None and (resume or epochs is not None):
         raise OptionError("--weights by itself", "it with --resume or --epochs", remedy="Leave one of them out.")
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=_at_least_one(epochs))
-    job = training.TrainingJob(
+    job = zoo.TrainingJob(
         recipe=recipe,
         train_set=load_data(f"{dataset}:train"),
         test_set=load_data(f"{dataset}:test"),
@@ -59,9 +59,9 @@ def train(
     with progress_bars() as stages:
         progress = stages(f"train {network}")
         if weights is not None:
-            trained = training.adopt(job, weights, progress=progress)
+            trained = zoo.adopt(job, weights, progress=progress)
         else:
-            trained = (training.resume if resume else training.train)(job, progress=progress)
+            trained = (zoo.resume if resume else zoo.train)(job, progress=progress)
     if as_json:
         put(json.dumps(dataclasses.asdict(trained.card), indent=1))
     else:

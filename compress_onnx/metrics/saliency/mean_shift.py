@@ -1,4 +1,4 @@
-"""Whether attention moved in one way over all pictures: the mean signed difference map, tested and measured.
+"""Whether saliency moved in one way over all pictures: the mean signed difference map, tested and measured.
 
 Maps go in batch by batch; what stays are sums. Large maps are averaged over square blocks first:
 a mean over pictures has no finer structure, and memory stays bounded.
@@ -110,9 +110,9 @@ class MeanShift:
         parts = None
         if flips.n >= 2 * _GROUPS:
             parts = effects(flips.total - total, flips.squares - squares, flips.n - self._counts[:, None])
-        found = [_jackknife(whole[place], None if parts is None else parts[place]) for place in range(2)]
-        effect = _measure(np.sqrt(max(0.0, whole[0])), _rooted(found[0]), flips.n, unit=EFFECT)
-        return effect, _measure(max(0.0, whole[1]), found[1], flips.n, unit=FRACTION)
+        bounds = [_jackknife(whole[place], None if parts is None else parts[place]) for place in range(2)]
+        effect = _measure(np.sqrt(max(0.0, whole[0])), _rooted(bounds[0]), flips.n, unit=EFFECT)
+        return effect, _measure(max(0.0, whole[1]), bounds[1], flips.n, unit=FRACTION)
 
 
 def block_means(maps: NDArray[np.float64], block: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.metrics.outputs.pair import LogitPair
-from compress_onnx.metrics.statistics.pattern import between_class_variance, class_pattern, homogeneity
+from compress_onnx.metrics.outputs.pattern import between_class_variance, class_pattern, homogeneity
 
 LOGITS = np.eye(2, dtype=np.float32)
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.outputs import P_VALUE
-from compress_onnx.metrics.statistics.measures import FRACTION, NO_LABELS
+from compress_onnx.metrics.outputs.flips import P_VALUE
+from compress_onnx.metrics.statistics import FRACTION, NO_LABELS
 from compress_onnx.options import SEED
 from compress_onnx.records import Better, ClassPattern, Measure, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.outputs import LogitPair
+    from compress_onnx.metrics.outputs.pair import LogitPair
 
 # A p-value of 0.05 is then known to within 0.007 (one standard error), the smallest possible is 0.001.
 PERMUTATIONS = 999
@@ -60,8 +60,8 @@ def class_pattern(
     generator = np.random.default_rng(SEED.default) if rng is None else rng
     totals = int(lost.sum()), int(won.sum())
     # Equal tables may differ in the last digit; they count as at least as large.
-    reached = sum(_permuted(own, totals, support, generator) >= statistic * (1 - 1e-12) for _ in range(permutations))
-    p_value = (1 + reached) / (1 + permutations)
+    as_large = sum(_permuted(own, totals, support, generator) >= statistic * (1 - 1e-12) for _ in range(permutations))
+    p_value = (1 + as_large) / (1 + permutations)
     return ClassPattern(
         spread=_spread(lost, won, support),
         p_value=Measure(value=p_value, unit=P_VALUE, better=Better.NEITHER, n=pair.n),
@@ -103,8 +103,8 @@ def between_class_variance(lost: NDArray[np.int64], won: NDArray[np.int64], supp
     >>> between_class_variance(np.array([50, 0]), np.array([0, 0]), np.array([100, 100])).__round__(3)
     0.124
     """
-    kept = support > 1
-    lost, won, support = lost[kept], won[kept], support[kept]
+    spreads = support > 1
+    lost, won, support = lost[spreads], won[spreads], support[spreads]
     if len(support) < 2:
         return None
     n = support.sum()

@@ -1,7 +1,8 @@
-"""A verdict as Markdown and as GitHub annotations: the verdict first, nothing that names could break."""
+"""A verdict in lines, as Markdown and as GitHub annotations: what failed first, nothing that names could break."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.gate.annotations import markdown, workflow_commands
+from compress_onnx.gate.words import check_line, markdown, observed, ordered, workflow_commands
 from compress_onnx.markdown import escaped
+from compress_onnx.records.base import Interval
 from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
 
 _NASTY = "a|b `c` *d* [e](https://f) <g> @team\n::error::x 100 %"
@@ -85,3 +87,28 @@ def test_a_verdict_without_checks_can_be_said(outcome: Outcome, made: Any) -> No
     empty = Verdict(outcome=outcome, policy_sha256="", checks=())
     assert "no checks" in markdown(empty, made.record())
     assert len(workflow_commands(empty)) == 1
+
+
+def test_a_check_is_one_line_with_its_interval_and_what_would_decide() -> None:
+    check = _check(Outcome.INCONCLUSIVE, advice="7 more would decide")
+    assert (
+        check_line(check)
+        == "? inconclusive: w8a8: flips.rate at most 0.02: because of inconclusive; 7 more would decide"
+    )
+    assert observed(check) == "0.01"
+    interval = Interval(low=0.001, high=0.0302, level=0.95, method="exact")
+    assert observed(dataclasses.replace(check, interval=interval)) == "0.01 [0.001, 0.0302]"
+    assert observed(dataclasses.replace(check, observed=None)) == "–"
+
+
+def test_the_order_of_checks_of_one_outcome_is_kept() -> None:
+    checks = tuple(_check(outcome, name=str(number)) for number, outcome in enumerate([*Outcome] * 2))
+    ranked = ordered(Verdict(outcome=Outcome.FAIL, policy_sha256="", checks=checks))
+    assert [(check.outcome.value, check.candidate) for check in ranked] == [
+        ("fail", "1"),
+        ("fail", "4"),
+        ("inconclusive", "2"),
+        ("inconclusive", "5"),
+        ("pass", "0"),
+        ("pass", "3"),
+    ]
