@@ -25,7 +25,7 @@ _HOME = {
     "load_run": "compress_onnx.store",
     "prune_model": "compress_onnx.compress.pruning.prune",
     "quantize_model": "compress_onnx.compress.quantization.quantize",
-    "render_report": "compress_onnx.report.html:render",
+    "render_report": "compress_onnx.report:render",
 }
 
 __all__ = [  # noqa: PLE0604  # every name is resolved by __getattr__ below

@@ -135,7 +135,7 @@ def test_the_wheel_holds_every_module_and_template(wheel: Path) -> None:
     assert held - shared == wanted
     # What `compress-onnx demo` needs comes with the package.
     assert {"compress_onnx/share/models/lenet5-digits/weights.safetensors"} <= shared
-    assert {"compress_onnx/py.typed", "compress_onnx/report/templates/report.html.j2"} <= held
+    assert {"compress_onnx/py.typed", "compress_onnx/report/pages/report.html.j2"} <= held
 
 
 @pytest.mark.slow

@@ -43,8 +43,8 @@ from compress_onnx.records.outputs import (
 from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
 from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
 from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
-from compress_onnx.report.pictures import map_png, png
-from compress_onnx.report.source import ReportInput
+from compress_onnx.report.kit.pictures import map_png, png
+from compress_onnx.report.kit.source import ReportInput
 
 FILES = ((44_700_000, 41_200_000), (11_300_000, 9_800_000), (5_700_000, 4_900_000), (11_300_000, 4_100_000))
 NAMES = ("w8a8", "w4a8", "pruned50-w8a8", "pruned90")

@@ -22,13 +22,12 @@ from compress_onnx.records.saliency import (
     ShiftVerdict,
     SystematicShift,
 )
-from compress_onnx.report.attention import attention_view, place_cell, verdict_cell
-from compress_onnx.report.attention_pictures import ZOOM, common_png, difference_png, outlined_png
-from compress_onnx.report.cells import Tone
-from compress_onnx.report.html import render
-from compress_onnx.report.provenance import warnings
-from compress_onnx.report.saliency_tables import saliency_table
-from compress_onnx.report.summary import saliency_cell
+from compress_onnx.report.kit.cells import Tone
+from compress_onnx.report.pages.run import render, warnings
+from compress_onnx.report.pages.summary import saliency_cell
+from compress_onnx.report.sections.saliency.maps import ZOOM, common_png, difference_png, outlined_png
+from compress_onnx.report.sections.saliency.section import attention_view, place_cell, verdict_cell
+from compress_onnx.report.sections.saliency.tables import saliency_table
 
 
 def measure(value: float, *, spread: float = 0.01) -> Measure:

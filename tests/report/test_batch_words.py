@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from compress_onnx.records.run import BatchIndependence
-from compress_onnx.report.batch_words import batch_warnings, independence_cell
+from compress_onnx.report.kit.independence import batch_warnings, independence_cell
 
 APART = BatchIndependence(independent=True, checked=16, batch=16, changed=0, compared=16, largest_difference=0.0)
 MIXED = dataclasses.replace(

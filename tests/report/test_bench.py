@@ -9,10 +9,10 @@ import pytest
 
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Measure, undefined
 from compress_onnx.records.latency import BenchRecord, LatencyComparison
-from compress_onnx.report.bench import bench_page, render_bench
-from compress_onnx.report.bench_charts import bench_charts
-from compress_onnx.report.bench_words import warnings_of
-from compress_onnx.report.cells import Table
+from compress_onnx.report.kit.cells import Table
+from compress_onnx.report.pages.bench.charts import bench_charts
+from compress_onnx.report.pages.bench.page import bench_page, render_bench
+from compress_onnx.report.pages.bench.settings import warnings_of
 
 
 @pytest.fixture

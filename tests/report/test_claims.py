@@ -8,10 +8,10 @@ import pytest
 
 from compress_onnx.records.artifacts import Precision, RecipeStep
 from compress_onnx.records.saliency import ShiftVerdict, SystematicShift
-from compress_onnx.report import claims
-from compress_onnx.report.claims import Agreement, judged
-from compress_onnx.report.study_cells import Case, StudyCell, Way, cases
-from compress_onnx.report.study_view import build_study_view
+from compress_onnx.report.pages.study import claims
+from compress_onnx.report.pages.study.cases import Case, StudyCell, Way, cases
+from compress_onnx.report.pages.study.claims import Agreement, judged
+from compress_onnx.report.pages.study.page import build_study_view
 
 PRUNED = (RecipeStep(name="prune", options={"basis": "folded"}, seconds=1.0),)
 SEARCHED = (*PRUNED, RecipeStep(name="search", options={}, seconds=1.0))

@@ -9,11 +9,10 @@ import pytest
 
 from compress_onnx.records.base import Better, Measure, undefined
 from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
-from compress_onnx.report.cells import ABSENT_TEXT
-from compress_onnx.report.cross_cpu_tables import cross_cpu_table
-from compress_onnx.report.footprint_tables import footprint_table
-from compress_onnx.report.html import render
-from compress_onnx.report.view import build_view
+from compress_onnx.report.kit.cells import ABSENT_TEXT
+from compress_onnx.report.pages.run import build_view, render
+from compress_onnx.report.sections.cross_cpu import cross_cpu_table
+from compress_onnx.report.sections.weights import footprint_table
 
 
 @pytest.fixture

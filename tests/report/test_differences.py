@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from compress_onnx.records.base import Better, Interval, Measure
-from compress_onnx.report.cells import Tone
-from compress_onnx.report.differences import (
+from compress_onnx.report.kit.cells import Tone
+from compress_onnx.report.kit.section import Section
+from compress_onnx.report.kit.source import OlderRun, ReportInput
+from compress_onnx.report.sections.previous_run import (
     FIGURES,
     answers_changed,
     figures_table,
     moved,
+    previous_run_section,
     setting_table,
     unmatched,
     verdict_sentence,
 )
-from compress_onnx.report.section import Section
-from compress_onnx.report.sections import against
-from compress_onnx.report.source import OlderRun, ReportInput
 
 
 def measure(value: float, half: float, better: Better = Better.HIGHER) -> Measure:
@@ -76,9 +76,9 @@ def test_changed_settings_and_lone_candidates_are_named(run: Any, make_run: Any)
 
 
 def test_the_section_is_there_only_when_asked_for(run: Any, make_run: Any) -> None:
-    assert against.section(run.input()) is None
+    assert previous_run_section(run.input()) is None
     older = make_run(candidates=("w8a8",))
     source = ReportInput(record=run.record(), older=OlderRun(record=older.record()))
-    section = against.section(source)
+    section = previous_run_section(source)
     assert isinstance(section, Section)
     assert len(section.panels) == 1 + len(source.record.comparisons)

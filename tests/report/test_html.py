@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from compress_onnx.records.base import SCHEMA_VERSION
-from compress_onnx.report.html import render, script_json
-from compress_onnx.report.source import ReportInput
-from compress_onnx.report.summary import summary_rows
+from compress_onnx.report.kit.source import ReportInput
+from compress_onnx.report.kit.templates import script_json
+from compress_onnx.report.pages.run import render
+from compress_onnx.report.pages.summary import summary_rows
 
 NASTY = (
     "<b>bold</b><script>alert(1)</script>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compress_onnx.report.label_places import HEIGHT, LETTER, PLACES, WIDTH, _mark, _overlap, _text, label_places
+from compress_onnx.report.kit.labels import HEIGHT, LETTER, PLACES, WIDTH, _mark, _overlap, _text, label_places
 
 fractions = st.floats(0, 1)
 

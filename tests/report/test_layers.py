@@ -4,9 +4,8 @@ import dataclasses
 from typing import Any
 
 from compress_onnx.records.artifacts import Artifact, LayerWeights
-from compress_onnx.report.cells import Note, Table
-from compress_onnx.report.layer_charts import LAYERS_SHOWN, layer_chart, layer_table, shown_layers
-from compress_onnx.report.sections import weights
+from compress_onnx.report.kit.cells import Note, Table
+from compress_onnx.report.sections.weights import LAYERS_SHOWN, layer_chart, layer_table, shown_layers, weights_section
 
 
 def layer(index: int, bits: int = 8) -> LayerWeights:
@@ -38,11 +37,11 @@ def test_of_many_layers_the_largest_stay_in_order() -> None:
 def test_an_older_record_without_layers_says_so(run: Any) -> None:
     assert isinstance(layer_table(run.record().artifacts[1]), Note)
     assert layer_chart(run.record().artifacts[1]).figure is None
-    assert len(weights.section(run.input()).panels) == 1
+    assert len(weights_section(run.input()).panels) == 1
 
 
 def test_the_section_shows_layers_per_candidate(run: Any) -> None:
     record = run.record()
     artifacts = tuple(dataclasses.replace(a, layers=(layer(0),)) for a in record.artifacts)
-    section = weights.section(dataclasses.replace(run.input(), record=dataclasses.replace(record, artifacts=artifacts)))
+    section = weights_section(dataclasses.replace(run.input(), record=dataclasses.replace(record, artifacts=artifacts)))
     assert [panel.index for panel in section.panels] == [None, 0, 1, 2, 3]

@@ -3,11 +3,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from compress_onnx.report.markdown import sections_markdown
-from compress_onnx.report.section import charts_of
-from compress_onnx.report.study_cells import StudyCell
-from compress_onnx.report.study_view import build_study_view
-from compress_onnx.report.view import build_view
+from compress_onnx.report.kit.markdown import sections_markdown
+from compress_onnx.report.kit.section import charts_of
+from compress_onnx.report.pages.run import build_view
+from compress_onnx.report.pages.study.cases import StudyCell
+from compress_onnx.report.pages.study.page import build_study_view
 
 LINK = re.compile(r"\]\(charts/([^)]*)\.svg\)")
 

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from compress_onnx.report.pictures import map_png, png
+from compress_onnx.report.kit.pictures import map_png, png
 
 
 def pixels_of(content: bytes) -> NDArray[np.uint8]:

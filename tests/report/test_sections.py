@@ -13,16 +13,14 @@ from compress_onnx.metrics.compare import compare_outputs
 from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.records.run import Comparison, RunRecord
 from compress_onnx.records.verdict import CheckKind
-from compress_onnx.report.answer_tables import flip_table
-from compress_onnx.report.cells import Table
-from compress_onnx.report.class_charts import class_chart
-from compress_onnx.report.class_tables import class_table, pattern_cell
-from compress_onnx.report.html import render
-from compress_onnx.report.latency_charts import in_turns, timed_pairs
-from compress_onnx.report.section import Fact, Fold, Grid, Pair
-from compress_onnx.report.source import ReportInput
-from compress_onnx.report.verdict import verdict_view
-from compress_onnx.report.view import ReportView, build_view
+from compress_onnx.report.kit.cells import Table
+from compress_onnx.report.kit.section import Fact, Fold, Grid, Pair
+from compress_onnx.report.kit.source import ReportInput
+from compress_onnx.report.pages.run import ReportView, build_view, render
+from compress_onnx.report.sections.classes import class_chart, class_table, pattern_cell
+from compress_onnx.report.sections.latency.tables import in_turns, timed_pairs
+from compress_onnx.report.sections.predictions import flip_table
+from compress_onnx.report.sections.verdict import verdict_view
 
 
 def blocks_in(blocks: Iterable[Any]) -> Iterator[Any]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from compress_onnx.errors import MissingProgramError
-from compress_onnx.report import static
-from compress_onnx.report.chart import missing_chart
-from compress_onnx.report.section import charts_of
-from compress_onnx.report.view import build_view
+from compress_onnx.report.kit import static
+from compress_onnx.report.kit.chart import missing_chart
+from compress_onnx.report.kit.section import charts_of
+from compress_onnx.report.pages.run import build_view
 
 
 def test_without_a_browser_the_error_names_the_package(

@@ -15,15 +15,16 @@ from PIL import Image
 
 from compress_onnx.records.base import Better, Interval, Measure, undefined
 from compress_onnx.records.verdict import Outcome
-from compress_onnx.report.cells import Tone, points_cell, speedup_cell
-from compress_onnx.report.figures import MINUS, signed, size
-from compress_onnx.report.flip_cards import flip_browser
-from compress_onnx.report.provenance import command
-from compress_onnx.report.samples import even_indices, even_quantiles, flipped, surest
-from compress_onnx.report.source import ReportInput
-from compress_onnx.report.summary import hurt_sentence, saliency_cell, summary_rows, worst_class
-from compress_onnx.report.tradeoff import Point, pareto
-from compress_onnx.report.view import build_view
+from compress_onnx.report.kit.cells import Tone, points_cell, speedup_cell
+from compress_onnx.report.kit.comparisons import worst_class
+from compress_onnx.report.kit.figures import MINUS, signed, size
+from compress_onnx.report.kit.samples import even_indices, even_quantiles, flipped, surest
+from compress_onnx.report.kit.source import ReportInput
+from compress_onnx.report.pages.run import build_view
+from compress_onnx.report.pages.summary import hurt_sentence, saliency_cell, summary_rows
+from compress_onnx.report.sections.flips import flip_browser
+from compress_onnx.report.sections.origin import command
+from compress_onnx.report.sections.tradeoff import Point, pareto
 
 
 def change(value: float, low: float, high: float, better: Better = Better.HIGHER) -> Measure:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.report.html import render_page
-from compress_onnx.report.source import OlderRun, ReportInput
-from compress_onnx.report.study_cells import StudyCell
-from compress_onnx.report.study_view import build_study_view
+from compress_onnx.report.kit.source import OlderRun, ReportInput
+from compress_onnx.report.pages.html import render_page
+from compress_onnx.report.pages.study.cases import StudyCell
+from compress_onnx.report.pages.study.page import build_study_view
 
 pytestmark = pytest.mark.slow
 
