@@ -1,0 +1,54 @@
+"""A candidate's mean saliency maps and two examples as ``attention/<artifact>.npz``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from compress_onnx.errors import RecordError
+from compress_onnx.files import BROKEN_ARCHIVE, written_whole
+from compress_onnx.records import AttentionMaps
+
+ATTENTION_FOLDER = "attention"
+
+
+def save_attention(maps: AttentionMaps, folder: Path, name: str) -> None:
+    """Write one candidate's mean maps and examples as ``attention/<name>.npz``."""
+    arrays = {field.name: getattr(maps, field.name) for field in dataclasses.fields(maps)}
+    with written_whole(folder / ATTENTION_FOLDER / f"{name}.npz") as part, part.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def load_attention(folder: Path, name: str) -> AttentionMaps | None:
+    """Read one candidate's mean maps and examples, ``None`` if they are not there.
+
+    Errors
+    ------
+    RecordError
+        if the file is no such archive, or an array is missing or of the wrong shape.
+    """
+    path = folder / ATTENTION_FOLDER / f"{name}.npz"
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            found = AttentionMaps(**{field.name: archive[field.name] for field in dataclasses.fields(AttentionMaps)})
+        _expect_maps(found)
+    except BROKEN_ARCHIVE as error:
+        got = str(error) or type(error).__name__
+        raise RecordError("saliency maps in .npz", got, where=path, remedy="Make the run again.") from error
+    return found
+
+
+def _expect_maps(found: AttentionMaps) -> None:
+    """Raise ``ValueError`` unless the arrays have the documented types, and shapes that fit each other."""
+    means = (found.mean_baseline, found.mean_candidate, found.mean_difference, found.significant)
+    examples = (found.example_baseline, found.example_candidate)
+    kinds = "".join(array.dtype.kind for array in (*means, found.example_ids, found.example_pixels, *examples))
+    count = len(found.example_ids)
+    shapes = {array.shape for array in means}, {array.shape for array in (*examples, found.example_pixels[..., 0])}
+    if kinds != "fffbUuff" or len(shapes[0]) != 1 or len(shapes[1]) != 1 or found.example_deviation.shape != (count,):
+        message = f"arrays of kinds {kinds} and shapes {sorted(map(str, shapes[0] | shapes[1]))}"
+        raise ValueError(message)
