@@ -54,9 +54,9 @@ from compress_onnx.store import (
     load_predictions,
     pictures_written,
     samples_written,
-    save_attention,
     save_predictions,
     save_run,
+    save_saliency_maps,
 )
 
 
@@ -213,7 +213,7 @@ def _findings(run: _Run, answered: _Answered) -> list[Comparison]:
             pair = _pair(answered.baseline, _answer_in(run.folder, party), images)
             moved = attention_against(attention, party, pair, shown=shown, stages=stages)
             if moved.study is not None:
-                save_attention(moved.study, run.folder, party.name)
+                save_saliency_maps(moved.study, run.folder, party.name)
             columns = sample_columns(party.name, images.sample_ids, pair, deviation=moved.deviation)
             write_samples(columns | {"content_sha256": answered.content})
             write_pictures(shown_pictures(shown, sized, moved.maps, preprocessing=form))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
-from compress_onnx.records import AttentionMaps, RunRecord
+from compress_onnx.records import RunRecord, SaliencyMaps
 from compress_onnx.report import (
     OlderRun,
     Page,
@@ -30,9 +30,9 @@ from compress_onnx.store import (
     RUN_FILE,
     SAMPLES_FILE,
     STUDY_FILE,
-    load_attention,
     load_pictures,
     load_run,
+    load_saliency_maps,
     load_samples,
     load_study,
     run_file,
@@ -81,15 +81,15 @@ def report_input(run: Path, *, against: Path | None = None, images: bool = True)
         samples=_samples(folder),
         pictures={sample: content for (sample, artifact), content in stored.items() if not artifact},
         maps={key: content for key, content in stored.items() if key[1]},
-        attention=_attention(record, folder) if images else {},
+        mean_maps=_mean_maps(record, folder) if images else {},
         older=_older(against),
         withheld="" if images else WITHHELD,
     )
 
 
-def _attention(record: RunRecord, folder: Path) -> dict[str, AttentionMaps]:
+def _mean_maps(record: RunRecord, folder: Path) -> dict[str, SaliencyMaps]:
     names = [comparison.candidate_name for comparison in record.comparisons]
-    return {name: maps for name in names if (maps := load_attention(folder, name)) is not None}
+    return {name: maps for name in names if (maps := load_saliency_maps(folder, name)) is not None}
 
 
 def _older(run: Path | None) -> OlderRun | None:

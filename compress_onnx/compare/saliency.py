@@ -21,7 +21,7 @@ from compress_onnx.metrics import LogitPair
 from compress_onnx.model import load_model, signature_of
 from compress_onnx.options import THREADS, Stages
 from compress_onnx.ort import exact_spans, open_session
-from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
+from compress_onnx.records import Predictions, SaliencyMaps, SaliencyShift
 from compress_onnx.runtime import logits_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class AttentionShift:
     shift: SaliencyShift | None
     deviation: NDArray[np.float32]
     maps: Maps
-    study: AttentionMaps | None = None
+    study: SaliencyMaps | None = None
 
 
 def explained_rows(n: int, sample: int, *, seed: int) -> NDArray[np.int64]:
@@ -165,13 +165,13 @@ def _shift(
     return AttentionShift(shift=outcome.shift, deviation=deviation, maps=maps, study=_study(attention, outcome))
 
 
-def _study(attention: Attention, outcome: SaliencyOutcome) -> AttentionMaps | None:
+def _study(attention: Attention, outcome: SaliencyOutcome) -> SaliencyMaps | None:
     means, rows, pairs = outcome.means, outcome.examples, outcome.example_maps
     if means is None or rows is None or pairs is None:
         return None
     images, preprocessing = attention.images, attention.contestant.preprocessing
     chosen = attention.rows[rows]
-    return AttentionMaps(
+    return SaliencyMaps(
         mean_baseline=means.baseline,
         mean_candidate=means.candidate,
         mean_difference=means.difference,

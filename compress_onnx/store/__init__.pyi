@@ -10,8 +10,8 @@ from .run import run_file as run_file
 from .run import save_run as save_run
 from .run import save_study as save_study
 from .run import without_times as without_times
-from .saliency import load_attention as load_attention
-from .saliency import save_attention as save_attention
+from .saliency import load_saliency_maps as load_saliency_maps
+from .saliency import save_saliency_maps as save_saliency_maps
 from .samples import PICTURES_FILE as PICTURES_FILE
 from .samples import SAMPLES_FILE as SAMPLES_FILE
 from .samples import load_pictures as load_pictures

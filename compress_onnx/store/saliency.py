@@ -1,4 +1,4 @@
-"""A candidate's mean saliency maps and two examples as ``attention/<artifact>.npz``."""
+"""A candidate's mean saliency maps and two examples as ``saliency/<artifact>.npz``."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import numpy as np
 
 from compress_onnx.errors import RecordError
 from compress_onnx.files import BROKEN_ARCHIVE, written_whole
-from compress_onnx.records import AttentionMaps
+from compress_onnx.records import SaliencyMaps
 
-ATTENTION_FOLDER = "attention"
+SALIENCY_FOLDER = "saliency"
+# What the folder was called in runs of schema version 2; these are still read.
+_OLD_FOLDER = "attention"
 
 
-def save_attention(maps: AttentionMaps, folder: Path, name: str) -> None:
-    """Write one candidate's mean maps and examples as ``attention/<name>.npz``."""
+def save_saliency_maps(maps: SaliencyMaps, folder: Path, name: str) -> None:
+    """Write one candidate's mean maps and examples as ``saliency/<name>.npz``."""
     arrays = {field.name: getattr(maps, field.name) for field in dataclasses.fields(maps)}
-    with written_whole(folder / ATTENTION_FOLDER / f"{name}.npz") as part, part.open("wb") as stream:
+    with written_whole(folder / SALIENCY_FOLDER / f"{name}.npz") as part, part.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
-def load_attention(folder: Path, name: str) -> AttentionMaps | None:
+def load_saliency_maps(folder: Path, name: str) -> SaliencyMaps | None:
     """Read one candidate's mean maps and examples, ``None`` if they are not there.
 
     Errors
@@ -29,12 +31,15 @@ def load_attention(folder: Path, name: str) -> AttentionMaps | None:
     RecordError
         if the file is no such archive, or an array is missing or of the wrong shape.
     """
-    path = folder / ATTENTION_FOLDER / f"{name}.npz"
-    if not path.exists():
-        return None
+    paths = (folder / place / f"{name}.npz" for place in (SALIENCY_FOLDER, _OLD_FOLDER))
+    path = next((path for path in paths if path.exists()), None)
+    return None if path is None else _load(path)
+
+
+def _load(path: Path) -> SaliencyMaps:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            found = AttentionMaps(**{field.name: archive[field.name] for field in dataclasses.fields(AttentionMaps)})
+            found = SaliencyMaps(**{field.name: archive[field.name] for field in dataclasses.fields(SaliencyMaps)})
         _expect_maps(found)
     except BROKEN_ARCHIVE as error:
         got = str(error) or type(error).__name__
@@ -42,7 +47,7 @@ def load_attention(folder: Path, name: str) -> AttentionMaps | None:
     return found
 
 
-def _expect_maps(found: AttentionMaps) -> None:
+def _expect_maps(found: SaliencyMaps) -> None:
     """Raise ``ValueError`` unless the arrays have the documented types, and shapes that fit each other."""
     means = (found.mean_baseline, found.mean_candidate, found.mean_difference, found.significant)
     examples = (found.example_baseline, found.example_candidate)

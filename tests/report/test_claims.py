@@ -115,7 +115,7 @@ def test_claims_are_held_against_both_ways_apart(case: Make) -> None:
     assert flips(improved, either) == (apart[1], None)
 
 
-def test_attention_moved_in_one_way_or_not(case: Make) -> None:
+def test_saliency_moved_in_one_way_or_not(case: Make) -> None:
     found = case("lenet5", "gtsrb", change=0.0)
     shift = found.comparison.saliency
     assert shift is not None

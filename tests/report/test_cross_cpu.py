@@ -87,6 +87,6 @@ def test_sizes_are_shown_and_what_was_not_measured_says_so(run: Any) -> None:
 
 def test_the_page_has_a_section_only_with_a_target(run: Any, crossed: Any) -> None:
     page = render(run.input(comparisons=crossed.comparisons))
-    assert 'id="other-cpu"' in page
-    assert 'id="other-cpu"' not in render(run.input())
-    assert "other-cpu" not in {section.key for section in build_view(run.input()).sections}
+    assert 'id="cross-cpu"' in page
+    assert 'id="cross-cpu"' not in render(run.input())
+    assert "cross-cpu" not in {section.key for section in build_view(run.input()).sections}

@@ -52,7 +52,10 @@ def text_of(view: ReportView, key: str) -> str:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("answers", ("Top 5", "99.20 %", "McNemar", "Jensen-Shannon", "0.0111 nats", "16.8 dB", "agreement_of_plugin")),
+        (
+            "predictions",
+            ("Top 5", "99.20 %", "McNemar", "Jensen-Shannon", "0.0111 nats", "16.8 dB", "agreement_of_plugin"),
+        ),
         ("classes", ("p (BH)", "spread by 2.25 points", "4.80 points", "Holm")),
         ("confidence", ("Brier score", "+0.0221 nats", "+0.88 points", "equal mass")),
         ("uncertainty", ("90 %", "Coverage of", "Temperature", "1.5300", "300 others")),
@@ -156,8 +159,8 @@ def test_a_run_without_labels_shows_what_needs_none(run: Any) -> None:
     assert {"Classes", "Confusion", "Uncertainty"} <= {absent.title for absent in view.absent}
     reasons = " ".join(absent.reason for absent in view.absent)
     assert "labels" in reasons
-    assert {"answers", "confidence", "flips"} <= {section.key for section in view.sections}
-    assert "the data has no labels" in text_of(view, "answers")
+    assert {"predictions", "confidence", "flips"} <= {section.key for section in view.sections}
+    assert "the data has no labels" in text_of(view, "predictions")
     assert [row[0].text for row in flip_table(first(record).flips).rows] == ["All"]
     page = render(source)
     assert "class 3" in page

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from compress_onnx.errors import RecordError
-from compress_onnx.records.saliency import AttentionMaps
-from compress_onnx.store import load_attention, save_attention
+from compress_onnx.records.saliency import SaliencyMaps
+from compress_onnx.store import load_saliency_maps, save_saliency_maps
 
 
 @pytest.fixture
-def maps() -> AttentionMaps:
+def maps() -> SaliencyMaps:
     rng = np.random.default_rng(0)
-    return AttentionMaps(
+    return SaliencyMaps(
         mean_baseline=rng.random((4, 5), dtype=np.float32),
         mean_candidate=rng.random((4, 5), dtype=np.float32),
         mean_difference=rng.random((4, 5), dtype=np.float32),
@@ -30,9 +30,9 @@ def maps() -> AttentionMaps:
     )
 
 
-def test_maps_come_back_as_they_were(maps: AttentionMaps, tmp_path: Path) -> None:
-    save_attention(maps, tmp_path, "small")
-    found = load_attention(tmp_path, "small")
+def test_maps_come_back_as_they_were(maps: SaliencyMaps, tmp_path: Path) -> None:
+    save_saliency_maps(maps, tmp_path, "small")
+    found = load_saliency_maps(tmp_path, "small")
     for field in dataclasses.fields(maps):
         before, after = getattr(maps, field.name), getattr(found, field.name)
         assert before.dtype == after.dtype
@@ -40,7 +40,7 @@ def test_maps_come_back_as_they_were(maps: AttentionMaps, tmp_path: Path) -> Non
 
 
 def test_no_file_is_none(tmp_path: Path) -> None:
-    assert load_attention(tmp_path, "small") is None
+    assert load_saliency_maps(tmp_path, "small") is None
 
 
 @pytest.mark.parametrize(
@@ -55,22 +55,22 @@ def test_no_file_is_none(tmp_path: Path) -> None:
         {"example_ids": np.array("a")},
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(maps: AttentionMaps, tmp_path: Path, wrong: dict[str, Any]) -> None:
-    save_attention(dataclasses.replace(maps, **wrong), tmp_path, "small")
+def test_arrays_that_do_not_fit_are_refused(maps: SaliencyMaps, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    save_saliency_maps(dataclasses.replace(maps, **wrong), tmp_path, "small")
     with pytest.raises(RecordError, match=r"Expected saliency maps in \.npz"):
-        load_attention(tmp_path, "small")
+        load_saliency_maps(tmp_path, "small")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not an archive", b"\x93NUMPY"])
-def test_what_is_no_archive_is_refused(maps: AttentionMaps, tmp_path: Path, content: bytes) -> None:
-    save_attention(maps, tmp_path, "small")
-    (tmp_path / "attention" / "small.npz").write_bytes(content)
+def test_what_is_no_archive_is_refused(maps: SaliencyMaps, tmp_path: Path, content: bytes) -> None:
+    save_saliency_maps(maps, tmp_path, "small")
+    (tmp_path / "saliency" / "small.npz").write_bytes(content)
     with pytest.raises(RecordError, match=r"Expected saliency maps in \.npz"):
-        load_attention(tmp_path, "small")
+        load_saliency_maps(tmp_path, "small")
 
 
-def test_a_missing_array_is_refused(maps: AttentionMaps, tmp_path: Path) -> None:
-    save_attention(maps, tmp_path, "small")
-    np.savez(tmp_path / "attention" / "small.npz", mean_baseline=maps.mean_baseline)
+def test_a_missing_array_is_refused(maps: SaliencyMaps, tmp_path: Path) -> None:
+    save_saliency_maps(maps, tmp_path, "small")
+    np.savez(tmp_path / "saliency" / "small.npz", mean_baseline=maps.mean_baseline)
     with pytest.raises(RecordError, match="mean_candidate"):
-        load_attention(tmp_path, "small")
+        load_saliency_maps(tmp_path, "small")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from compress_onnx.records import AttentionMaps, RunRecord
+from compress_onnx.records import RunRecord, SaliencyMaps
 from compress_onnx.report.kit.samples import Columns
 
 Maps = Mapping[tuple[str, str], bytes]
@@ -29,8 +29,8 @@ class ReportInput:
     -1 unlabeled), baseline_class and candidate_class (int64), baseline_confidence,
     candidate_confidence, baseline_margin and candidate_margin (float32), flip_kind (str),
     saliency_deviation (float32, NaN where not computed). ``pictures`` maps a sample to PNG bytes,
-    ``maps`` a sample and an artifact's name to the PNG bytes of its saliency map, ``attention`` a
-    candidate's name to its mean maps and examples. ``withheld`` says why there are no pictures where
+    ``maps`` a sample and an artifact's name to the PNG bytes of its saliency map, ``mean_maps`` a
+    candidate's name to its mean saliency maps and examples. ``withheld`` says why there are no pictures where
     they were left out on purpose.
     """
 
@@ -38,7 +38,7 @@ class ReportInput:
     samples: Columns | None = None
     pictures: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     maps: Maps = dataclasses.field(default_factory=dict)
-    attention: Mapping[str, AttentionMaps] = dataclasses.field(default_factory=dict)
+    mean_maps: Mapping[str, SaliencyMaps] = dataclasses.field(default_factory=dict)
     older: OlderRun | None = None
     withheld: str = ""
 

@@ -31,7 +31,7 @@ def cross_cpu_section(source: ReportInput) -> Section | None:
     if table is None:
         return None
     return Section(
-        key="other-cpu",
+        key="cross-cpu",
         title="Another CPU",
         good="no flips: the file answers alike wherever it runs.",
         bad="more flips between two CPUs than between baseline and candidate: the CPU changes the answers more than "

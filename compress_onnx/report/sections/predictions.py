@@ -1,4 +1,4 @@
-"""What the candidates answer: accuracy, changed predictions by kind, and how far the outputs moved."""
+"""What the candidates predict: accuracy, changed predictions by kind, and how far the outputs moved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from compress_onnx.report.kit import (
     words,
 )
 
-TITLE = "Answers"
+TITLE = "Predictions"
 ROW_HEIGHT = 30
 FRAME_HEIGHT = 110
 # What tells the kinds apart in gray.
@@ -60,7 +60,7 @@ def predictions_section(source: ReportInput) -> Section | Absent:
         return Absent(title=TITLE, reason="this run compared no candidate")
     chart = keyed("flips-by-kind", flip_chart(source.record))
     return Section(
-        key="answers",
+        key="predictions",
         title=TITLE,
         good="few changed predictions, and no more of them from right to wrong than from wrong to right.",
         bad="equal accuracy that hides many changed predictions: what was won on one picture was lost on another.",

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.records import AttentionMaps
+from compress_onnx.records import SaliencyMaps
 from compress_onnx.report.kit import ANCHORS, Gallery, Picture, percent, plain, png
 
 # Blue for less, vermillion for more, the report's colors of gain and harm, which color-blind readers tell apart;
@@ -75,7 +75,7 @@ def _outline(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(marked & ~inside)
 
 
-def mean_gallery(maps: AttentionMaps) -> Gallery:
+def mean_gallery(maps: SaliencyMaps) -> Gallery:
     """Return the mean maps of both models on one scale, and their difference without and with its outlines."""
     both = np.stack([maps.mean_baseline, maps.mean_candidate])
     low, high = float(both.min()), float(both.max())
@@ -102,7 +102,7 @@ def mean_gallery(maps: AttentionMaps) -> Gallery:
     )
 
 
-def example_galleries(maps: AttentionMaps) -> tuple[Gallery, ...]:
+def example_galleries(maps: SaliencyMaps) -> tuple[Gallery, ...]:
     """Return picture, both maps and their difference of the sample of median and of largest deviation."""
     difference = maps.example_candidate - maps.example_baseline
     limit = float(np.abs(difference).max(initial=0.0))

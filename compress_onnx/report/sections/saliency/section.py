@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
-from compress_onnx.records import AttentionMaps, Comparison, SaliencyShift, ShiftVerdict, SystematicShift
+from compress_onnx.records import Comparison, SaliencyMaps, SaliencyShift, ShiftVerdict, SystematicShift
 from compress_onnx.report.kit import (
     BASELINE,
     HARM,
@@ -56,14 +56,14 @@ BINS = 40
 
 
 def saliency_section(source: ReportInput) -> Section | Absent:
-    """Return the shift of attention of every candidate."""
+    """Return how far every candidate's saliency moved."""
     if not any(comparison.saliency for comparison in source.record.comparisons):
         return Absent(title=TITLE, reason="saliency was not measured in this run")
 
     def blocks(index: int, comparison: Comparison) -> tuple[Block, ...]:
-        view = attention_view(comparison.saliency, source.attention.get(comparison.candidate_name))
+        view = saliency_view(comparison.saliency, source.mean_maps.get(comparison.candidate_name))
         chart = keyed(f"saliency-{index}", saliency_chart(comparison, source.samples))
-        facts, rest = _attention(view) if view else ((), ())
+        facts, rest = _around_the_chart(view) if view else ((), ())
         withheld = (Note(reason=source.withheld),) if source.withheld else ()
         twins = (fidelity_table(comparison.saliency),) if comparison.saliency else ()
         return (*facts, chart, saliency_table(comparison.saliency), *rest, *twins, *withheld)
@@ -78,14 +78,14 @@ def saliency_section(source: ReportInput) -> Section | Absent:
     )
 
 
-def _attention(view: AttentionView) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+def _around_the_chart(view: SaliencyView) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
     """Return what stands before the chart, and what after the table of groups."""
-    classes = (Fold(summary="Attention by class", blocks=(view.classes,)),) if view.classes else ()
+    classes = (Fold(summary="Saliency by class", blocks=(view.classes,)),) if view.classes else ()
     return (Fact(cell=view.place), Fact(cell=view.verdict)), (view.scale, *view.galleries, *classes)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionView:
+class SaliencyView:
     """What a candidate's saliency panel holds beside the distribution of deviations."""
 
     place: Cell
@@ -95,11 +95,11 @@ class AttentionView:
     galleries: tuple[Gallery, ...]
 
 
-def attention_view(shift: SaliencyShift | None, maps: AttentionMaps | None) -> AttentionView | None:
-    """Return a candidate's attention, ``None`` where it was not measured; without maps, without galleries."""
+def saliency_view(shift: SaliencyShift | None, maps: SaliencyMaps | None) -> SaliencyView | None:
+    """Return a candidate's shift of saliency, ``None`` where it was not measured; without maps, without galleries."""
     if shift is None or shift.over_all is None or shift.systematic is None:
         return None
-    return AttentionView(
+    return SaliencyView(
         place=place_cell(shift),
         verdict=verdict_cell(shift.systematic),
         scale=scale_table(shift, shift.over_all),
@@ -122,7 +122,7 @@ def place_cell(shift: SaliencyShift) -> Cell:
 
 
 def verdict_cell(shift: SystematicShift) -> Cell:
-    """Return in words whether attention moved in one way over all pictures.
+    """Return in words whether saliency moved in one way over all pictures.
 
     Tone and word follow the verdict; the effect's threshold is part of the detail.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.records import ClassAttention, Measure, SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records import ClassSaliency, Measure, SaliencyGroup, SaliencyShift, TwinFidelity
 from compress_onnx.report.kit import (
     ABSENT_TEXT,
     Cell,
@@ -142,7 +142,7 @@ def _plain_cell(measure: Measure | None, reason: str | None = None, *, percentag
     return Cell(text=plain(percentage * measure.value, 1), detail=span(measure.interval, scale=percentage, digits=1))
 
 
-def class_table(classes: tuple[ClassAttention, ...]) -> Table | None:
+def class_table(classes: tuple[ClassSaliency, ...]) -> Table | None:
     """Return the classes whose mean map moved most, ``None`` where none was tested."""
     if not classes:
         return None
@@ -158,7 +158,7 @@ def class_table(classes: tuple[ClassAttention, ...]) -> Table | None:
     )
 
 
-def _class_row(one: ClassAttention) -> tuple[Cell, ...]:
+def _class_row(one: ClassSaliency) -> tuple[Cell, ...]:
     few = absent("too few images")
     return (
         words(one.class_name),

@@ -1,4 +1,4 @@
-"""What the report says and shows about attention."""
+"""What the report says and shows about saliency."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from PIL import Image
 from compress_onnx.metrics.saliency.mean_shift import untested
 from compress_onnx.records.base import Better, Interval, Measure
 from compress_onnx.records.saliency import (
-    AttentionMaps,
-    ClassAttention,
+    ClassSaliency,
+    SaliencyMaps,
     SaliencyScale,
     SaliencyShift,
     ShiftVerdict,
@@ -26,7 +26,7 @@ from compress_onnx.report.kit.cells import Tone
 from compress_onnx.report.pages.run import render, warnings
 from compress_onnx.report.pages.summary import saliency_cell
 from compress_onnx.report.sections.saliency.maps import ZOOM, common_png, difference_png, outlined_png
-from compress_onnx.report.sections.saliency.section import attention_view, place_cell, verdict_cell
+from compress_onnx.report.sections.saliency.section import place_cell, saliency_view, verdict_cell
 from compress_onnx.report.sections.saliency.tables import saliency_table
 
 
@@ -47,7 +47,7 @@ def systematic(verdict: ShiftVerdict = ShiftVerdict.NEGLIGIBLE, classes: int = 1
         explained=measure(0.003),
         largest_effect=0.21,
         classes=tuple(
-            ClassAttention(
+            ClassSaliency(
                 class_name=f"<class {i}>",
                 n=30,
                 mean_absolute_deviation=measure(0.02),
@@ -77,10 +77,10 @@ def shift(run: Any) -> SaliencyShift:
 
 
 @pytest.fixture
-def maps() -> AttentionMaps:
+def maps() -> SaliencyMaps:
     rng = np.random.default_rng(0)
     means, pair = rng.random((2, 8, 8)).astype(np.float32), rng.random((2, 2, 8, 8)).astype(np.float32)
-    return AttentionMaps(
+    return SaliencyMaps(
         mean_baseline=means[0],
         mean_candidate=means[1],
         mean_difference=means[1] - means[0],
@@ -154,19 +154,19 @@ def test_an_undecided_shift_says_why() -> None:
     assert (cell.word, cell.detail, cell.tone) == ("undecided", "at least 10 samples are needed", Tone.UNCLEAR)
 
 
-def test_the_scale_stands_in_a_table_by_every_measure(shift: SaliencyShift, maps: AttentionMaps) -> None:
-    view = attention_view(shift, maps)
+def test_the_scale_stands_in_a_table_by_every_measure(shift: SaliencyShift, maps: SaliencyMaps) -> None:
+    view = saliency_view(shift, maps)
     assert view is not None
     assert len(view.scale.rows) == 6
     assert [cell.text for cell in view.scale.rows[0]][4] == "42.0"
     assert "Flat maps" not in view.scale.note
-    flat = attention_view(dataclasses.replace(shift, flat_candidate=3), maps)
+    flat = saliency_view(dataclasses.replace(shift, flat_candidate=3), maps)
     assert flat is not None
     assert "0 of the baseline, 3 of the candidate" in flat.scale.note
 
 
 def test_classes_that_moved_most_come_first_and_untested_ones_last(shift: SaliencyShift) -> None:
-    view = attention_view(shift, None)
+    view = saliency_view(shift, None)
     assert view is not None
     assert view.classes is not None
     assert [row[0].text for row in view.classes.rows[:2]] == ["<class 11>", "<class 10>"]
@@ -174,14 +174,14 @@ def test_classes_that_moved_most_come_first_and_untested_ones_last(shift: Salien
         view.classes.note
         == "1 of 12 classes moved beyond chance (Benjamini-Hochberg, 5 %). 2 more classes are in run.json."
     )
-    few = attention_view(dataclasses.replace(shift, systematic=systematic(classes=1)), None)
+    few = saliency_view(dataclasses.replace(shift, systematic=systematic(classes=1)), None)
     assert few is not None
     assert few.classes is not None
     assert few.classes.rows[0][3].detail == "too few images"
 
 
-def test_galleries_hold_the_maps(shift: SaliencyShift, maps: AttentionMaps) -> None:
-    view = attention_view(shift, maps)
+def test_galleries_hold_the_maps(shift: SaliencyShift, maps: SaliencyMaps) -> None:
+    view = saliency_view(shift, maps)
     assert view is not None
     means, median, largest = view.galleries
     assert [picture.caption for picture in means.pictures] == [
@@ -195,24 +195,24 @@ def test_galleries_hold_the_maps(shift: SaliencyShift, maps: AttentionMaps) -> N
     assert np.array_equal(shown, maps.example_pixels[0])
 
 
-def test_one_example_is_one_gallery(shift: SaliencyShift, maps: AttentionMaps) -> None:
+def test_one_example_is_one_gallery(shift: SaliencyShift, maps: SaliencyMaps) -> None:
     names = ("example_ids", "example_pixels", "example_baseline", "example_candidate", "example_deviation")
     one = dataclasses.replace(maps, **{name: getattr(maps, name)[:1] for name in names})
-    view = attention_view(shift, one)
+    view = saliency_view(shift, one)
     assert view is not None
     assert len(view.galleries) == 2
 
 
 def test_what_was_not_measured_has_no_view(shift: SaliencyShift) -> None:
-    assert attention_view(None, None) is None
-    assert attention_view(dataclasses.replace(shift, over_all=None), None) is None
+    assert saliency_view(None, None) is None
+    assert saliency_view(dataclasses.replace(shift, over_all=None), None) is None
 
 
-def test_the_page_shows_it_and_escapes_names(run: Any, shift: SaliencyShift, maps: AttentionMaps) -> None:
+def test_the_page_shows_it_and_escapes_names(run: Any, shift: SaliencyShift, maps: SaliencyMaps) -> None:
     record = run.record()
     first = dataclasses.replace(record.comparisons[0], saliency=shift)
     changed = dataclasses.replace(record, comparisons=(first, *record.comparisons[1:]))
-    page = render(dataclasses.replace(run.input(), record=changed, attention={first.candidate_name: maps}))
+    page = render(dataclasses.replace(run.input(), record=changed, mean_maps={first.candidate_name: maps}))
     assert "of the way from noise to random weights" in page
     assert "&lt;one&gt;" in page
     assert "<one>" not in page
