@@ -13,8 +13,8 @@ from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
 from compress_onnx.records import RunRecord, SaliencyMaps
 from compress_onnx.report import (
-    OlderRun,
     Page,
+    PreviousRun,
     ReportInput,
     StudyCell,
     build_study_view,
@@ -57,7 +57,7 @@ WITHHELD = "Pictures and maps were left out of this file on request."
 def write_report(run: Path, *, against: Path | None = None, images: bool = True) -> Path:
     """Render a run's report from its folder and return the page's path.
 
-    Held ``against`` an older run, the page is named after it and leaves the run's own page alone.
+    Held ``against`` a previous run, the page is named after it and leaves the run's own page alone.
 
     Errors
     ------
@@ -65,7 +65,7 @@ def write_report(run: Path, *, against: Path | None = None, images: bool = True)
         if the record of one of the runs is missing or broken.
     """
     source = report_input(run, against=against, images=images)
-    name = f"report-against-{source.older.record.run_id}.html" if source.older else REPORT_FILE
+    name = f"report-against-{source.previous.record.run_id}.html" if source.previous else REPORT_FILE
     path = run_file(run).parent / name
     write_text(path, render(source))
     return path
@@ -82,7 +82,7 @@ def report_input(run: Path, *, against: Path | None = None, images: bool = True)
         pictures={sample: content for (sample, artifact), content in stored.items() if not artifact},
         maps={key: content for key, content in stored.items() if key[1]},
         mean_maps=_mean_maps(record, folder) if images else {},
-        older=_older(against),
+        previous=_previous(against),
         withheld="" if images else WITHHELD,
     )
 
@@ -92,13 +92,13 @@ def _mean_maps(record: RunRecord, folder: Path) -> dict[str, SaliencyMaps]:
     return {name: maps for name in names if (maps := load_saliency_maps(folder, name)) is not None}
 
 
-def _older(run: Path | None) -> OlderRun | None:
-    return OlderRun(record=load_run(run), samples=_samples(run_file(run).parent)) if run else None
+def _previous(run: Path | None) -> PreviousRun | None:
+    return PreviousRun(record=load_run(run), samples=_samples(run_file(run).parent)) if run else None
 
 
 def _samples(folder: Path) -> dict[str, NDArray[Any]] | None:
-    found = load_samples(folder)
-    missing = COLUMNS - found.keys() if found is not None else frozenset()
+    columns = load_samples(folder)
+    missing = COLUMNS - columns.keys() if columns is not None else frozenset()
     if missing:
         raise RecordError(
             f"columns {', '.join(sorted(missing))}",
@@ -106,7 +106,7 @@ def _samples(folder: Path) -> dict[str, NDArray[Any]] | None:
             where=folder / SAMPLES_FILE,
             remedy="Make the run again, or take the file away: the report then leaves out what needs it.",
         )
-    return found
+    return columns
 
 
 def write_markdown(run: Path, path: Path, *, charts: Path | None = None, against: Path | None = None) -> None:

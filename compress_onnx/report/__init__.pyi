@@ -1,5 +1,5 @@
-from .kit import OlderRun as OlderRun
 from .kit import Page as Page
+from .kit import PreviousRun as PreviousRun
 from .kit import ReportInput as ReportInput
 from .kit import batch_sentences as batch_sentences
 from .kit import batch_warnings as batch_warnings

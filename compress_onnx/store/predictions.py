@@ -39,7 +39,7 @@ def load_predictions(path: Path) -> Predictions:
     try:
         # numpy leaves a broken file open if it opened it itself.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            found = Predictions(
+            predictions = Predictions(
                 sample_ids=archive["sample_ids"],
                 labels=archive.get("labels"),
                 logits=archive["logits"],
@@ -47,28 +47,28 @@ def load_predictions(path: Path) -> Predictions:
                 dataset_sha256=str(archive["dataset_sha256"]),
                 cpu=str(archive["cpu"]),
             )
-        _expect_fitting(found)
+        _expect_fitting(predictions)
     except BROKEN_ARCHIVE as error:
         got = str(error) or type(error).__name__
         raise RecordError("predictions in .npz", got, where=path, remedy="Make the run again.") from error
-    return found
+    return predictions
 
 
-def _expect_fitting(found: Predictions) -> None:
+def _expect_fitting(predictions: Predictions) -> None:
     """Raise ``ValueError`` unless ids, labels and logits are arrays of N rows in their documented types."""
-    labels = found.sample_ids if found.labels is None else found.labels
-    if not all(isinstance(array, np.ndarray) for array in (found.sample_ids, labels, found.logits)):
+    labels = predictions.sample_ids if predictions.labels is None else predictions.labels
+    if not all(isinstance(array, np.ndarray) for array in (predictions.sample_ids, labels, predictions.logits)):
         message = "a member that is no array"
         raise ValueError(message)
-    kinds = (found.sample_ids.dtype.kind, labels.dtype.kind, found.logits.dtype)
-    if kinds[0] != "U" or kinds[1] != ("U" if found.labels is None else "i") or kinds[2] != np.float32:
-        message = f"ids, labels and logits of types {found.sample_ids.dtype}, {labels.dtype} and {found.logits.dtype}"
+    kinds = (predictions.sample_ids.dtype.kind, labels.dtype.kind, predictions.logits.dtype)
+    if kinds[0] != "U" or kinds[1] != ("U" if predictions.labels is None else "i") or kinds[2] != np.float32:
+        message = f"ids, labels and logits of types {predictions.sample_ids.dtype}, {labels.dtype} and {predictions.logits.dtype}"
         raise ValueError(message)
-    rows = len(found.sample_ids)
+    rows = len(predictions.sample_ids)
     if (
-        found.logits.ndim != 2
-        or found.sample_ids.shape != (rows,)
-        or not labels.shape == (rows,) == found.logits.shape[:1]
+        predictions.logits.ndim != 2
+        or predictions.sample_ids.shape != (rows,)
+        or not labels.shape == (rows,) == predictions.logits.shape[:1]
     ):
-        message = f"ids, labels and logits of shapes {found.sample_ids.shape}, {labels.shape} and {found.logits.shape}"
+        message = f"ids, labels and logits of shapes {predictions.sample_ids.shape}, {labels.shape} and {predictions.logits.shape}"
         raise ValueError(message)

@@ -65,10 +65,10 @@ def load_run(run: Path) -> RunRecord:
         if it is missing, not JSON, of another schema version, or not what the schema says, or a model's data
         files were left out of it.
     """
-    found = validated(run_file(run), _runs())
-    for artifact in found.artifacts:
+    record = validated(run_file(run), _runs())
+    for artifact in record.artifacts:
         _expect_whole(artifact, run_file(run))
-    return found
+    return record
 
 
 def _expect_whole(artifact: Artifact, path: Path) -> None:

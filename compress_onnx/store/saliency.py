@@ -39,21 +39,21 @@ def load_saliency_maps(folder: Path, name: str) -> SaliencyMaps | None:
 def _load(path: Path) -> SaliencyMaps:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            found = SaliencyMaps(**{field.name: archive[field.name] for field in dataclasses.fields(SaliencyMaps)})
-        _expect_maps(found)
+            maps = SaliencyMaps(**{field.name: archive[field.name] for field in dataclasses.fields(SaliencyMaps)})
+        _expect_maps(maps)
     except BROKEN_ARCHIVE as error:
         got = str(error) or type(error).__name__
         raise RecordError("saliency maps in .npz", got, where=path, remedy="Make the run again.") from error
-    return found
+    return maps
 
 
-def _expect_maps(found: SaliencyMaps) -> None:
+def _expect_maps(maps: SaliencyMaps) -> None:
     """Raise ``ValueError`` unless the arrays have the documented types, and shapes that fit each other."""
-    means = (found.mean_baseline, found.mean_candidate, found.mean_difference, found.significant)
-    examples = (found.example_baseline, found.example_candidate)
-    kinds = "".join(array.dtype.kind for array in (*means, found.example_ids, found.example_pixels, *examples))
-    count = len(found.example_ids)
-    shapes = {array.shape for array in means}, {array.shape for array in (*examples, found.example_pixels[..., 0])}
-    if kinds != "fffbUuff" or len(shapes[0]) != 1 or len(shapes[1]) != 1 or found.example_deviation.shape != (count,):
+    means = (maps.mean_baseline, maps.mean_candidate, maps.mean_difference, maps.significant)
+    examples = (maps.example_baseline, maps.example_candidate)
+    kinds = "".join(array.dtype.kind for array in (*means, maps.example_ids, maps.example_pixels, *examples))
+    count = len(maps.example_ids)
+    shapes = {array.shape for array in means}, {array.shape for array in (*examples, maps.example_pixels[..., 0])}
+    if kinds != "fffbUuff" or len(shapes[0]) != 1 or len(shapes[1]) != 1 or maps.example_deviation.shape != (count,):
         message = f"arrays of kinds {kinds} and shapes {sorted(map(str, shapes[0] | shapes[1]))}"
         raise ValueError(message)

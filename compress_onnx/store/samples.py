@@ -43,12 +43,12 @@ def pictures_written(folder: Path) -> Iterator[Callable[[Mapping[tuple[str, str]
     The picture itself has the empty artifact name; a saliency map has its artifact's. What was
     written before is left out. The file is there, whole, after the block.
     """
-    known: set[tuple[str, str]] = set()
+    written: set[tuple[str, str]] = set()
     with _written_table(folder / PICTURES_FILE) as write:
 
         def write_new(pictures: Mapping[tuple[str, str], bytes]) -> None:
-            keys = sorted(pictures.keys() - known)
-            known.update(keys)
+            keys = sorted(pictures.keys() - written)
+            written.update(keys)
             columns = [[sample for sample, _ in keys], [artifact for _, artifact in keys], [pictures[k] for k in keys]]
             write(pa.Table.from_arrays(list(map(pa.array, columns, _PICTURES.types)), schema=_PICTURES))
 

@@ -27,11 +27,11 @@ def validated(path: Path, schema: TypeAdapter[R]) -> R:
         if the file is missing, not JSON, of another schema version, or not what the schema says.
     """
     raw = _upgraded(_read_json(path))
-    found = raw.get("schema_version") if isinstance(raw, dict) else None
-    if found != SCHEMA_VERSION:
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
         raise RecordError(
             f"a run record of schema version {SCHEMA_VERSION}",
-            f"version {found}" if found is not None else "no schema version",
+            f"version {version}" if version is not None else "no schema version",
             where=path,
             remedy="Make the run again with this version of compress-onnx.",
         )

@@ -8,12 +8,12 @@ import pytest
 from compress_onnx.records.base import Better, Interval, Measure
 from compress_onnx.report.kit.cells import Tone
 from compress_onnx.report.kit.section import Section
-from compress_onnx.report.kit.source import OlderRun, ReportInput
+from compress_onnx.report.kit.source import PreviousRun, ReportInput
 from compress_onnx.report.sections.previous_run import (
     FIGURES,
-    answers_changed,
     figures_table,
     moved,
+    predictions_changed,
     previous_run_section,
     setting_table,
     unmatched,
@@ -59,10 +59,10 @@ def test_answers_are_matched_by_sample_not_by_place(run: Any) -> None:
     columns = run.samples()
     own = columns["candidate"] == "w8a8"
     turned = {name: values[own][::-1] for name, values in columns.items()}
-    assert answers_changed(turned, columns, "w8a8").startswith("The candidate answers differently on 0 of 600")
+    assert predictions_changed(turned, columns, "w8a8").startswith("The candidate answers differently on 0 of 600")
     other = {**turned, "candidate_class": turned["candidate_class"] + 1}
-    assert answers_changed(other, columns, "w8a8").startswith("The candidate answers differently on 600 of 600")
-    assert "share no sample" in answers_changed({**turned, "sample_id": turned["candidate"]}, columns, "w8a8")
+    assert predictions_changed(other, columns, "w8a8").startswith("The candidate answers differently on 600 of 600")
+    assert "share no sample" in predictions_changed({**turned, "sample_id": turned["candidate"]}, columns, "w8a8")
 
 
 def test_changed_settings_and_lone_candidates_are_named(run: Any, make_run: Any) -> None:
@@ -77,8 +77,8 @@ def test_changed_settings_and_lone_candidates_are_named(run: Any, make_run: Any)
 
 def test_the_section_is_there_only_when_asked_for(run: Any, make_run: Any) -> None:
     assert previous_run_section(run.input()) is None
-    older = make_run(candidates=("w8a8",))
-    source = ReportInput(record=run.record(), older=OlderRun(record=older.record()))
+    previous = make_run(candidates=("w8a8",))
+    source = ReportInput(record=run.record(), previous=PreviousRun(record=previous.record()))
     section = previous_run_section(source)
     assert isinstance(section, Section)
     assert len(section.panels) == 1 + len(source.record.comparisons)

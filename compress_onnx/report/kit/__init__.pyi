@@ -86,7 +86,7 @@ from .section import Text as Text
 from .section import candidate_panels as candidate_panels
 from .section import charts_of as charts_of
 from .source import Maps as Maps
-from .source import OlderRun as OlderRun
+from .source import PreviousRun as PreviousRun
 from .source import ReportInput as ReportInput
 from .static import export_charts as export_charts
 from .templates import asset as asset

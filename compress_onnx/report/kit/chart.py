@@ -104,10 +104,10 @@ def log_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
     >>> log_axis("ms", [0.0379, 0.0569])["ticktext"]
     ['0.04', '0.05', '0.06']
     """
-    known = list(values)
-    if not known:
+    numbers = list(values)
+    if not numbers:
         return axis(title, type="log")
-    low, high = math.log10(min(known)), math.log10(max(known))
+    low, high = math.log10(min(numbers)), math.log10(max(numbers))
     room = max(0.12 * (high - low), 0.06)
     ticks = _log_ticks(low - room, high + room)
     names = [f"{tick:g}" for tick in ticks]

@@ -26,8 +26,8 @@ def worst_class(classes: tuple[ClassResult, ...]) -> ClassResult | None:
     >>> worst_class(()) is None
     True
     """
-    known = [result for result in classes if result.change.value is not None]
-    return min(known, key=lambda result: result.change.value or 0.0, default=None)
+    measured = [result for result in classes if result.change.value is not None]
+    return min(measured, key=lambda result: result.change.value or 0.0, default=None)
 
 
 def spoken_class(name: str) -> str:

@@ -15,26 +15,26 @@ def batch_sentences(record: RunRecord) -> tuple[str, ...]:
     return tuple(f"{run.name}: {text}" for run in record.predicted for text in batch_warnings(run.independence))
 
 
-def batch_warnings(found: BatchIndependence | None) -> tuple[str, ...]:
+def batch_warnings(independence: BatchIndependence | None) -> tuple[str, ...]:
     """Return what a reader has to know of one model; nothing where each image is answered by itself."""
-    if found is None:
+    if independence is None:
         return ()
-    told = () if found.independent else (_dependent(found),)
-    return (*told, _drawing(found)) if found.draws else told
+    sentences = () if independence.independent else (_dependent(independence),)
+    return (*sentences, _drawing(independence)) if independence.draws else sentences
 
 
-def _dependent(found: BatchIndependence) -> str:
-    own = _calls(found.predicted_batch or 1)
+def _dependent(independence: BatchIndependence) -> str:
+    own = _calls(independence.predicted_batch or 1)
     return (
-        f"An answer may depend on the other images of a call{_because(found)}, so it is predicted {own}. "
-        f"{_calls(found.batch).capitalize()}, {found.changed:,} of {found.compared:,} predictions are others "
-        f"(logits by up to {plain(found.largest_difference)})."
+        f"An answer may depend on the other images of a call{_because(independence)}, so it is predicted {own}. "
+        f"{_calls(independence.batch).capitalize()}, {independence.changed:,} of {independence.compared:,} predictions are others "
+        f"(logits by up to {plain(independence.largest_difference)})."
     )
 
 
-def _because(found: BatchIndependence) -> str:
-    causes = found.causes[:_NAMED]
-    more = len(found.causes) - len(causes)
+def _because(independence: BatchIndependence) -> str:
+    causes = independence.causes[:_NAMED]
+    more = len(independence.causes) - len(causes)
     listed = "; ".join(causes) + (f"; and {more} more" if more else "")
     return f" ({listed})" if causes else ""
 
@@ -43,18 +43,18 @@ def _calls(batch: int) -> str:
     return "one image at a time" if batch == 1 else f"{batch} images at a time"
 
 
-def _drawing(found: BatchIndependence) -> str:
+def _drawing(independence: BatchIndependence) -> str:
     return (
-        f"It holds nodes that draw at random ({', '.join(found.draws[:_NAMED])}); asked twice, it answered "
-        f"{found.checked} images alike, but may not answer all so."
+        f"It holds nodes that draw at random ({', '.join(independence.draws[:_NAMED])}); asked twice, it answered "
+        f"{independence.checked} images alike, but may not answer all so."
     )
 
 
-def independence_cell(found: BatchIndependence | None) -> Cell:
+def independence_cell(independence: BatchIndependence | None) -> Cell:
     """Return whether a model's answers depend on the call, with what was looked at."""
-    if found is None:
+    if independence is None:
         return absent("not checked")
-    if found.independent:
-        return words(f"no ({found.checked:,} images checked)")
-    causes = "; ".join(found.causes) or "as its answers show"
+    if independence.independent:
+        return words(f"no ({independence.checked:,} images checked)")
+    causes = "; ".join(independence.causes) or "as its answers show"
     return words(f"yes: {causes}")

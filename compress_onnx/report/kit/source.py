@@ -1,4 +1,4 @@
-"""What a report is made of: a run's record, its samples, pictures and maps, and an older run to hold it against."""
+"""What a report is made of: a run's record, its samples, pictures and maps, and a previous run to hold it against."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Maps = Mapping[tuple[str, str], bytes]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OlderRun:
+class PreviousRun:
     """The run a report is held against: its record, and its samples where they are still there."""
 
     record: RunRecord
@@ -39,7 +39,7 @@ class ReportInput:
     pictures: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     maps: Maps = dataclasses.field(default_factory=dict)
     mean_maps: Mapping[str, SaliencyMaps] = dataclasses.field(default_factory=dict)
-    older: OlderRun | None = None
+    previous: PreviousRun | None = None
     withheld: str = ""
 
     @property

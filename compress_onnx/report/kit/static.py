@@ -45,9 +45,9 @@ def browser() -> str:
         if there is none.
     """
     for name in BROWSERS:
-        found = shutil.which(name)
-        if found:
-            return found
+        program = shutil.which(name)
+        if program:
+            return program
     raise MissingProgramError(
         "Chromium or Chrome to draw charts outside a browser",
         f"none of {', '.join(BROWSERS)} on the PATH",
@@ -90,11 +90,11 @@ def _drawn(program: str, page: str, folder: Path) -> Mapping[str, str]:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise OutputError("charts drawn by " + program, str(error), where=folder) from error
-    found = _DRAWN.search(done.stdout)
-    if found is None:
+    drawn = _DRAWN.search(done.stdout)
+    if drawn is None:
         got = done.stderr.strip().splitlines()[-1:] or ["nothing"]
         raise OutputError(f"charts drawn by {program}", got[0], where=folder, remedy="Try another Chromium.")
-    svgs: Mapping[str, str] = json.loads(found.group(1))
+    svgs: Mapping[str, str] = json.loads(drawn.group(1))
     return svgs
 
 

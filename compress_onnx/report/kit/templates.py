@@ -15,15 +15,15 @@ PACKAGE = "compress_onnx.report"
 @functools.cache
 def environment() -> jinja2.Environment:
     """Return what finds templates by their path below ``report``, beside the module that fills them."""
-    made = jinja2.Environment(
+    loading = jinja2.Environment(
         loader=jinja2.PackageLoader(PACKAGE, ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["script_json"] = script_json
-    return made
+    loading.filters["script_json"] = script_json
+    return loading
 
 
 @functools.cache

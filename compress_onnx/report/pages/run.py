@@ -65,7 +65,7 @@ class ReportView:
 def build_view(source: ReportInput) -> ReportView:
     """Return the page's content; what the input lacks is named on the page, the rest is shown."""
     record = source.record
-    made = [make(source) for make in SECTIONS]
+    parts = [make(source) for make in SECTIONS]
     return ReportView(
         title=f"{source.baseline} on {record.dataset.name}",
         subtitle=_subtitle(record),
@@ -75,8 +75,8 @@ def build_view(source: ReportInput) -> ReportView:
         batches=batch_sentences(record),
         rows=candidate_rows(record),
         warnings=warnings(record),
-        sections=tuple(section for section in made if isinstance(section, Section)),
-        absent=tuple(section for section in made if isinstance(section, Absent)),
+        sections=tuple(section for section in parts if isinstance(section, Section)),
+        absent=tuple(section for section in parts if isinstance(section, Absent)),
     )
 
 
@@ -101,14 +101,16 @@ def render(source: ReportInput) -> str:
 
 def warnings(record: RunRecord) -> tuple[str, ...]:
     """Return everything the reader should be wary of, each once, in the record's order."""
-    found = [*_version_warnings(record), *(record.verdict.warnings if record.verdict else ())]
+    sentences = [*_version_warnings(record), *(record.verdict.warnings if record.verdict else ())]
     for artifact in record.artifacts:
-        found += [f"{artifact.name}: {text}" for text in artifact.warnings]
+        sentences += [f"{artifact.name}: {text}" for text in artifact.warnings]
     for comparison in record.comparisons:
         latency = comparison.latency.warnings if comparison.latency else ()
-        found += [f"{comparison.candidate_name}, latency: {text}" for text in latency]
-        found += [f"{comparison.candidate_name}, saliency: {text}" for text in _saliency_warnings(comparison.saliency)]
-    return tuple(dict.fromkeys(found))
+        sentences += [f"{comparison.candidate_name}, latency: {text}" for text in latency]
+        sentences += [
+            f"{comparison.candidate_name}, saliency: {text}" for text in _saliency_warnings(comparison.saliency)
+        ]
+    return tuple(dict.fromkeys(sentences))
 
 
 def _version_warnings(record: RunRecord) -> Iterable[str]:

@@ -186,16 +186,16 @@ def _size_cell(after: int, before: int) -> Cell:
 
 def hurt_sentence(record: RunRecord) -> str:
     """Say in one sentence which class loses most, over all candidates."""
-    found = [
+    changes = [
         (result, comparison.candidate_name)
         for comparison in record.comparisons
         for result in comparison.classes
         if result.change.value is not None
     ]
-    if not found:
+    if not changes:
         return "Nobody can be named: no class has a recall, as happens without labels."
     # A significant loss speaks before a larger one that may be chance.
-    worst, name = min(found, key=lambda pair: (not is_hurt(pair[0]), pair[0].change.value or 0.0))
+    worst, name = min(changes, key=lambda pair: (not is_hurt(pair[0]), pair[0].change.value or 0.0))
     change = points_cell(worst.change)
     if (worst.change.value or 0.0) >= 0:
         return "No class lost recall under any candidate."

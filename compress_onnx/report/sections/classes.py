@@ -138,9 +138,9 @@ def shown_classes(classes: tuple[ClassResult, ...]) -> tuple[ClassResult, ...]:
     >>> shown_classes(())
     ()
     """
-    known = [result for result in classes if result.change.value is not None]
-    known.sort(key=lambda result: -abs(result.change.value or 0.0))
-    return tuple(sorted(known[:CLASSES_SHOWN], key=lambda result: result.change.value or 0.0))
+    measured = [result for result in classes if result.change.value is not None]
+    measured.sort(key=lambda result: -abs(result.change.value or 0.0))
+    return tuple(sorted(measured[:CLASSES_SHOWN], key=lambda result: result.change.value or 0.0))
 
 
 def class_table(classes: tuple[ClassResult, ...]) -> Table | Note:

@@ -79,11 +79,11 @@ def confidence_scatter(comparison: Comparison, samples: Columns | None, names: t
     title = "Confidence, baseline against candidate"
     if samples is None:
         return missing_chart(title, NO_SAMPLES)
-    every = of_candidate(samples, comparison.candidate_name)
-    changed = flipped(every)
-    flips = surest(every, changed, FLIPS_DRAWN)
+    rows = of_candidate(samples, comparison.candidate_name)
+    changed = flipped(rows)
+    flips = surest(rows, changed, FLIPS_DRAWN)
     kinds = flips["flip_kind"].astype(str)
-    traces = [_density(every, ~changed), diagonal()]
+    traces = [_density(rows, ~changed), diagonal()]
     traces += [_flips(flips, kind, names) for kind in KIND_STYLE if np.any(kinds == kind)]
     layout = {
         "xaxis": axis("confidence of the baseline", range=[-0.02, 1.02]),
@@ -194,15 +194,15 @@ def _known(bins: tuple[ReliabilityBin, ...]) -> list[ReliabilityBin]:
 
 
 def _reliability(name: str, bins: tuple[ReliabilityBin, ...], color: str, symbol: str) -> go.Scatter:
-    known = _known(bins)
+    filled = _known(bins)
     return go.Scatter(
-        x=[b.mean_confidence for b in known],
-        y=[b.accuracy for b in known],
+        x=[b.mean_confidence for b in filled],
+        y=[b.accuracy for b in filled],
         mode="lines+markers",
         name=name,
         line={"color": color, "dash": "dash" if name == "baseline" else "solid"},
         marker={"symbol": symbol, "size": 8},
-        customdata=[f"{b.n:,}" for b in known],
+        customdata=[f"{b.n:,}" for b in filled],
         hovertemplate="confidence %{x:.3f}, accuracy %{y:.3f}, %{customdata} samples<extra>" + name + "</extra>",
     )
 

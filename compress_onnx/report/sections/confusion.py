@@ -158,17 +158,17 @@ def confusion_table(confusion: ConfusionChange | None) -> Table | Note:
     )
 
 
-def _confusion_row(found: ChangedConfusion) -> tuple[Cell, ...]:
-    grew = found.change > 0
+def _confusion_row(confusion: ChangedConfusion) -> tuple[Cell, ...]:
+    grew = confusion.change > 0
     change = Cell(
-        text=signed(found.change, 0),
+        text=signed(confusion.change, 0),
         tone=Tone.BAD if grew else Tone.GOOD,
         word="more wrong" if grew else "fewer wrong",
     )
     return (
-        words(found.true_class),
-        words(found.predicted_class),
-        count(found.baseline),
-        count(found.candidate),
+        words(confusion.true_class),
+        words(confusion.predicted_class),
+        count(confusion.baseline),
+        count(confusion.candidate),
         change,
     )

@@ -45,20 +45,20 @@ def cross_cpu_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table
 
     Flips are those of one file between here and there, whatever compression flipped.
     """
-    crossed = [(c.candidate_name, c.cross_cpu, c.flips.rate) for c in comparisons if c.cross_cpu is not None]
-    if not crossed:
+    files = [(c.candidate_name, c.cross_cpu, c.flips.rate) for c in comparisons if c.cross_cpu is not None]
+    if not files:
         return None
-    first = crossed[0][1]
+    first = files[0][1]
     rows = [_answers_row(baseline, first.baseline, absent("the baseline itself"))]
-    rows += [_answers_row(name, _own(cross), fraction_cell(rate)) for name, cross, rate in crossed]
+    rows += [_answers_row(name, _own(cross_cpu), fraction_cell(rate)) for name, cross_cpu, rate in files]
     head = ("Artifact", "Cross-CPU flips", "Kinds", "Compression flips", "Accuracy there", "Change", "Logits differ by")
     caption = f"The same files on {first.target} ({machine(first.environment)})"
     if first.simulated:
         caption = f"The same files on {first.target} (simulated: {first.environment.emulator})"
-    if not any(cross.latency for _, cross, _ in crossed):
+    if not any(cross_cpu.latency for _, cross_cpu, _ in files):
         note = f"No latency: {first.latency_reason}." if first.latency_reason else ""
         return Table(caption=caption, head=head, rows=tuple(rows), note=note)
-    timed = [_base_p50(first), *(_p50(cross) for _, cross, _ in crossed)]
+    timed = [_base_p50(first), *(_p50(cross_cpu) for _, cross_cpu, _ in files)]
     return Table(
         caption=caption,
         head=(*head, "p50 there"),
@@ -73,14 +73,14 @@ def machine(environment: Environment) -> str:
     return f"{environment.cpu_model}, {environment.cpu_target}, ONNX Runtime {runtime}{emulated}"
 
 
-def _own(cross: CrossCpu) -> CrossAnswers:
+def _own(cross_cpu: CrossCpu) -> CrossAnswers:
     return CrossAnswers(
-        **{field.name: getattr(cross, field.name) for field in dataclasses.fields(CrossAnswers)},
+        **{field.name: getattr(cross_cpu, field.name) for field in dataclasses.fields(CrossAnswers)},
     )
 
 
-def _answers_row(name: str, answers: CrossAnswers, compression: Cell) -> tuple[Cell, ...]:
-    flips = answers.flips
+def _answers_row(name: str, predictions: CrossAnswers, compression: Cell) -> tuple[Cell, ...]:
+    flips = predictions.flips
     rate = fraction_cell(flips.rate)
     if flips.rate.value is not None and not flips.flips:
         rate = dataclasses.replace(rate, tone=Tone.GOOD, word="none")
@@ -90,19 +90,23 @@ def _answers_row(name: str, answers: CrossAnswers, compression: Cell) -> tuple[C
         rate,
         words(kinds) if kinds else absent(KINDS_NOT_KNOWN),
         compression,
-        fraction_cell(answers.accuracy),
-        points_cell(answers.accuracy_change),
-        number_cell(dataclasses.replace(answers.max_logit_difference, unit="")),
+        fraction_cell(predictions.accuracy),
+        points_cell(predictions.accuracy_change),
+        number_cell(dataclasses.replace(predictions.max_logit_difference, unit="")),
     )
 
 
-def _base_p50(cross: CrossCpu) -> Cell:
-    return absent(cross.latency_reason) if cross.latency is None else latency_cell(cross.latency.baseline.p50_ms)
+def _base_p50(cross_cpu: CrossCpu) -> Cell:
+    return (
+        absent(cross_cpu.latency_reason)
+        if cross_cpu.latency is None
+        else latency_cell(cross_cpu.latency.baseline.p50_ms)
+    )
 
 
-def _p50(cross: CrossCpu) -> Cell:
-    if cross.latency is None:
-        return absent(cross.latency_reason)
-    speedup = speedup_cell(cross.latency.speedup)
-    cell = latency_cell(cross.latency.candidate.p50_ms)
+def _p50(cross_cpu: CrossCpu) -> Cell:
+    if cross_cpu.latency is None:
+        return absent(cross_cpu.latency_reason)
+    speedup = speedup_cell(cross_cpu.latency.speedup)
+    cell = latency_cell(cross_cpu.latency.candidate.p50_ms)
     return dataclasses.replace(cell, detail=f"{speedup.text} [{speedup.detail}]", tone=speedup.tone, word=speedup.word)

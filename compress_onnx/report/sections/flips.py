@@ -71,12 +71,12 @@ def flip_browser(source: ReportInput) -> FlipBrowser:
         return FlipBrowser(missing=NO_FLIPS)
     shown = {sample: _text(source.pictures[sample]) for sample in dict.fromkeys(ids) if sample in source.pictures}
     maps = _packed(source.maps, _needed(rows, source.baseline))
-    seen = set(map(str, rows["flip_kind"]))
+    kinds = set(map(str, rows["flip_kind"]))
     return FlipBrowser(
         total=len(ids),
         note=source.withheld
         or f"{sum(sample in shown for sample in ids):,} of {len(ids):,} flips have a picture here.",
-        kinds={kind: meaning for kind, meaning in KIND_WORDS.items() if kind in seen},
+        kinds={kind: meaning for kind, meaning in KIND_WORDS.items() if kind in kinds},
         classes=source.record.dataset.class_names,
         has_maps=maps is not None,
         rows={

@@ -132,12 +132,12 @@ def predicted_table(record: RunRecord) -> Table | None:
 
 
 def _predicted_row(run: PredictionRun) -> tuple[Cell, ...]:
-    found = "found in the cache"
+    cached = "found in the cache"
     batch = run.independence.predicted_batch if run.independence and run.batch is None else run.batch
     return (
         words(run.name),
-        absent(found) if batch is None else count(batch),
-        absent(found) if run.threads is None else count(run.threads),
+        absent(cached) if batch is None else count(batch),
+        absent(cached) if run.threads is None else count(run.threads),
         Cell(text=plain(run.seconds)),
         independence_cell(run.independence),
     )

@@ -82,7 +82,7 @@ def flip_chart(record: RunRecord) -> Chart:
     if not any(flips.flips for _, flips in rows):
         return missing_chart(title, "No prediction changed under any candidate.")
     numbers = {kind: [_number(flips, kind) for _, flips in rows] for kind in KIND_STYLE}
-    traces = [_bars(kind, found, [flips.n for _, flips in rows]) for kind, found in numbers.items() if any(found)]
+    traces = [_bars(kind, counts, [flips.n for _, flips in rows]) for kind, counts in numbers.items() if any(counts)]
     ticks = {"tickvals": list(range(len(rows))), "ticktext": [label(name) for name, _ in rows]}
     layout = {
         "xaxis": axis("% of all images", rangemode="tozero"),
@@ -154,11 +154,11 @@ def flip_table(flips: FlipSummary) -> Table:
         )
         for flip in flip_counts(flips)
     )
-    every = (words("All"), count(flips.flips), known_cell(flips.rate), words("the predicted class differs"))
+    overall = (words("All"), count(flips.flips), known_cell(flips.rate), words("the predicted class differs"))
     return Table(
         caption="Changed predictions",
         head=("Kind", "Images", "Rate", "Meaning"),
-        rows=(every, *kinds),
+        rows=(overall, *kinds),
         note=f"Of {flips.n:,} images. {_mcnemar(flips.mcnemar_p)}",
     )
 

@@ -1,4 +1,4 @@
-"""What changed since an older run; only in a report that was asked to hold the two together."""
+"""What changed since a previous run; only in a report that was asked to hold the two together."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from compress_onnx.report.kit import (
     Cell,
     Columns,
     Note,
-    OlderRun,
     Panel,
+    PreviousRun,
     ReportInput,
     Section,
     Table,
@@ -43,9 +43,9 @@ ONLY_HERE, ONLY_THERE = "only in this run", "only in the older run"
 
 
 def previous_run_section(source: ReportInput) -> Section | Absent | None:
-    """Return both runs' figures side by side, ``None`` where there is no older run."""
-    older = source.older
-    if older is None:
+    """Return both runs' figures side by side, ``None`` where there is no previous run."""
+    previous = source.previous
+    if previous is None:
         return None
     return Section(
         key="against",
@@ -53,14 +53,14 @@ def previous_run_section(source: ReportInput) -> Section | Absent | None:
         good="nothing got worse, and what both runs were made with is the same.",
         bad="a figure got worse beyond both intervals, or the two runs used other images, so that nothing compares.",
         panels=(
-            Panel(blocks=_both(source, older)),
-            *candidate_panels(source, lambda _, comparison: _blocks(source, older, comparison)),
+            Panel(blocks=_both(source, previous)),
+            *candidate_panels(source, lambda _, comparison: _blocks(source, previous, comparison)),
         ),
     )
 
 
-def _both(source: ReportInput, older: OlderRun) -> tuple[Block, ...]:
-    before, after = older.record, source.record
+def _both(source: ReportInput, previous: PreviousRun) -> tuple[Block, ...]:
+    before, after = previous.record, source.record
     sentences = [f"Older run: {before.run_id}, {before.started_at}.", verdict_sentence(before, after)]
     if before.dataset.sha256 != after.dataset.sha256:
         sentences.append("The runs used other images: differences of figures may be differences of data.")
@@ -69,12 +69,12 @@ def _both(source: ReportInput, older: OlderRun) -> tuple[Block, ...]:
     return (*(Text(text=text) for text in sentences), *((settings,) if settings else ()))
 
 
-def _blocks(source: ReportInput, older: OlderRun, comparison: Comparison) -> tuple[Block, ...]:
+def _blocks(source: ReportInput, previous: PreviousRun, comparison: Comparison) -> tuple[Block, ...]:
     name = comparison.candidate_name
-    before = next((c for c in older.record.comparisons if c.candidate_name == name), None)
+    before = next((c for c in previous.record.comparisons if c.candidate_name == name), None)
     if before is None:
         return (Note(reason=f"This candidate is {ONLY_HERE}."),)
-    sentence = answers_changed(older.samples, source.samples, name)
+    sentence = predictions_changed(previous.samples, source.samples, name)
     return (figures_table(before, comparison), Text(text=sentence))
 
 
@@ -199,15 +199,15 @@ def _tone(old: Measure, new: Measure) -> Tone:
     return Tone.GOOD if (new.value > old.value) == (new.better == Better.HIGHER) else Tone.BAD
 
 
-def answers_changed(older: Columns | None, newer: Columns | None, candidate: str) -> str:
+def predictions_changed(previous: Columns | None, this: Columns | None, candidate: str) -> str:
     """Say how many of the candidate's answers on the samples of both runs differ.
 
-    >>> answers_changed(None, None, "w8a8")
+    >>> predictions_changed(None, None, "w8a8")
     'Single answers cannot be compared: samples.parquet is missing in one of the runs.'
     """
-    if older is None or newer is None:
+    if previous is None or this is None:
         return "Single answers cannot be compared: samples.parquet is missing in one of the runs."
-    before, after = of_candidate(older, candidate), of_candidate(newer, candidate)
+    before, after = of_candidate(previous, candidate), of_candidate(this, candidate)
     _, left, right = np.intersect1d(before["sample_id"], after["sample_id"], return_indices=True)
     if not left.size:
         return "Single answers cannot be compared: the runs share no sample."
@@ -216,12 +216,12 @@ def answers_changed(older: Columns | None, newer: Columns | None, candidate: str
     return f"The candidate answers differently on {number:,} of {left.size:,} samples that both runs hold."
 
 
-def setting_table(older: RunRecord, newer: RunRecord) -> Table | None:
+def setting_table(previous: RunRecord, this: RunRecord) -> Table | None:
     """Return what the two runs were made with, where it differs, ``None`` where nothing does."""
-    pairs = {**_settings(older)}
+    pairs = {**_settings(previous)}
     rows = tuple(
         (words(name), code(pairs.get(name, ABSENT_TEXT)), code(value))
-        for name, value in _settings(newer).items()
+        for name, value in _settings(this).items()
         if pairs.get(name, ABSENT_TEXT) != value
     )
     if not rows:
@@ -231,7 +231,7 @@ def setting_table(older: RunRecord, newer: RunRecord) -> Table | None:
 
 def _settings(record: RunRecord) -> dict[str, str]:
     environment, data = record.environment, record.dataset
-    found = {
+    settings = {
         "Data": f"{data.name}, {data.split}, {data.n:,} images, {data.sha256[:12]}",
         "Baseline": record.artifacts[0].sha256[:12] if record.artifacts else ABSENT_TEXT,
         "CPU": environment.cpu_model,
@@ -239,22 +239,22 @@ def _settings(record: RunRecord) -> dict[str, str]:
         "System": environment.system,
         "Python": environment.python,
     }
-    found |= {f"Option {name}": str(value) for name, value in sorted(record.config.items())}
-    return found | {f"Package {name}": version for name, version in sorted(environment.packages.items())}
+    settings |= {f"Option {name}": str(value) for name, value in sorted(record.config.items())}
+    return settings | {f"Package {name}": version for name, version in sorted(environment.packages.items())}
 
 
-def unmatched(older: Iterable[Comparison], newer: Iterable[Comparison]) -> tuple[str, ...]:
+def unmatched(previous: Iterable[Comparison], this: Iterable[Comparison]) -> tuple[str, ...]:
     """Return sentences about candidates that one run alone holds, by name."""
-    before, after = ([c.candidate_name for c in run] for run in (older, newer))
+    before, after = ([c.candidate_name for c in run] for run in (previous, this))
     here = [f"\u2068{name}\u2069 is {ONLY_HERE}." for name in after if name not in before]
     there = [f"\u2068{name}\u2069 is {ONLY_THERE}." for name in before if name not in after]
     return (*here, *there)
 
 
-def verdict_sentence(older: RunRecord, newer: RunRecord) -> str:
+def verdict_sentence(previous: RunRecord, this: RunRecord) -> str:
     """Say both verdicts in one sentence."""
-    before = str(older.verdict.outcome) if older.verdict else "no verdict"
-    after = str(newer.verdict.outcome) if newer.verdict else "no verdict"
+    before = str(previous.verdict.outcome) if previous.verdict else "no verdict"
+    after = str(this.verdict.outcome) if this.verdict else "no verdict"
     if before == after:
         return f"Verdict: {after}, as before."
     return f"Verdict: {before} before, {after} now."

@@ -145,9 +145,9 @@ def points_of(record: RunRecord, against: str) -> tuple[tuple[Point, ...], str]:
     first = record.comparisons[0]
     labeled = first.accuracy.baseline.value is not None
     by_hash = {artifact.sha256: artifact for artifact in record.artifacts}
-    found = [_baseline(first, by_hash, against)]
-    found += [_candidate(comparison, by_hash, against) for comparison in record.comparisons]
-    points = tuple(point for point in found if point is not None)
+    measured = [_baseline(first, by_hash, against)]
+    measured += [_candidate(comparison, by_hash, against) for comparison in record.comparisons]
+    points = tuple(point for point in measured if point is not None)
     return (points if len(points) > 1 else ()), "accuracy" if labeled else "agreement with the baseline"
 
 

@@ -28,10 +28,10 @@ SIZE_DIGITS = 3
 
 def uncertainty_section(source: ReportInput) -> Section | Absent:
     """Return prediction sets and temperatures of every candidate."""
-    found = [comparison.uncertainty for comparison in source.record.comparisons if comparison.uncertainty]
-    if not found:
+    shifts = [comparison.uncertainty for comparison in source.record.comparisons if comparison.uncertainty]
+    if not shifts:
         return Absent(title=TITLE, reason="the run's record holds no prediction sets")
-    reasons = {shift.sets.coverage_candidate.undefined_reason for shift in found}
+    reasons = {shift.sets.coverage_candidate.undefined_reason for shift in shifts}
     if None not in reasons:
         return Absent(title=TITLE, reason="; ".join(sorted(filter(None, reasons))))
     return Section(
@@ -51,9 +51,9 @@ def _blocks(index: int, comparison: Comparison) -> tuple[Block, ...]:
     return (Pair(left=(sets_table(shift),), right=(temperature_table(shift.temperature),)),)
 
 
-def sets_table(found: UncertaintyShift) -> Table:
+def sets_table(shift: UncertaintyShift) -> Table:
     """Return coverage and size of both models' prediction sets, overall and for the class covered worst."""
-    sets = found.sets
+    sets = shift.sets
     rows = (
         _row("Coverage", sets.coverage_baseline, sets.coverage_candidate, change_cell(sets.coverage_change)),
         _row("Mean size", sets.size_baseline, sets.size_candidate, change_cell(sets.size_change, SIZE_DIGITS)),
@@ -63,7 +63,7 @@ def sets_table(found: UncertaintyShift) -> Table:
         caption=f"Prediction sets meant to hold the right class in {percent(sets.level, 0)} of all cases",
         head=HEAD,
         rows=rows,
-        note=_sets_note(found),
+        note=_sets_note(shift),
     )
 
 
@@ -83,13 +83,13 @@ def _worst_rows(sets: ConformalSets) -> tuple[tuple[Cell, ...], ...]:
     )
 
 
-def _sets_note(found: UncertaintyShift) -> str:
-    threshold = found.sets.threshold
+def _sets_note(shift: UncertaintyShift) -> str:
+    threshold = shift.sets.threshold
     if threshold is None:
         return "No threshold could be set."
     return (
         f"A class enters a set from a probability of {plain(threshold, 4)} on: the threshold was set for the baseline on "
-        f"{found.calibration_n:,} images and judged on the {found.evaluation_n:,} others (seed {found.seed})."
+        f"{shift.calibration_n:,} images and judged on the {shift.evaluation_n:,} others (seed {shift.seed})."
     )
 
 

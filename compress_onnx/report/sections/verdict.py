@@ -45,14 +45,14 @@ def verdict_view(verdict: Verdict | None) -> VerdictView:
         )
     deciding = tuple(check for check in verdict.checks if check.outcome == verdict.outcome)
     others = tuple(check for check in verdict.checks if check.outcome != verdict.outcome)
-    told = any(check.kind != CheckKind.RULE for check in verdict.checks)
+    with_kind = any(check.kind != CheckKind.RULE for check in verdict.checks)
     return VerdictView(
         headline=HEADLINES[verdict.outcome],
         sign=SIGNS[verdict.outcome],
         tone=TONES[verdict.outcome],
         detail=_tally(verdict),
-        decided=_table("What the deciding rules observed", deciding, told=told),
-        others=_table("What the other rules observed", others, told=told),
+        decided=_table("What the deciding rules observed", deciding, with_kind=with_kind),
+        others=_table("What the other rules observed", others, with_kind=with_kind),
     )
 
 
@@ -84,19 +84,19 @@ def _tally(verdict: Verdict) -> str:
     return f"{number} check{'' if number == 1 else 's'}: {spoken or 'none'}.{policy}{against}"
 
 
-def _table(caption: str, checks: tuple[GateCheck, ...], *, told: bool) -> Table | None:
+def _table(caption: str, checks: tuple[GateCheck, ...], *, with_kind: bool) -> Table | None:
     """Return the checks; what each was held against is ``told`` where a policy's limits were not all."""
     if not checks:
         return None
-    head = (*HEAD, "Held against") if told else HEAD
-    return Table(caption=caption, head=head, rows=tuple(_row(check, told=told) for check in checks))
+    head = (*HEAD, "Held against") if with_kind else HEAD
+    return Table(caption=caption, head=head, rows=tuple(_row(check, with_kind=with_kind) for check in checks))
 
 
-def _row(check: GateCheck, *, told: bool) -> tuple[Cell, ...]:
+def _row(check: GateCheck, *, with_kind: bool) -> tuple[Cell, ...]:
     outcome = Cell(text=str(check.outcome), tone=TONES[check.outcome], kind="outcome", mark=SIGNS[check.outcome])
     reason = words(f"{check.reason}; {check.advice}" if check.advice else check.reason)
     cells = (words(check.rule), words(check.candidate), outcome, _observed(check), reason, _needed(check))
-    return (*cells, words(KINDS[check.kind])) if told else cells
+    return (*cells, words(KINDS[check.kind])) if with_kind else cells
 
 
 def _observed(check: GateCheck) -> Cell:

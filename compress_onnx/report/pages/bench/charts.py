@@ -47,7 +47,7 @@ def _speedups(record: BenchRecord) -> Chart:
     rows = [row for setting in settings_of(record) for row in zip(names_of(record)[1:], setting, strict=True)]
     if len(settings_of(record)) == 1:
         return speedup_chart(rows)
-    named = [(f"{name}, {found.batch}/{found.threads}", found) for name, found in rows]
+    named = [(f"{name}, {comparison.batch}/{comparison.threads}", comparison) for name, comparison in rows]
     return speedup_chart(named, " Behind each name stand batch and threads.")
 
 
@@ -77,9 +77,9 @@ def sweep_chart(record: BenchRecord, title: str, unit: str, measured: Any) -> Ch
 
 def _lines(record: BenchRecord, measured: Any) -> Iterator[tuple[int, int, list[Point]]]:
     """Yield model, threads and the points (batch, value, up, down) of each line."""
-    found = settings_of(record)
-    for model, threads in itertools.product(range(len(record.models)), dict.fromkeys(s[0].threads for s in found)):
-        own = [(s[0].batch, measured(runs_of(s)[model])) for s in found if s[0].threads == threads]
+    settings = settings_of(record)
+    for model, threads in itertools.product(range(len(record.models)), dict.fromkeys(s[0].threads for s in settings)):
+        own = [(s[0].batch, measured(runs_of(s)[model])) for s in settings if s[0].threads == threads]
         yield model, threads, sorted(_point(batch, measure) for batch, measure in own if measure and measure.value)
 
 

@@ -62,15 +62,17 @@ def _sweep(record: BenchRecord) -> Section:
 
 def _doubts(record: BenchRecord) -> Section:
     slow = zip(names_of(record)[1:], record.explanations, strict=True)
-    reasons = [Listing(title=f"Why \u2068{name}\u2069 is not faster", items=found) for name, found in slow if found]
-    told = warnings_of(record)
+    reasons = [
+        Listing(title=f"Why \u2068{name}\u2069 is not faster", items=sentences) for name, sentences in slow if sentences
+    ]
+    warnings = warnings_of(record)
     quiet = Text(text="Nothing disturbed the timing as far as the machine tells.")
     return Section(
         key="doubts",
         title="Doubts and reasons",
         good="no warning.",
         bad="other work beside the timing, or a clock that changed: measure again when the machine is quiet.",
-        panels=(Panel(blocks=(*reasons, Listing(title="Warnings", items=told) if told else quiet)),),
+        panels=(Panel(blocks=(*reasons, Listing(title="Warnings", items=warnings) if warnings else quiet)),),
     )
 
 

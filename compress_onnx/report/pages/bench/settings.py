@@ -30,12 +30,12 @@ def runs_of(setting: SettingRuns) -> tuple[LatencyRun, ...]:
 def warnings_of(record: BenchRecord) -> tuple[str, ...]:
     """Return what makes the numbers doubtful, each once, with the models' names."""
     names = names_of(record)
-    told = []
+    warnings = []
     for setting in settings_of(record):
         where = f" ({spoken_setting(setting[0])})" if len(record.latency) > len(setting) else ""
         for name, comparison in zip(names[1:], setting, strict=True):
             own = {"baseline": names[0], "candidate": name}
             for warning in comparison.warnings:
                 who, colon, what = warning.partition(": ")
-                told.append(f"{own[who]}: {what}{where}" if colon and who in own else warning)
-    return tuple(dict.fromkeys(told))
+                warnings.append(f"{own[who]}: {what}{where}" if colon and who in own else warning)
+    return tuple(dict.fromkeys(warnings))

@@ -48,10 +48,10 @@ MULTIPLES = (
 )
 
 
-def scale_of(multiple: Multiple, found: Iterable[Case]) -> tuple[float, float] | None:
+def scale_of(multiple: Multiple, cases: Iterable[Case]) -> tuple[float, float] | None:
     """Return the range that holds every value and interval of some cases, ``None`` where there is none."""
     ends = [multiple.zero * multiple.scale]
-    for case in found:
+    for case in cases:
         measure = multiple.read(case)
         if measure is None or measure.value is None:
             continue
@@ -64,14 +64,14 @@ def scale_of(multiple: Multiple, found: Iterable[Case]) -> tuple[float, float] |
     return min(ends) - room, max(ends) + room
 
 
-def small_chart(multiple: Multiple, title: str, found: Sequence[Case], scale: tuple[float, float]) -> Chart:
+def small_chart(multiple: Multiple, title: str, cases: Sequence[Case], scale: tuple[float, float]) -> Chart:
     """Return one small multiple: a mark with its interval per candidate."""
-    known = [(case, m) for case in found if (m := multiple.read(case)) is not None and m.value is not None]
-    rows = list(range(len(known)))
+    measured = [(case, m) for case in cases if (m := multiple.read(case)) is not None and m.value is not None]
+    rows = list(range(len(measured)))
     layout = {
         "xaxis": axis(multiple.unit, range=list(scale)),
         "yaxis": axis(
-            "", tickvals=rows, ticktext=[label(_name(c, found)) for c, _ in known], range=[len(rows) - 0.4, -0.6]
+            "", tickvals=rows, ticktext=[label(_name(c, cases)) for c, _ in measured], range=[len(rows) - 0.4, -0.6]
         ),
         "shapes": [{**_line(), "x0": multiple.zero * multiple.scale, "x1": multiple.zero * multiple.scale}],
         "margin": {"l": 40, "r": 12, "t": 8, "b": 40},
@@ -79,14 +79,14 @@ def small_chart(multiple: Multiple, title: str, found: Sequence[Case], scale: tu
     }
     return Chart(
         title=title,
-        alt=f"{multiple.title} of {len(known)} candidates with intervals; the table lists the numbers.",
+        alt=f"{multiple.title} of {len(measured)} candidates with intervals; the table lists the numbers.",
         height=FRAME_HEIGHT + ROW_HEIGHT * max(len(rows), 1),
-        figure=as_figure([_marks(multiple, known)], layout),
+        figure=as_figure([_marks(multiple, measured)], layout),
     )
 
 
-def _name(case: Case, found: Sequence[Case]) -> str:
-    seeds = {other.cell.seed for other in found}
+def _name(case: Case, cases: Sequence[Case]) -> str:
+    seeds = {other.cell.seed for other in cases}
     return f"{case.name}, seed {case.cell.seed}" if len(seeds) > 1 else case.name
 
 
@@ -94,13 +94,13 @@ def _line() -> dict[str, object]:
     return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": BASELINE, "width": 1, "dash": "dot"}}
 
 
-def _marks(multiple: Multiple, known: Sequence[tuple[Case, Measure]]) -> go.Scatter:
-    values = [multiple.scale * (measure.value or 0.0) for _, measure in known]
-    arms = [_arms(multiple, measure) for _, measure in known]
-    tones = [_tone(multiple, measure) for _, measure in known]
+def _marks(multiple: Multiple, measured: Sequence[tuple[Case, Measure]]) -> go.Scatter:
+    values = [multiple.scale * (measure.value or 0.0) for _, measure in measured]
+    arms = [_arms(multiple, measure) for _, measure in measured]
+    tones = [_tone(multiple, measure) for _, measure in measured]
     return go.Scatter(
         x=values,
-        y=list(range(len(known))),
+        y=list(range(len(measured))),
         mode="markers",
         error_x={
             "array": [up for _, up in arms],
@@ -115,7 +115,7 @@ def _marks(multiple: Multiple, known: Sequence[tuple[Case, Measure]]) -> go.Scat
             "color": [{Tone.BAD: HARM, Tone.GOOD: REPAIR}.get(tone, BASELINE) for tone in tones],
             "symbol": ["circle-open" if tone == Tone.UNCLEAR else "circle" for tone in tones],
         },
-        customdata=[label(case.name) for case, _ in known],
+        customdata=[label(case.name) for case, _ in measured],
         hovertemplate="%{customdata}: %{x:.3g}<extra></extra>",
     )
 

@@ -45,13 +45,18 @@ GUIDES = {
 
 def build_study_view(cells: Sequence[StudyCell], *, failures: Sequence[CellFailure] = ()) -> Page:
     """Return the page that joins a study's cells and names those that failed."""
-    found = cases(cells)
+    candidates = cases(cells)
     networks = list(dict.fromkeys(cell.network for cell in cells))
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
     return Page(
         title=f"Study of {_counted(len(cells), 'cell')}",
-        subtitle=f"{_counted(len(found), 'candidate')} of {', '.join(networks)} on {', '.join(datasets)}",
-        sections=(*_failures(failures), _claims(found), *_multiples(found, networks, datasets), _cells(cells)),
+        subtitle=f"{_counted(len(candidates), 'candidate')} of {', '.join(networks)} on {', '.join(datasets)}",
+        sections=(
+            *_failures(failures),
+            _claims(candidates),
+            *_multiples(candidates, networks, datasets),
+            _cells(cells),
+        ),
     )
 
 
@@ -73,16 +78,16 @@ def _failures(failures: Sequence[CellFailure]) -> tuple[Section, ...]:
     return (section,)
 
 
-def _claims(found: Sequence[Case]) -> Section:
-    held = judged(found)
-    both = held[0].improved is not None
+def _claims(candidates: Sequence[Case]) -> Section:
+    judgments = judged(candidates)
+    both = judgments[0].improved is not None
     table = Table(
         caption=f"Published ({SOURCE}) against measured here",
         head=BOTH_WAYS if both else ONE_WAY,
-        rows=tuple(map(_claim_row, held)),
+        rows=tuple(map(_claim_row, judgments)),
         note=IMPROVED if both else "",
     )
-    jpeg = (Text(text=JPEG),) if any(case.cell.dataset.startswith("cifar") for case in found) else ()
+    jpeg = (Text(text=JPEG),) if any(case.cell.dataset.startswith("cifar") for case in candidates) else ()
     return Section(
         key="claims",
         title="Published claims",
@@ -92,9 +97,9 @@ def _claims(found: Sequence[Case]) -> Section:
     )
 
 
-def _claim_row(held: Judged) -> tuple[Cell, ...]:
-    improved = _measured(held.improved) if held.improved else ()
-    return (words(held.published.claim), *_measured(held.published), *improved, words(held.published.scope))
+def _claim_row(judgment: Judged) -> tuple[Cell, ...]:
+    improved = _measured(judgment.improved) if judgment.improved else ()
+    return (words(judgment.published.claim), *_measured(judgment.published), *improved, words(judgment.published.scope))
 
 
 def _measured(finding: Finding) -> tuple[Cell, Cell]:
@@ -104,14 +109,16 @@ def _measured(finding: Finding) -> tuple[Cell, Cell]:
     return words(finding.measured), agreement
 
 
-def _multiples(found: Sequence[Case], networks: list[str], datasets: list[str]) -> tuple[Section, ...]:
-    made = []
+def _multiples(candidates: Sequence[Case], networks: list[str], datasets: list[str]) -> tuple[Section, ...]:
+    sections = []
     for multiple in MULTIPLES:
-        scale = scale_of(multiple, found)
+        scale = scale_of(multiple, candidates)
         if scale is None:
             continue
-        blocks = tuple(_small(multiple, found, (network, data), scale) for data in datasets for network in networks)
-        made.append(
+        blocks = tuple(
+            _small(multiple, candidates, (network, data), scale) for data in datasets for network in networks
+        )
+        sections.append(
             Section(
                 key=f"multiples-{multiple.key}",
                 title=f"{multiple.title}, network by data set",
@@ -120,15 +127,15 @@ def _multiples(found: Sequence[Case], networks: list[str], datasets: list[str]) 
                 panels=(Panel(blocks=(Grid(columns=len(networks), blocks=blocks),)),),
             )
         )
-    return tuple(made)
+    return tuple(sections)
 
 
-def _small(multiple: Multiple, found: Sequence[Case], place: tuple[str, str], scale: tuple[float, float]) -> Block:
-    here = [case for case in found if (case.cell.network, case.cell.dataset) == place]
+def _small(multiple: Multiple, candidates: Sequence[Case], place: tuple[str, str], scale: tuple[float, float]) -> Block:
+    shown = [case for case in candidates if (case.cell.network, case.cell.dataset) == place]
     title = f"{place[0]} on {place[1]}"
-    if not any((m := multiple.read(case)) is not None and m.value is not None for case in here):
+    if not any((m := multiple.read(case)) is not None and m.value is not None for case in shown):
         return Note(reason=f"{title}: not measured.")
-    return keyed(f"{multiple.key}-{place[0]}-{place[1]}", small_chart(multiple, title, here, scale))
+    return keyed(f"{multiple.key}-{place[0]}-{place[1]}", small_chart(multiple, title, shown, scale))
 
 
 def _cells(cells: Sequence[StudyCell]) -> Section:

@@ -122,8 +122,8 @@ def box_chart(title: str, alt: str, runs: Sequence[Run]) -> Chart:
 
 def _bulk(values: tuple[float, ...]) -> list[float]:
     """Return both ends of the middle 98 %: a lone hiccup would press all boxes together."""
-    known = [value for value in values if value > 0]
-    return np.quantile(known, [0.01, 0.99]).tolist() if known else []
+    positive = [value for value in values if value > 0]
+    return np.quantile(positive, [0.01, 0.99]).tolist() if positive else []
 
 
 def _box(place: int, values: tuple[float, ...], color: str) -> go.Box:

@@ -45,7 +45,9 @@ def latency_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table |
     if not timed:
         return Note(reason=NOT_MEASURED)
     first = timed[0][1]
-    speedups = {name: speedup_cell(found.speedup, significant=found.significant) for name, found in timed}
+    speedups = {
+        name: speedup_cell(comparison.speedup, significant=comparison.significant) for name, comparison in timed
+    }
     return Table(
         caption=f"Per call, {spoken_setting(first)}: candidates in turns with the baseline",
         head=RUN_HEAD,
@@ -74,11 +76,11 @@ def in_turns(timed: Sequence[Timed], baseline: str) -> Iterator[tuple[str, Laten
 
     Candidates that were timed with one run of the baseline share it: it comes once.
     """
-    shared = all(found.baseline == timed[0][1].baseline for _, found in timed)
-    for place, (name, found) in enumerate(timed):
+    shared = all(comparison.baseline == timed[0][1].baseline for _, comparison in timed)
+    for place, (name, comparison) in enumerate(timed):
         if place == 0 or not shared:
-            yield (baseline if shared else f"{baseline} beside \u2068{name}\u2069"), found.baseline, False
-        yield name, found.candidate, True
+            yield (baseline if shared else f"{baseline} beside \u2068{name}\u2069"), comparison.baseline, False
+        yield name, comparison.candidate, True
 
 
 def spoken_setting(comparison: LatencyComparison) -> str:

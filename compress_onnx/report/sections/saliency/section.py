@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -154,25 +154,23 @@ def saliency_chart(comparison: Comparison, samples: Columns | None) -> Chart:
         ("same class", finite(rows["saliency_deviation"][~changed]), BASELINE, ""),
         ("flipped", finite(rows["saliency_deviation"][changed]), HARM, "/"),
     )
-    every = np.concatenate([values for _, values, _, _ in groups])
-    if not every.size:
+    deviations = np.concatenate([values for _, values, _, _ in groups])
+    if not deviations.size:
         return missing_chart(title, shift.undefined_reason or "No sample has a saliency deviation.")
     anchors = [("floor", shift.noise_floor), ("ceiling", shift.randomized_ceiling)]
-    known = [(name, value) for name, value in anchors if value is not None]
-    edges = np.linspace(0.0, max([float(every.max()), *(value for _, value in known)]) * 1.05 or 1.0, BINS + 1)
+    drawn = [(name, value) for name, value in anchors if value is not None]
+    edges = np.linspace(0.0, max([float(deviations.max()), *(value for _, value in drawn)]) * 1.05 or 1.0, BINS + 1)
     layout = {
         "xaxis": axis("mean absolute deviation of the map", range=[0, float(edges[-1])]),
         "yaxis": axis("% of the group's samples"),
         "barmode": "overlay",
         "bargap": 0,
         "margin": {"l": 56, "r": 16, "t": 34, "b": 48},
-        **_anchor_lines(known),
+        **_anchor_lines(drawn),
     }
     traces = [_share(name, values, edges, (color, hatch)) for name, values, color, hatch in groups if values.size]
-    more = f" Flips beyond the {shift.n:,} images of the table are among them." if every.size > shift.n else ""
-    alt = (
-        f"Distribution of saliency deviation over {every.size:,} samples with noise floor and randomized ceiling.{more}"
-    )
+    more = f" Flips beyond the {shift.n:,} images of the table are among them." if deviations.size > shift.n else ""
+    alt = f"Distribution of saliency deviation over {deviations.size:,} samples with noise floor and randomized ceiling.{more}"
     return Chart(title=title, alt=alt, figure=as_figure(traces, layout))
 
 
@@ -189,8 +187,7 @@ def _share(name: str, values: NDArray[np.float64], edges: NDArray[np.float64], l
     )
 
 
-def _anchor_lines(known: Iterable[tuple[str, float]]) -> dict[str, Any]:
-    anchors = list(known)
+def _anchor_lines(anchors: Sequence[tuple[str, float]]) -> dict[str, Any]:
     line = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": BASELINE, "dash": "dash", "width": 2}}
     text = {"yref": "paper", "y": 1, "yanchor": "top", "showarrow": False}
     return {

@@ -129,8 +129,8 @@ def _flat_note(shift: SaliencyShift) -> str:
 
 
 def _of(group: SaliencyGroup | None, name: str) -> Measure | None:
-    found: Measure | None = None if group is None else getattr(group, name)
-    return found
+    measure: Measure | None = None if group is None else getattr(group, name)
+    return measure
 
 
 def _plain_cell(measure: Measure | None, reason: str | None = None, *, percentage: float = 1.0) -> Cell:
