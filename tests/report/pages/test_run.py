@@ -1,5 +1,8 @@
+"""A run's page: nothing from anywhere, every name as text, and what is not there and why."""
+
 from __future__ import annotations
 
+import copy
 import dataclasses
 import html
 import itertools
@@ -12,10 +15,20 @@ import numpy as np
 import pytest
 
 from compress_onnx.records.base import SCHEMA_VERSION
+from compress_onnx.records.saliency import SaliencyShift
 from compress_onnx.report.kit.source import ReportInput
-from compress_onnx.report.kit.templates import script_json
-from compress_onnx.report.pages.run import render
+from compress_onnx.report.pages.run import build_view, render, warnings
 from compress_onnx.report.pages.summary import summary_rows
+
+
+def test_view_is_pure(run: Any) -> None:
+    report_input = run.input()
+    before = copy.deepcopy(report_input.samples)
+    assert build_view(report_input) == build_view(run.input())
+    assert all(
+        np.array_equal(before[c], report_input.samples[c], equal_nan=before[c].dtype.kind == "f") for c in before
+    )
+
 
 NASTY = (
     "<b>bold</b><script>alert(1)</script>",
@@ -27,6 +40,8 @@ NASTY = (
     '<a href="http://example.org">x</a>',
     "\u2028line\u2029",
 )
+
+
 LOADING = {"src", "href", "srcset", "data", "poster", "action", "xlink:href"}
 
 
@@ -189,13 +204,22 @@ def test_same_input_gives_the_same_page(run: Any) -> None:
     assert render(run.input()) == render(run.input())
 
 
-@pytest.mark.parametrize("text", ["</script>", "<!--", "]]>", "\u2028", "&lt;"])
-def test_script_json_round_trips_without_dangerous_characters(text: str) -> None:
-    written = script_json({"key": text})
-    assert json.loads(written) == {"key": text}
-    assert not set("<>&\u2028\u2029") & set(written)
-
-
 def test_size_of_a_page_without_pictures(rendered: str) -> None:
     assert len(rendered.encode()) < 4_000_000
     assert html.unescape(rendered).count("Plotly.newPlot") == 1
+
+
+def test_an_undefined_shift_warns_with_its_reason_alone(run: Any, shift: SaliencyShift) -> None:
+    untrusted = dataclasses.replace(shift.fidelity_candidate, accepted=False)
+    record = run.record()
+    told = {}
+    for reason in (None, "Candidate: it is fed other inputs."):
+        changed = dataclasses.replace(shift, fidelity_candidate=untrusted, undefined_reason=reason)
+        comparison = dataclasses.replace(record.comparisons[0], saliency=changed)
+        told[reason] = [
+            text for text in warnings(dataclasses.replace(record, comparisons=(comparison,))) if "saliency" in text
+        ]
+    assert "the twin of the candidate does not compute" in told[None][0]
+    assert told["Candidate: it is fed other inputs."] == [
+        f"{record.comparisons[0].candidate_name}, saliency: not measured. Candidate: it is fed other inputs."
+    ]

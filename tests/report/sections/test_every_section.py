@@ -12,15 +12,11 @@ import pytest
 from compress_onnx.metrics.compare import compare_outputs
 from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.records.run import Comparison, RunRecord
-from compress_onnx.records.verdict import CheckKind
 from compress_onnx.report.kit.cells import Table
 from compress_onnx.report.kit.section import Fact, Fold, Grid, Pair
 from compress_onnx.report.kit.source import ReportInput
 from compress_onnx.report.pages.run import ReportView, build_view, render
-from compress_onnx.report.sections.classes import class_chart, class_table, pattern_cell
-from compress_onnx.report.sections.latency.tables import in_turns, timed_pairs
 from compress_onnx.report.sections.predictions import flip_table
-from compress_onnx.report.sections.verdict import verdict_view
 
 
 def blocks_in(blocks: Iterable[Any]) -> Iterator[Any]:
@@ -73,53 +69,6 @@ def test_tables_are_as_wide_as_their_heads(run: Any) -> None:
     for section in view.sections:
         for table in tables(view, section.key):
             assert {len(row) for row in table.rows} == {len(table.head)}, table.caption
-
-
-def test_how_predictions_were_made_is_told(run: Any) -> None:
-    page = render(run.input())
-    assert "How the predictions were made" in page
-    assert "found in the cache" in page
-    assert "How the predictions were made" not in render(run.input(predicted=()))
-
-
-def test_marks_follow_the_adjustment_a_change_survives(run: Any) -> None:
-    first = run.record().comparisons[0]
-    result = next(one for one in first.classes if one.change.value)
-    made = tuple(
-        dataclasses.replace(result, class_name=name, p_holm=holm, p_benjamini_hochberg=bh)
-        for name, holm, bh in (("both", 0.01, 0.01), ("reading", 0.2, 0.01), ("chance", 0.9, 0.9))
-    )
-    rows = {row[0].text: row[10].text for row in class_table(made).rows}
-    assert {name: text.split()[-1] for name, text in rows.items()} == {"both": "Holm", "reading": "BH", "chance": "no"}
-    chart = class_chart(dataclasses.replace(first, classes=made))
-    assert sorted(chart.figure["data"][0]["marker"]["symbol"]) == ["circle", "circle-open", "diamond"]
-
-
-def test_a_pattern_that_chance_explains_is_called_so(run: Any) -> None:
-    pattern = run.record().comparisons[0].class_pattern
-    assert "hurt more" in pattern_cell(pattern).word
-    usual = dataclasses.replace(pattern, p_value=dataclasses.replace(pattern.p_value, value=0.4))
-    assert "chance" in pattern_cell(usual).word
-    assert pattern_cell(None) is None
-
-
-def test_checks_say_what_they_were_held_against_and_how_many_images_are_missing(run: Any) -> None:
-    verdict = run.record().verdict
-    assert "Held against" not in verdict_view(verdict).decided.head
-    first, *others = verdict.checks
-    found = dataclasses.replace(
-        first,
-        outcome=verdict.outcome,
-        kind=CheckKind.REGRESSION,
-        samples_needed=24_000,
-        samples_more=11_370,
-        advice="take 11,370 more images",
-    )
-    view = verdict_view(dataclasses.replace(verdict, checks=(found, *others), against="old-run"))
-    row = next(row for row in view.decided.rows if row[-1].text == "earlier run")
-    assert row[5].line == "24,000 (11,370 more)"
-    assert "take 11,370 more images" in row[4].text
-    assert "old-run" in view.detail
 
 
 def test_records_of_before_say_that_they_hold_less(run: Any) -> None:
@@ -178,13 +127,3 @@ def test_a_run_without_flips_says_so(make_run: Any) -> None:
     page = render(source)
     assert "No prediction changed under any candidate." in page
     assert 'id="flip-cards"' not in page
-
-
-def test_a_shared_baseline_is_told_once_and_others_each(run: Any) -> None:
-    timed = timed_pairs(run.record())
-    names = [name for name, _ in timed]
-    apart = list(in_turns(timed, "resnet18"))
-    assert [name for name, _, own in apart if own] == names
-    assert len(apart) == 2 * len(names)
-    shared = [(name, dataclasses.replace(found, baseline=timed[0][1].baseline)) for name, found in timed]
-    assert [name for name, _, _ in in_turns(shared, "resnet18")] == ["resnet18", *names]

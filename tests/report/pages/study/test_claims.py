@@ -1,3 +1,5 @@
+"""Published claims against made-up studies that agree, differ or cannot tell."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -9,53 +11,26 @@ import pytest
 from compress_onnx.records.artifacts import Precision, RecipeStep
 from compress_onnx.records.saliency import ShiftVerdict, SystematicShift
 from compress_onnx.report.pages.study import claims
-from compress_onnx.report.pages.study.cases import Case, StudyCell, Way, cases
+from compress_onnx.report.pages.study.cases import Case
 from compress_onnx.report.pages.study.claims import Agreement, judged
-from compress_onnx.report.pages.study.page import build_study_view
 
 PRUNED = (RecipeStep(name="prune", options={"basis": "folded"}, seconds=1.0),)
+
+
 SEARCHED = (*PRUNED, RecipeStep(name="search", options={}, seconds=1.0))
+
+
 REPAIRED = (*PRUNED, RecipeStep(name="repair", options={}, seconds=1.0))
+
+
 INT8 = (RecipeStep(name="quantize", options={"weights": "int8", "rounding": "nearest"}, seconds=1.0),)
-NEAREST, GPTQ = (
-    (RecipeStep(name="quantize", options={"weights": "int4", "rounding": rounding}, seconds=1.0),)
-    for rounding in ("nearest", "gptq")
-)
+
+
 Make = Callable[..., Case]
-
-
-@pytest.fixture
-def case(make_run: Any) -> Make:
-    """Make one candidate of a network on a data set that lost so much accuracy and flipped so much."""
-    record = make_run(candidates=("one",)).record()
-    comparison = record.comparisons[0]
-
-    def make(network: str, dataset: str, *, change: float, flips: float = 0.01, **artifact: Any) -> Case:
-        accuracy = dataclasses.replace(
-            comparison.accuracy, change=dataclasses.replace(comparison.accuracy.change, value=change)
-        )
-        rate = dataclasses.replace(comparison.flips.rate, value=flips)
-        own = dataclasses.replace(record.artifacts[0], name=f"{network}-{dataset}")
-        held = dataclasses.replace(
-            record, dataset=dataclasses.replace(record.dataset, name=dataset), artifacts=(own, record.artifacts[1])
-        )
-        return Case(
-            cell=StudyCell(name="cell", record=held),
-            comparison=dataclasses.replace(
-                comparison, accuracy=accuracy, flips=dataclasses.replace(comparison.flips, rate=rate)
-            ),
-            artifact=dataclasses.replace(record.artifacts[1], **artifact),
-        )
-
-    return make
 
 
 def test_without_any_case_nothing_can_be_told() -> None:
     assert {held.published.agreement for held in judged(())} == {Agreement.OPEN}
-
-
-def test_network_is_the_baseline_without_its_data(case: Make) -> None:
-    assert case("lenet5", "gtsrb", change=0.0).cell.network == "lenet5"
 
 
 @pytest.mark.parametrize(
@@ -76,26 +51,6 @@ def test_a_sparsity_set_by_hand_says_nothing_of_accuracy(case: Make) -> None:
     ]
     assert claims.accuracy_kept(found).agreement == Agreement.AGREES
     assert claims.accuracy_kept(found).measured.startswith("1 of 1")
-
-
-@pytest.mark.parametrize(
-    ("recipe", "way"),
-    [
-        (PRUNED, Way.PUBLISHED),
-        (SEARCHED, Way.PUBLISHED),
-        (REPAIRED, Way.IMPROVED),
-        ((RecipeStep(name="prune", options={"basis": "unfolded"}, seconds=1.0),), Way.IMPROVED),
-        (INT8, Way.EITHER),
-        (NEAREST, Way.PUBLISHED),
-        (GPTQ, Way.IMPROVED),
-        ((*REPAIRED, *NEAREST), Way.IMPROVED),
-        ((), Way.EITHER),
-    ],
-)
-def test_the_recipe_tells_published_ways_from_improved_ones(
-    case: Make, recipe: tuple[RecipeStep, ...], way: Way
-) -> None:
-    assert case("lenet5", "gtsrb", change=0.0, recipe=recipe).way is way
 
 
 def test_claims_are_held_against_both_ways_apart(case: Make) -> None:
@@ -182,24 +137,3 @@ def test_most_flips_are_those_of_kept_candidates(case: Make) -> None:
     found = [case("a", "gtsrb", change=0.0, flips=0.04), case("b", "gtsrb", change=-0.2, flips=0.5)]
     assert claims.most_flips(found).agreement == Agreement.AGREES
     assert claims.most_flips([case("a", "gtsrb", change=0.0, flips=0.09)]).agreement == Agreement.DIFFERS
-
-
-def test_the_page_joins_every_cell(make_run: Any) -> None:
-    cells = tuple(
-        StudyCell(name=f"cell-{seed}", record=make_run(seed=seed).record(), href=f"cell-{seed}/report.html")
-        for seed in (0, 1)
-    )
-    view = build_study_view(cells)
-    table = view.sections[-1].panels[0].blocks[0]
-    assert len(table.rows) == len(cases(cells)) == 8
-    assert [row[0].href for row in table.rows[::4]] == ["cell-0/report.html", "cell-1/report.html"]
-    assert {"claims", "multiples-accuracy", "multiples-flips", "multiples-speed", "cells"} == {
-        section.key for section in view.sections
-    }
-
-
-def test_a_study_without_latency_has_no_speed_charts(make_run: Any) -> None:
-    record = make_run().record()
-    bare = tuple(dataclasses.replace(comparison, latency=None) for comparison in record.comparisons)
-    view = build_study_view((StudyCell(name="a", record=dataclasses.replace(record, comparisons=bare)),))
-    assert "multiples-speed" not in {section.key for section in view.sections}

@@ -1,4 +1,4 @@
-"""The tables of sizes and of another CPU's answers."""
+"""The table of what the same files answer on another CPU."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.records.base import Better, Measure, undefined
+from compress_onnx.records.base import Better, Measure
 from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
-from compress_onnx.report.kit.cells import ABSENT_TEXT
 from compress_onnx.report.pages.run import build_view, render
 from compress_onnx.report.sections.cross_cpu import cross_cpu_table
 from compress_onnx.report.sections.weights import footprint_table
@@ -64,25 +63,6 @@ def test_latency_there_has_a_column_where_it_was_measured(crossed: Any) -> None:
     assert table is not None
     assert table.head[-1] == "p50 there"
     assert "ms" in table.rows[1][-1].text
-
-
-def test_sizes_are_shown_and_what_was_not_measured_says_so(run: Any) -> None:
-    first, *others = run.record().comparisons
-    memory = Measure(value=2_000_000.0, unit="bytes", better=Better.LOWER, n=1)
-    weighed = dataclasses.replace(
-        first.footprint_candidate, zstd_bytes=1500, entropy_bytes=1000, initializer_bytes={"int8": 900}, resident=memory
-    )
-    table = footprint_table((dataclasses.replace(first, footprint_candidate=weighed), *others), "resnet18")
-    assert table is not None
-    texts = [cell.text for cell in table.rows[1]]
-    assert [" ".join(text.split()) for text in texts[1:3]] == ["1.5 kB", "1.0 kB"]
-    assert texts[3].startswith("2.0")
-    assert texts[4].startswith("int8 900")
-    assert table.rows[0][1].text == table.rows[0][3].text == ABSENT_TEXT
-    unknown = dataclasses.replace(weighed, resident=undefined("no such system", unit="bytes", better=Better.LOWER))
-    again = footprint_table((dataclasses.replace(first, footprint_candidate=unknown),), "resnet18")
-    assert again is not None
-    assert again.rows[1][3].detail == "no such system"
 
 
 def test_the_page_has_a_section_only_with_a_target(run: Any, crossed: Any) -> None:
