@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -31,9 +32,17 @@ def samples_written(folder: Path) -> Iterator[Callable[[Mapping[str, NDArray[Any
 
 
 def load_samples(folder: Path) -> dict[str, NDArray[Any]] | None:
-    """Read ``samples.parquet`` as columns, ``None`` if it is not there."""
+    """Read ``samples.parquet`` as columns, ``None`` if it is not there; those of schema version 2 are renamed."""
     table = _load_table(folder / SAMPLES_FILE)
-    return None if table is None else {name: table[name].to_numpy() for name in table.column_names}
+    return None if table is None else _upgraded({name: table[name].to_numpy() for name in table.column_names})
+
+
+def _upgraded(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the columns with the kind of flips without labels under the name it has since schema version 3."""
+    kinds = columns.get("flip_kind")
+    if kinds is None:
+        return columns
+    return columns | {"flip_kind": np.where(kinds == "unlabelled", "unlabeled", kinds)}
 
 
 @contextlib.contextmanager

@@ -15,7 +15,12 @@ R = TypeVar("R", RunRecord, StudyRecord)
 
 # The last schema version that only named fields otherwise, and what those are called since.
 _RENAMED_SINCE = 2
-_NEW_NAMES = {"quantised_nodes": "quantized_nodes", "randomised_ceiling": "randomized_ceiling"}
+_NEW_NAMES = {
+    "quantised_nodes": "quantized_nodes",
+    "randomised_ceiling": "randomized_ceiling",
+    "centre_shift": "center_shift",
+    "centre_shift_px": "center_shift_px",
+}
 
 
 def validated(path: Path, schema: TypeAdapter[R]) -> R:

@@ -74,3 +74,12 @@ def test_a_missing_array_is_refused(maps: SaliencyMaps, tmp_path: Path) -> None:
     np.savez(tmp_path / "saliency" / "small.npz", mean_baseline=maps.mean_baseline)
     with pytest.raises(RecordError, match="mean_candidate"):
         load_saliency_maps(tmp_path, "small")
+
+
+def test_maps_of_runs_before_are_read_from_their_folder(maps: SaliencyMaps, tmp_path: Path) -> None:
+    save_saliency_maps(maps, tmp_path, "small")
+    (tmp_path / "saliency").rename(tmp_path / "attention")
+    assert np.array_equal(load_saliency_maps(tmp_path, "small").mean_baseline, maps.mean_baseline)
+    newer = dataclasses.replace(maps, mean_baseline=maps.mean_baseline + 1)
+    save_saliency_maps(newer, tmp_path, "small")
+    assert np.array_equal(load_saliency_maps(tmp_path, "small").mean_baseline, newer.mean_baseline)
