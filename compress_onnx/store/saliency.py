@@ -5,11 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
-from compress_onnx.errors import RecordError
-from compress_onnx.files import BROKEN_ARCHIVE, written_whole
 from compress_onnx.records import SaliencyMaps
+from compress_onnx.store.archives import archive, write_archive
 
 SALIENCY_FOLDER = "saliency"
 # What the folder was called in runs of schema version 2; these are still read.
@@ -19,8 +16,7 @@ _OLD_FOLDER = "attention"
 def save_saliency_maps(maps: SaliencyMaps, folder: Path, name: str) -> None:
     """Write one candidate's mean maps and examples as ``saliency/<name>.npz``."""
     arrays = {field.name: getattr(maps, field.name) for field in dataclasses.fields(maps)}
-    with written_whole(folder / SALIENCY_FOLDER / f"{name}.npz") as part, part.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    write_archive(folder / SALIENCY_FOLDER / f"{name}.npz", arrays)
 
 
 def load_saliency_maps(folder: Path, name: str) -> SaliencyMaps | None:
@@ -37,13 +33,9 @@ def load_saliency_maps(folder: Path, name: str) -> SaliencyMaps | None:
 
 
 def _load(path: Path) -> SaliencyMaps:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            maps = SaliencyMaps(**{field.name: archive[field.name] for field in dataclasses.fields(SaliencyMaps)})
+    with archive(path, "saliency maps") as arrays:
+        maps = SaliencyMaps(**{field.name: arrays[field.name] for field in dataclasses.fields(SaliencyMaps)})
         _expect_maps(maps)
-    except BROKEN_ARCHIVE as error:
-        got = str(error) or type(error).__name__
-        raise RecordError("saliency maps in .npz", got, where=path, remedy="Make the run again.") from error
     return maps
 
 

@@ -32,14 +32,7 @@ def validated(path: Path, schema: TypeAdapter[R]) -> R:
         if the file is missing, not JSON, of another schema version, or not what the schema says.
     """
     raw = _upgraded(_read_json(path))
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if version != SCHEMA_VERSION:
-        raise RecordError(
-            f"a run record of schema version {SCHEMA_VERSION}",
-            f"version {version}" if version is not None else "no schema version",
-            where=path,
-            remedy="Make the run again with this version of compress-onnx.",
-        )
+    _expect_this_version(raw, path)
     try:
         return schema.validate_json(json.dumps(raw))
     except ValidationError as error:
@@ -48,6 +41,17 @@ def validated(path: Path, schema: TypeAdapter[R]) -> R:
         raise RecordError(
             "a run record", f"{first['msg']} at {place}", where=path, remedy="Make the run again."
         ) from error
+
+
+def _expect_this_version(raw: Any, path: Path) -> None:
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"a run record of schema version {SCHEMA_VERSION}",
+            f"version {version}" if version is not None else "no schema version",
+            where=path,
+            remedy="Make the run again with this version of compress-onnx.",
+        )
 
 
 def _upgraded(raw: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly import graph_objects as go
 
-from compress_onnx.records import Comparison, ConfidenceShift, ReliabilityBin
+from compress_onnx.records import Comparison, ConfidenceShift, Histogram, Measure, ReliabilityBin
 from compress_onnx.report.kit import (
     BASELINE,
     CANDIDATE,
@@ -145,13 +145,6 @@ def change_histogram(comparison: Comparison) -> Chart:
     middle = (edges[:-1] + edges[1:]) / 2
     filled = np.abs(middle[np.asarray(histogram.counts) > 0])
     reach = min(1.0, 1.2 * float(filled.max(initial=0.05)))
-    bars = go.Bar(
-        x=middle.tolist(),
-        y=list(histogram.counts),
-        width=np.diff(edges).tolist(),
-        marker={"color": [_direction(float(x)) for x in middle], "line": {"width": 0}},
-        hovertemplate="%{x:.3f}: %{y:,} samples<extra></extra>",
-    )
     layout = {
         "xaxis": axis("candidate's confidence minus baseline's", zeroline=True, range=[-reach, reach]),
         "yaxis": axis("samples (log)", type="log", dtick=1),
@@ -160,7 +153,17 @@ def change_histogram(comparison: Comparison) -> Chart:
     }
     total = sum(histogram.counts)
     alt = f"Histogram of confidence change over {total:,} samples; orange lost, green gained confidence, gray kept it."
-    return Chart(title="Change of confidence", alt=alt, figure=as_figure([bars], layout))
+    return Chart(title="Change of confidence", alt=alt, figure=as_figure([_change_bars(histogram, middle)], layout))
+
+
+def _change_bars(histogram: Histogram, middle: NDArray[np.float64]) -> go.Bar:
+    return go.Bar(
+        x=middle.tolist(),
+        y=list(histogram.counts),
+        width=np.diff(histogram.edges).tolist(),
+        marker={"color": [_direction(float(x)) for x in middle], "line": {"width": 0}},
+        hovertemplate="%{x:.3f}: %{y:,} samples<extra></extra>",
+    )
 
 
 def _direction(change: float) -> str:
@@ -209,7 +212,21 @@ def _reliability(name: str, bins: tuple[ReliabilityBin, ...], color: str, symbol
 
 def confidence_table(shift: ConfidenceShift) -> Table:
     """Return confidence, margin, calibration errors, log loss and Brier score of both models, and their change."""
-    figures = (
+    return Table(
+        caption="Confidence of both models",
+        head=HEAD,
+        rows=tuple(
+            (words(name), known_cell(before), known_cell(after), change_cell(change))
+            for name, before, after, change in _figures(shift)
+        ),
+        note="ECE: how far confidence and accuracy are apart. Lower is better but for confidence and margin, which are "
+        "neither good nor bad alone.",
+    )
+
+
+def _figures(shift: ConfidenceShift) -> tuple[tuple[str, Measure | None, Measure | None, Measure | None], ...]:
+    """Return each figure's name, both models' values and the change."""
+    return (
         ("Mean confidence", shift.mean_baseline, shift.mean_candidate, shift.change_all),
         ("Mean margin", shift.margin_baseline, shift.margin_candidate, shift.margin_change),
         ("ECE, bins of equal width", shift.ece_baseline, shift.ece_candidate, shift.ece_change),
@@ -221,16 +238,6 @@ def confidence_table(shift: ConfidenceShift) -> Table:
         ),
         ("NLL", shift.nll_baseline, shift.nll_candidate, shift.nll_change),
         ("Brier score", shift.brier_baseline, shift.brier_candidate, shift.brier_change),
-    )
-    return Table(
-        caption="Confidence of both models",
-        head=HEAD,
-        rows=tuple(
-            (words(name), known_cell(before), known_cell(after), change_cell(change))
-            for name, before, after, change in figures
-        ),
-        note="ECE: how far confidence and accuracy are apart. Lower is better but for confidence and margin, which are "
-        "neither good nor bad alone.",
     )
 
 

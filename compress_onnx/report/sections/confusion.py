@@ -43,6 +43,7 @@ SHORT_NAME = 3
 """Most letters of names that stand upright below a heat map."""
 # One picture more or less must be seen: the scale starts at a third of its strength on both sides.
 HARM_SCALE = [[0, REPAIR], [0.49, "rgba(47,134,208,0.3)"], [0.51, "rgba(217,84,43,0.3)"], [1, HARM]]
+COLOR_BAR = {"title": {"text": "harm"}, "thickness": 12, "outlinewidth": 0, "len": 0.7}
 HEAT_CLASSES = 45
 """Most classes of a heat map whose names can still be read."""
 
@@ -79,9 +80,8 @@ def confusion_chart(comparison: Comparison, names: tuple[str, ...]) -> Chart:
         return missing_chart(title, "Candidate and baseline confuse the same classes equally often.")
     raw = [names[index] for index in chosen]
     meta = {"flips": {"candidate": comparison.candidate_name, "labels": raw, "said": raw}}
-    left_out = (
-        f" The {len(names) - len(shown)} classes that changed least are left out." if len(chosen) < len(names) else ""
-    )
+    hidden = len(names) - len(shown)
+    left_out = f" The {hidden} classes that changed least are left out." if hidden else ""
     upright = max(map(len, raw)) <= SHORT_NAME
     cell = int(np.clip(GRID_HEIGHT // len(shown), *CELL_HEIGHTS))
     return Chart(
@@ -119,15 +119,6 @@ def _heat(
     # More right answers repair, more wrong ones harm: the diagonal's sign is turned.
     harm = np.where(np.eye(len(names), dtype=bool), -change, change)
     limit = int(np.abs(harm).max(initial=1))
-    hover = [
-        [
-            f"{names[row]} as {names[column]}: {before[row, column]} to {after[row, column]}"
-            if change[row, column]
-            else ""
-            for column in range(len(names))
-        ]
-        for row in range(len(names))
-    ]
     numbers = [[signed(float(value), 0) if value else "" for value in row] for row in change]
     return go.Heatmap(
         z=[[int(value) if value else None for value in row] for row in harm],
@@ -136,14 +127,25 @@ def _heat(
         colorscale=HARM_SCALE,
         text=numbers if len(names) <= NUMBERED_CELLS else None,
         texttemplate="%{text}" if len(names) <= NUMBERED_CELLS else None,
-        customdata=hover,
+        customdata=_hover(before, after, names),
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
         meta=meta,
         xgap=1,
         ygap=1,
-        colorbar={"title": {"text": "harm"}, "thickness": 12, "outlinewidth": 0, "len": 0.7},
+        colorbar=COLOR_BAR,
     )
+
+
+def _hover(before: NDArray[np.int64], after: NDArray[np.int64], names: tuple[str, ...]) -> list[list[str]]:
+    """Return what each cell of the heat map says: nothing where nothing changed."""
+    return [
+        [
+            f"{true} as {predicted}: {old} to {new}" if old != new else ""
+            for predicted, old, new in zip(names, before[row], after[row], strict=True)
+        ]
+        for row, true in enumerate(names)
+    ]
 
 
 def confusion_table(confusion: ConfusionChange | None) -> Table | Note:

@@ -79,15 +79,19 @@ def flip_browser(source: ReportInput) -> FlipBrowser:
         kinds={kind: meaning for kind, meaning in KIND_WORDS.items() if kind in kinds},
         classes=source.record.dataset.class_names,
         has_maps=maps is not None,
-        rows={
-            "baseline": source.baseline,
-            "candidates": [comparison.candidate_name for comparison in source.record.comparisons],
-            "classes": list(source.record.dataset.class_names),
-            "kinds": KIND_WORDS,
-            "rows": _rows(source.record, rows, ids),
-        },
+        rows=_named_rows(source, rows, ids),
         pictures={"pictures": shown, "maps": maps},
     )
+
+
+def _named_rows(source: ReportInput, rows: Columns, ids: list[str]) -> dict[str, JsonValue]:
+    return {
+        "baseline": source.baseline,
+        "candidates": [comparison.candidate_name for comparison in source.record.comparisons],
+        "classes": list(source.record.dataset.class_names),
+        "kinds": KIND_WORDS,
+        "rows": _rows(source.record, rows, ids),
+    }
 
 
 def _rows(record: RunRecord, rows: Columns, ids: list[str]) -> dict[str, JsonValue]:

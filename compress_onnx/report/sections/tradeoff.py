@@ -69,14 +69,6 @@ def tradeoff_chart(record: RunRecord, against: str) -> Chart:
     if not points:
         return missing_chart(title, "Latency was not measured in this run.")
     front = pareto(points)
-    line = go.Scatter(
-        x=[p.x for p in front],
-        y=[p.y for p in front],
-        mode="lines",
-        name="Pareto front",
-        line={"color": CANDIDATE, "width": 1.5, "dash": "dot"},
-        hoverinfo="skip",
-    )
     unit = "file size in MB (log)" if against == "size" else "p50 latency in ms (log)"
     low, high = _height(points)
     x_axis = log_axis(unit, [p.x for p in points])
@@ -84,8 +76,19 @@ def tradeoff_chart(record: RunRecord, against: str) -> Chart:
     best = ", ".join(p.name for p in front)
     alt = f"{len(points)} artifacts; on the Pareto front: {best}. The table at the top lists the same numbers."
     places = _places(points, x_axis["range"], (low, high))
-    traces = [line, *(_marker(point, place) for point, place in zip(points, places, strict=True))]
+    traces = [_line(front), *(_marker(point, place) for point, place in zip(points, places, strict=True))]
     return Chart(title=title, alt=alt, height=360, figure=as_figure(traces, layout))
+
+
+def _line(front: Sequence[Point]) -> go.Scatter:
+    return go.Scatter(
+        x=[p.x for p in front],
+        y=[p.y for p in front],
+        mode="lines",
+        name="Pareto front",
+        line={"color": CANDIDATE, "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
+    )
 
 
 def _height(points: Sequence[Point]) -> tuple[float, float]:

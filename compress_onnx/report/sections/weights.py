@@ -41,6 +41,11 @@ FRAME_HEIGHT = 96
 NOT_RECORDED = "Layers were not recorded: the run was made by an older version."
 # Narrower weights, stronger color; the hatch says the same in gray.
 LOOKS = {4: (SIDEWAYS, "x"), 8: (CANDIDATE, "/")}
+FOOTPRINT_NOTE = (
+    "Entropy: what a perfect coder needs that knows each weight tensor's histogram and uses no order; out of "
+    "reach for float weights, whose histogram is as long as they are. "
+    "In memory: growth of a fresh process at loading."
+)
 
 
 def weights_section(source: ReportInput) -> Section | Absent:
@@ -97,16 +102,11 @@ def footprint_table(comparisons: tuple[Comparison, ...], baseline: str) -> Table
     rows = [(baseline, comparisons[0].footprint_baseline)]
     rows += [(comparison.candidate_name, comparison.footprint_candidate) for comparison in comparisons]
     head = ("Artifact", "zstd", "Weights' entropy", "In memory", "Stored by type")
-    note = (
-        "Entropy: what a perfect coder needs that knows each weight tensor's histogram and uses no order; out of "
-        "reach for float weights, whose histogram is as long as they are. "
-        "In memory: growth of a fresh process at loading."
-    )
     return Table(
         caption="Bytes by coder, by type and in memory",
         head=head,
         rows=tuple(_footprint_row(name, footprint) for name, footprint in rows),
-        note=note,
+        note=FOOTPRINT_NOTE,
     )
 
 

@@ -95,21 +95,12 @@ def _line() -> dict[str, object]:
 
 
 def _marks(multiple: Multiple, measured: Sequence[tuple[Case, Measure]]) -> go.Scatter:
-    values = [multiple.scale * (measure.value or 0.0) for _, measure in measured]
-    arms = [_arms(multiple, measure) for _, measure in measured]
     tones = [_tone(multiple, measure) for _, measure in measured]
     return go.Scatter(
-        x=values,
+        x=[multiple.scale * (measure.value or 0.0) for _, measure in measured],
         y=list(range(len(measured))),
         mode="markers",
-        error_x={
-            "array": [up for _, up in arms],
-            "arrayminus": [down for down, _ in arms],
-            "symmetric": False,
-            "thickness": 1.2,
-            "width": 0,
-            "color": BASELINE,
-        },
+        error_x=_errors([_arms(multiple, measure) for _, measure in measured]),
         marker={
             "size": 9,
             "color": [{Tone.BAD: HARM, Tone.GOOD: REPAIR}.get(tone, BASELINE) for tone in tones],
@@ -118,6 +109,17 @@ def _marks(multiple: Multiple, measured: Sequence[tuple[Case, Measure]]) -> go.S
         customdata=[label(case.name) for case, _ in measured],
         hovertemplate="%{customdata}: %{x:.3g}<extra></extra>",
     )
+
+
+def _errors(arms: Sequence[tuple[float, float]]) -> dict[str, object]:
+    return {
+        "array": [up for _, up in arms],
+        "arrayminus": [down for down, _ in arms],
+        "symmetric": False,
+        "thickness": 1.2,
+        "width": 0,
+        "color": BASELINE,
+    }
 
 
 def _tone(multiple: Multiple, measure: Measure) -> Tone:

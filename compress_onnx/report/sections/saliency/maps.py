@@ -80,58 +80,53 @@ def mean_gallery(maps: SaliencyMaps) -> Gallery:
     both = np.stack([maps.mean_baseline, maps.mean_candidate])
     low, high = float(both.min()), float(both.max())
     limit = float(np.abs(maps.mean_difference).max())
-    share = percent(float(maps.significant.mean()), 0)
     return Gallery(
         caption="Mean maps over all explained pictures",
         pictures=(
             _picture(common_png(maps.mean_baseline, low, high), "baseline", "mean map of the baseline"),
             _picture(common_png(maps.mean_candidate, low, high), "candidate", "mean map of the candidate"),
-            _picture(
-                difference_png(maps.mean_difference, limit),
-                "candidate − baseline",
-                f"signed mean difference, from {plain(-limit, 3)} (blue) to {plain(limit, 3)} (orange)",
-            ),
-            _picture(
-                outlined_png(maps.mean_difference, maps.significant, limit),
-                "significant, outlined",
-                f"the same difference, with the {share} of the cells that moved beyond chance outlined",
-            ),
+            *_mean_differences(maps, limit),
         ),
         note=f"Both means on one scale from {plain(low)} to {plain(high)}. Differences: blue looks less, orange more, "
         f"full color at {plain(limit, 3)}. Outlined: beyond chance at a false-discovery rate of 5 %.",
     )
 
 
+def _mean_differences(maps: SaliencyMaps, limit: float) -> tuple[Picture, Picture]:
+    scale = f"from {plain(-limit, 3)} (blue) to {plain(limit, 3)} (orange)"
+    share = percent(float(maps.significant.mean()), 0)
+    outlined = outlined_png(maps.mean_difference, maps.significant, limit)
+    said = f"the same difference, with the {share} of the cells that moved beyond chance outlined"
+    return (
+        _picture(
+            difference_png(maps.mean_difference, limit), "candidate − baseline", f"signed mean difference, {scale}"
+        ),
+        _picture(outlined, "significant, outlined", said),
+    )
+
+
 def example_galleries(maps: SaliencyMaps) -> tuple[Gallery, ...]:
     """Return picture, both maps and their difference of the sample of median and of largest deviation."""
-    difference = maps.example_candidate - maps.example_baseline
-    limit = float(np.abs(difference).max(initial=0.0))
+    moved = maps.example_candidate - maps.example_baseline
+    limit = float(np.abs(moved).max(initial=0.0))
     return tuple(
         Gallery(
-            caption=f"{name}: {sample}, {plain(float(deviation), 3)}",
+            caption=f"{name}: {sample}, {plain(float(maps.example_deviation[place]), 3)}",
             pictures=(
-                _picture(png(pixels), "input", f"the picture {sample}"),
-                _picture(common_png(before, 0, 1), "baseline", "map of the baseline"),
-                _picture(common_png(after, 0, 1), "candidate", "map of the candidate"),
-                _picture(
-                    difference_png(moved, limit),
-                    "candidate − baseline",
-                    f"signed difference, from {plain(-limit)} (blue) to {plain(limit)} (orange)",
-                ),
+                _picture(png(maps.example_pixels[place]), "input", f"the picture {sample}"),
+                _picture(common_png(maps.example_baseline[place], 0, 1), "baseline", "map of the baseline"),
+                _picture(common_png(maps.example_candidate[place], 0, 1), "candidate", "map of the candidate"),
+                _difference(moved[place], limit),
             ),
             note=f"Both maps on a scale from 0 to 1; full color of the difference at {plain(limit)}.",
         )
-        for name, sample, deviation, pixels, before, after, moved in zip(
-            EXAMPLE_NAMES,
-            maps.example_ids.tolist(),
-            maps.example_deviation,
-            maps.example_pixels,
-            maps.example_baseline,
-            maps.example_candidate,
-            difference,
-            strict=False,
-        )
+        for place, (name, sample) in enumerate(zip(EXAMPLE_NAMES, maps.example_ids.tolist(), strict=False))
     )
+
+
+def _difference(moved: Map, limit: float) -> Picture:
+    scale = f"from {plain(-limit)} (blue) to {plain(limit)} (orange)"
+    return _picture(difference_png(moved, limit), "candidate − baseline", f"signed difference, {scale}")
 
 
 def _picture(content: bytes, caption: str, alt: str) -> Picture:

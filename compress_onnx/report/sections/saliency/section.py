@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ VERDICTS = {
     ShiftVerdict.UNDECIDED: (Tone.UNCLEAR, "undecided"),
 }
 BINS = 40
+Group: TypeAlias = tuple[str, NDArray[np.float64], str, str]
 
 
 def saliency_section(source: ReportInput) -> Section | Absent:
@@ -148,30 +149,40 @@ def saliency_chart(comparison: Comparison, samples: Columns | None) -> Chart:
         return missing_chart(title, "Saliency was not measured in this run.")
     if samples is None:
         return missing_chart(title, NO_SAMPLES)
-    rows = of_candidate(samples, comparison.candidate_name)
-    changed = flipped(rows)
-    groups = (
-        ("same class", finite(rows["saliency_deviation"][~changed]), BASELINE, ""),
-        ("flipped", finite(rows["saliency_deviation"][changed]), HARM, "/"),
-    )
-    deviations = np.concatenate([values for _, values, _, _ in groups])
-    if not deviations.size:
+    groups = _groups(of_candidate(samples, comparison.candidate_name))
+    n = sum(values.size for _, values, _, _ in groups)
+    if not n:
         return missing_chart(title, shift.undefined_reason or "No sample has a saliency deviation.")
-    anchors = [("floor", shift.noise_floor), ("ceiling", shift.randomized_ceiling)]
-    drawn = [(name, value) for name, value in anchors if value is not None]
-    edges = np.linspace(0.0, max([float(deviations.max()), *(value for _, value in drawn)]) * 1.05 or 1.0, BINS + 1)
-    layout = {
-        "xaxis": axis("mean absolute deviation of the map", range=[0, float(edges[-1])]),
+    ends = (("floor", shift.noise_floor), ("ceiling", shift.randomized_ceiling))
+    anchors = [(name, value) for name, value in ends if value is not None]
+    furthest = max(
+        float(value) for value in (*(values.max(initial=0.0) for _, values, _, _ in groups), *dict(anchors).values())
+    )
+    edges = np.linspace(0.0, furthest * 1.05 or 1.0, BINS + 1)
+    traces = [_share(name, values, edges, (color, hatch)) for name, values, color, hatch in groups if values.size]
+    more = f" Flips beyond the {shift.n:,} images of the table are among them." if n > shift.n else ""
+    alt = f"Distribution of saliency deviation over {n:,} samples with noise floor and randomized ceiling.{more}"
+    return Chart(title=title, alt=alt, figure=as_figure(traces, _layout(float(edges[-1]), anchors)))
+
+
+def _groups(rows: Columns) -> tuple[Group, ...]:
+    """Return the deviations of samples that kept and that changed their class, with color and hatch."""
+    changed, deviations = flipped(rows), rows["saliency_deviation"]
+    return (
+        ("same class", finite(deviations[~changed]), BASELINE, ""),
+        ("flipped", finite(deviations[changed]), HARM, "/"),
+    )
+
+
+def _layout(end: float, anchors: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    return {
+        "xaxis": axis("mean absolute deviation of the map", range=[0, end]),
         "yaxis": axis("% of the group's samples"),
         "barmode": "overlay",
         "bargap": 0,
         "margin": {"l": 56, "r": 16, "t": 34, "b": 48},
-        **_anchor_lines(drawn),
+        **_anchor_lines(anchors),
     }
-    traces = [_share(name, values, edges, (color, hatch)) for name, values, color, hatch in groups if values.size]
-    more = f" Flips beyond the {shift.n:,} images of the table are among them." if deviations.size > shift.n else ""
-    alt = f"Distribution of saliency deviation over {deviations.size:,} samples with noise floor and randomized ceiling.{more}"
-    return Chart(title=title, alt=alt, figure=as_figure(traces, layout))
 
 
 def _share(name: str, values: NDArray[np.float64], edges: NDArray[np.float64], look: tuple[str, str]) -> go.Bar:
