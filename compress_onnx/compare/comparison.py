@@ -39,13 +39,13 @@ from compress_onnx.model import footprint
 from compress_onnx.options import Stages, silent_stages
 from compress_onnx.records import (
     SCHEMA_VERSION,
-    AttentionMaps,
     Comparison,
     DatasetInfo,
     Footprint,
     PredictionRun,
     Predictions,
     RunRecord,
+    SaliencyMaps,
     SaliencyShift,
 )
 from compress_onnx.runtime import environment, fusion_receipt, memory_after_load
@@ -165,7 +165,7 @@ class _Measured:
     comparisons: list[Comparison] = dataclasses.field(default_factory=list)
     columns: list[Mapping[str, NDArray[Any]]] = dataclasses.field(default_factory=list)
     pictures: dict[tuple[str, str], bytes] = dataclasses.field(default_factory=dict)
-    saliency: dict[str, AttentionMaps] = dataclasses.field(default_factory=dict)
+    saliency: dict[str, SaliencyMaps] = dataclasses.field(default_factory=dict)
 
 
 def _outputs(stage: _Stages) -> _Outputs:

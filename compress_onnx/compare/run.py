@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compress_onnx.errors import RecordError
 from compress_onnx.files import filled_whole
 from compress_onnx.gate import CONTENT, Columns
-from compress_onnx.records import AttentionMaps, Comparison, Predictions, RunRecord
+from compress_onnx.records import Comparison, Predictions, RunRecord, SaliencyMaps
 from compress_onnx.store import (
     SAMPLES_FILE,
     load_run,
@@ -23,9 +23,9 @@ from compress_onnx.store import (
     pictures_written,
     run_file,
     samples_written,
-    save_attention,
     save_predictions,
     save_run,
+    save_saliency_maps,
 )
 
 
@@ -44,7 +44,7 @@ class RunResults:
     columns: Sequence[Columns] = ()
     predictions: Mapping[str, Predictions] = dataclasses.field(default_factory=dict)
     pictures: Mapping[tuple[str, str], bytes] = dataclasses.field(default_factory=dict)
-    saliency: Mapping[str, AttentionMaps] = dataclasses.field(default_factory=dict)
+    saliency: Mapping[str, SaliencyMaps] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
 
     @property
@@ -148,7 +148,7 @@ def save_new(run: RunResults, folder: Path) -> RunResults:
         for name, predictions in run.predictions.items():
             save_predictions(predictions, part / "predictions" / f"{name}.npz")
         for name, maps in run.saliency.items():
-            save_attention(maps, part, name)
+            save_saliency_maps(maps, part, name)
         with samples_written(part) as write_samples:
             for columns in run.columns:
                 write_samples(columns)

@@ -20,7 +20,7 @@ from compress_onnx.metrics import LogitPair
 from compress_onnx.model import Model
 from compress_onnx.options import THREADS, Stages
 from compress_onnx.ort import exact_spans, open_session
-from compress_onnx.records import AttentionMaps, Predictions, Preprocessing, SaliencyShift
+from compress_onnx.records import Predictions, Preprocessing, SaliencyMaps, SaliencyShift
 from compress_onnx.runtime import logits_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class CandidateSaliency:
     shift: SaliencyShift | None
     deviation: NDArray[np.float32]
     maps: Maps
-    study: AttentionMaps | None = None
+    study: SaliencyMaps | None = None
 
 
 def explained_rows(n: int, sample: int, *, seed: int) -> NDArray[np.int64]:
@@ -171,13 +171,13 @@ def _shift(
     return CandidateSaliency(shift=outcome.shift, deviation=deviation, maps=maps, study=_study(explained, outcome))
 
 
-def _study(explained: ExplainedBaseline, outcome: SaliencyOutcome) -> AttentionMaps | None:
+def _study(explained: ExplainedBaseline, outcome: SaliencyOutcome) -> SaliencyMaps | None:
     means, rows, pairs = outcome.means, outcome.examples, outcome.example_maps
     if means is None or rows is None or pairs is None:
         return None
     images, preprocessing = explained.images, explained.evaluated.preprocessing
     chosen = explained.rows[rows]
-    return AttentionMaps(
+    return SaliencyMaps(
         mean_baseline=means.baseline,
         mean_candidate=means.candidate,
         mean_difference=means.difference,

@@ -34,6 +34,7 @@ from .statistics import FRACTION as FRACTION
 from .statistics import LEVEL as LEVEL
 from .statistics import PairedCounts as PairedCounts
 from .statistics import mean as mean
+from .statistics import mean_interval as mean_interval
 from .statistics import normal_quantile as normal_quantile
 from .statistics import paired_change as paired_change
 from .statistics import paired_counts as paired_counts

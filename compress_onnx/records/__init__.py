@@ -40,9 +40,9 @@ from compress_onnx.records.outputs import (
 )
 from compress_onnx.records.run import BatchIndependence, Comparison, PredictionRun, RunRecord
 from compress_onnx.records.saliency import (
-    AttentionMaps,
-    ClassAttention,
+    ClassSaliency,
     SaliencyGroup,
+    SaliencyMaps,
     SaliencyScale,
     SaliencyShift,
     ShiftVerdict,
@@ -56,7 +56,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "AccuracyChange",
     "Artifact",
-    "AttentionMaps",
     "BatchIndependence",
     "BenchRecord",
     "Better",
@@ -66,9 +65,9 @@ __all__ = [
     "CellSummary",
     "ChangedConfusion",
     "CheckKind",
-    "ClassAttention",
     "ClassPattern",
     "ClassResult",
+    "ClassSaliency",
     "Comparison",
     "ConfidenceShift",
     "ConformalSets",
@@ -105,6 +104,7 @@ __all__ = [
     "ReliabilityBin",
     "RunRecord",
     "SaliencyGroup",
+    "SaliencyMaps",
     "SaliencyScale",
     "SaliencyShift",
     "SaturationAudit",

@@ -66,8 +66,8 @@ class ShiftVerdict(StrEnum):
 
 
 @record
-class ClassAttention:
-    """How attention moved in the pictures of one class.
+class ClassSaliency:
+    """How saliency moved in the pictures of one class.
 
     ``effect`` and ``p_value`` are as in :class:`SystematicShift`, for this class alone and on a grid of at
     most 8 x 8 cells; ``q_value`` is ``p_value`` adjusted by Benjamini and Hochberg over all
@@ -103,7 +103,7 @@ class SystematicShift:
     effect: Measure
     explained: Measure
     largest_effect: float | None
-    classes: tuple[ClassAttention, ...]
+    classes: tuple[ClassSaliency, ...]
     undefined_reason: str | None = None
 
 
@@ -142,8 +142,8 @@ class SaliencyShift:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AttentionMaps:
-    """What a report shows of one candidate's attention.
+class SaliencyMaps:
+    """What a report shows of one candidate's saliency maps.
 
     Means over the counted samples of min-max-normalized maps, each (h, w) float32, averaged over
     cells of :attr:`SystematicShift.cell_px` pixels: baseline, candidate, and their signed

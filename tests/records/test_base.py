@@ -12,7 +12,7 @@ from compress_onnx.records.base import Better, Measure, undefined
 
 RECORDS = [cls for _, cls in inspect.getmembers(records, dataclasses.is_dataclass) if isinstance(cls, type)]
 # Arrays, which lie in .npz files that the store checks itself.
-IN_ARRAYS = {records.Predictions, records.AttentionMaps}
+IN_ARRAYS = {records.Predictions, records.SaliencyMaps}
 
 
 def named(cls: type) -> str:

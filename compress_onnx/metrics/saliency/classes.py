@@ -10,7 +10,7 @@ import numpy as np
 
 from compress_onnx.metrics.saliency.mean_shift import block_means, effects
 from compress_onnx.metrics.statistics import FRACTION, SignFlips, benjamini_hochberg, bootstrap_mean
-from compress_onnx.records import Better, ClassAttention, Measure
+from compress_onnx.records import Better, ClassSaliency, Measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def coarse(differences: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def class_saliency(
     samples: ClassSamples, class_names: Sequence[str], rng: np.random.Generator
-) -> tuple[ClassAttention, ...]:
+) -> tuple[ClassSaliency, ...]:
     """Return each class that has samples, in the order of the names.
 
     The sign-flip test of :mod:`compress_onnx.metrics.statistics.sign_flips` runs on each class of ten samples
@@ -65,7 +65,7 @@ def class_saliency(
     return tuple(dataclasses.replace(one, q_value=q_values.get(one.class_name)) for one in results)
 
 
-def _one(name: str, samples: ClassSamples, rows: NDArray[np.int64], rng: np.random.Generator) -> ClassAttention:
+def _one(name: str, samples: ClassSamples, rows: NDArray[np.int64], rng: np.random.Generator) -> ClassSaliency:
     deviation, differences = samples.deviation[rows], samples.differences[rows]
     flips = SignFlips(differences.shape[1], rng, permutations=PERMUTATIONS)
     flips.add(differences)
@@ -73,7 +73,7 @@ def _one(name: str, samples: ClassSamples, rows: NDArray[np.int64], rng: np.rand
     effect = None
     if test is not None:
         effect = float(np.sqrt(max(0.0, effects(flips.total, flips.squares, flips.n)[0])))
-    return ClassAttention(
+    return ClassSaliency(
         class_name=name,
         n=len(rows),
         mean_absolute_deviation=Measure(

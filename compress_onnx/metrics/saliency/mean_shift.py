@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from compress_onnx.metrics.saliency.similarity import Maps, normalized
 from compress_onnx.metrics.statistics import FRACTION, LEAST_SAMPLES, LEVEL, SignFlips
-from compress_onnx.records import Better, ClassAttention, Interval, Measure, ShiftVerdict, SystematicShift, undefined
+from compress_onnx.records import Better, ClassSaliency, Interval, Measure, ShiftVerdict, SystematicShift, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class MeanShift:
             baseline=baseline, candidate=candidate, difference=difference, significant=marked.reshape(self.shape)
         )
 
-    def verdict(self, classes: tuple[ClassAttention, ...] = ()) -> SystematicShift:
+    def verdict(self, classes: tuple[ClassSaliency, ...] = ()) -> SystematicShift:
         """Return whether the mean difference is more than chance and more than negligible; ``classes`` go along."""
         test, flips = self._flips.test(), self._flips
         if test is None:
@@ -161,7 +161,7 @@ def verdict(p_value: float, effect: float) -> ShiftVerdict:
     return ShiftVerdict.SYSTEMATIC if effect >= SMALL_EFFECT else ShiftVerdict.NEGLIGIBLE
 
 
-def untested(reason: str, *, n: int, classes: tuple[ClassAttention, ...] = ()) -> SystematicShift:
+def untested(reason: str, *, n: int, classes: tuple[ClassSaliency, ...] = ()) -> SystematicShift:
     """Return the record of a shift that could not be tested, with the reason.
 
     >>> untested("one sample", n=1).verdict.value

@@ -1,4 +1,10 @@
+from .bootstrap import bca_interval as bca_interval
+from .bootstrap import bootstrap_mean as bootstrap_mean
+from .bootstrap import bootstrap_means as bootstrap_means
+from .bootstrap import resampled_means as resampled_means
+from .bootstrap import without_each as without_each
 from .intervals import LEVEL as LEVEL
+from .intervals import mean_interval as mean_interval
 from .intervals import normal_quantile as normal_quantile
 from .intervals import paired_difference as paired_difference
 from .measures import FRACTION as FRACTION

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from compress_onnx.metrics.saliency.classes import ClassSamples, class_saliency, coarse
-from compress_onnx.records.saliency import ClassAttention
+from compress_onnx.records.saliency import ClassSaliency
 
 NAMES = ("cat", "dog", "owl", "elk", "ant")
 
@@ -18,7 +18,7 @@ def drawn(seed: int, *, shift: float = 0.0) -> ClassSamples:
     return ClassSamples(classes=classes, deviation=rng.random(135), differences=differences)
 
 
-def found(samples: ClassSamples) -> tuple[ClassAttention, ...]:
+def found(samples: ClassSamples) -> tuple[ClassSaliency, ...]:
     return class_saliency(samples, NAMES, np.random.default_rng(0))
 
 
