@@ -6,8 +6,8 @@ import collections
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 
-from compress_onnx.study.execute.parcels import Parcel
 from compress_onnx.study.execute.tasks import Done, Failed, Lacking, Outcome, Task, Unfit, perform
+from compress_onnx.study.execute.transfer import Parcel
 
 # A cell that took three workers with it would take a fourth.
 TRIES = 3

@@ -19,8 +19,8 @@ from compress_onnx.records import Environment, LatencyComparison, Measure
 from compress_onnx.runtime import LatencyPlan, environment, resident_after_load
 from compress_onnx.store import save_run
 from compress_onnx.study.cells import Cell, Site, run_cell
-from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
 from compress_onnx.study.execute.threads import on_one_thread
+from compress_onnx.study.execute.transfer import Bundle, Parcel, keep, packed
 
 worker_name: ContextVar[str] = ContextVar("worker_name", default="")
 """The name of this worker, where the executor gives it one."""

@@ -22,10 +22,9 @@ from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of
 from compress_onnx.ort.session import quiet_options
 from compress_onnx.runtime.cpu.environment import environment
-from compress_onnx.study.execute import parcels
+from compress_onnx.study.execute import transfer as parcels
 from compress_onnx.study.execute.driver import TRIES, Driver
 from compress_onnx.study.execute.local import LocalPool
-from compress_onnx.study.execute.parcels import Bundle, bundle, keep, packed, unpacked
 from compress_onnx.study.execute.tasks import (
     Done,
     Failed,
@@ -38,6 +37,7 @@ from compress_onnx.study.execute.tasks import (
     perform,
 )
 from compress_onnx.study.execute.threads import on_one_thread
+from compress_onnx.study.execute.transfer import Bundle, bundle, keep, packed, unpacked
 
 ANYWHERE = Terms(packages={}, data={})
 

@@ -19,13 +19,13 @@ from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, O
 from compress_onnx.records.study import StudyRecord
 from compress_onnx.runtime.cpu.environment import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
-from compress_onnx.study import cell_folders as places
-from compress_onnx.study import grid
-from compress_onnx.study.cell_folders import CELL_FILE, State, cell_name, locked, places_of
 from compress_onnx.study.cells.cell import Cell, Site
-from compress_onnx.study.cells.spec import spec_of
 from compress_onnx.study.execute import tasks
-from compress_onnx.study.grid import CellError, Setting, run_study
+from compress_onnx.study.grid import cell_folders as places
+from compress_onnx.study.grid import runner as grid
+from compress_onnx.study.grid.cell_folders import CELL_FILE, State, cell_name, locked, places_of
+from compress_onnx.study.grid.runner import CellError, Setting, run_study
+from compress_onnx.study.grid.spec import spec_of
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"], "saliency": "none", "latency": False}
 RunStudy = Callable[..., StudyRecord]

@@ -17,7 +17,7 @@ from compress_onnx.records import (
     RunRecord,
     ShiftVerdict,
 )
-from compress_onnx.study.cells.cell import Cell, artifact_name
+from compress_onnx.study.cells import Cell, artifact_name
 
 
 def summary_of(name: str, identity: str, cell: Cell, record: RunRecord) -> CellSummary:

@@ -16,7 +16,7 @@ from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, SALIENCY_SAMPLE
 from compress_onnx.records import OptionValue
 from compress_onnx.registry import unknown
 from compress_onnx.runtime import LatencyPlan
-from compress_onnx.study.cells.cell import Cell
+from compress_onnx.study.cells import Cell
 from compress_onnx.zoo import model_names
 
 PRESETS = Path(__file__).parent / "presets"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.study.cell_folders import cell_name
-from compress_onnx.study.cells import spec as spec_module
-from compress_onnx.study.cells.spec import Spec, load_spec, preset_names, spec_of
+from compress_onnx.study.grid import spec as spec_module
+from compress_onnx.study.grid.cell_folders import cell_name
+from compress_onnx.study.grid.spec import Spec, load_spec, preset_names, spec_of
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"]}
 

@@ -16,8 +16,6 @@ from compress_onnx.options import Stages, silent_stages
 from compress_onnx.records import SCHEMA_VERSION, CellFailure, RunRecord, StudyRecord
 from compress_onnx.runtime import environment, expect_same_machine
 from compress_onnx.store import load_run, save_run, save_study
-from compress_onnx.study.cell_folders import Place, State, locked, manifest_files, model_files, places_of
-from compress_onnx.study.cells import Spec, summary_of
 from compress_onnx.study.execute import (
     Answer,
     CellTask,
@@ -30,6 +28,9 @@ from compress_onnx.study.execute import (
     bundle,
     unpacked,
 )
+from compress_onnx.study.grid.cell_folders import Place, State, locked, manifest_files, model_files, places_of
+from compress_onnx.study.grid.spec import Spec
+from compress_onnx.study.grid.summary import summary_of
 
 Install = Callable[[Place, Done], None]
 Failures = dict[str, Failed]
