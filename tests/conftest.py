@@ -178,7 +178,7 @@ def classifier(
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, classes])],
         [numpy_helper.from_array(first, "w1"), numpy_helper.from_array(last, "w2")],
     )
-    model = helper.make_classifier(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     return write_embedded(
         model,
         Embedded(

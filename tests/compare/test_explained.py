@@ -50,7 +50,7 @@ def test_a_deployed_file_answers_and_is_opened_when_first_asked(tmp_path: Path) 
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 1, 1, 2])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 2])],
     )
-    save_model(helper.make_classifier(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     images = np.arange(6, dtype=np.float32).reshape(3, 1, 1, 2)
     for _ in range(2):
         np.testing.assert_array_equal(predict(images), images.reshape(3, 2))
@@ -64,7 +64,7 @@ def test_a_model_whose_answers_depend_on_the_call_is_explained_in_such_calls(tmp
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 2])],
     )
     path = tmp_path / "mixed.onnx"
-    save_model(helper.make_classifier(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+    save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
     inputs = np.arange(6, dtype=np.float32).reshape(3, 1, 1, 2)
     np.testing.assert_array_equal(deployed_file(path, threads=1, batch=1)(inputs), np.ones((3, 2)))
     assert deployed_file(path, threads=1)(inputs).max() < 1

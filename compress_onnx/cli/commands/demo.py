@@ -33,13 +33,13 @@ def demo(
 
     require_extra("torch", command="compress-onnx demo")
     from compress_onnx.compare import CompareOptions
-    from compress_onnx.study import Cell, Site, run_cell
+    from compress_onnx.study import CellRun, StudyCell, run_cell
 
     options = CompareOptions(saliency="gradient", saliency_samples=saliency_samples, latency=plan_of(), seed=seed)
-    cell = Cell(model=model, dataset=model.rpartition("-")[2], recipes=tuple(recipes or RECIPES), options=options)
+    cell = StudyCell(model=model, dataset=model.rpartition("-")[2], recipes=tuple(recipes or RECIPES), options=options)
     run = new_run(out, f"demo-{model}")
     say(f"Comparing {len(cell.recipes)} compressed versions of {model} with FP32.")
     with progress_bars() as stages:
-        site = Site(folder=run.folder, command=run.command, started_at=run.started_at)
-        record = run_cell(cell, site, stages=stages)
+        cell_run = CellRun(folder=run.folder, command=run.command, started_at=run.started_at)
+        record = run_cell(cell, cell_run, stages=stages)
     finish(record, run.folder, as_json=as_json)

@@ -75,7 +75,7 @@ def study(
 
     require_extra("torch", command="compress-onnx study")
     from compress_onnx.compare import write_study_page
-    from compress_onnx.study import CellError, Setting, load_spec, run_study
+    from compress_onnx.study import CellError, StudySetup, load_spec, run_study
 
     changes = {
         "networks": networks,
@@ -87,7 +87,7 @@ def study(
     wanted = load_spec(spec, {name: value for name, value in changes.items() if value is not None})
     run = new_run(out or Path("reports") / spec.stem, spec.stem)
     with progress_bars() as stages:
-        setting = Setting(
+        setup = StudySetup(
             command=_words(spec, changes),
             started_at=run.started_at,
             open_executor=_opener(executor, cluster, workers),
@@ -95,7 +95,7 @@ def study(
             stages=stages,
         )
         try:
-            record = run_study(wanted, run.folder, setting)
+            record = run_study(wanted, run.folder, setup)
         except KeyboardInterrupt:
             say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
             raise typer.Exit(INTERRUPTED) from None

@@ -16,7 +16,7 @@ from compress_onnx.errors import OptionError
 from compress_onnx.extras import require_extra
 from compress_onnx.records import Environment
 from compress_onnx.runtime import environment
-from compress_onnx.study.execute.tasks import Terms, UnfitWorkerError, worker_name
+from compress_onnx.study.execute.tasks import UnfitWorkerError, WorkerRequirements, worker_name
 
 T = TypeVar("T")
 
@@ -157,7 +157,7 @@ def unlike(here: dict[str, str], known: Environment | BaseException) -> str:
         named = " and ".join(f"{name} {version}" for name, version in here.items())
         return str(UnfitWorkerError(named, f"{type(known).__name__}: {known}"))
     try:
-        Terms(packages=here, data={}).check(known.packages)
+        WorkerRequirements(packages=here, data={}).check(known.packages)
     except UnfitWorkerError as error:
         return str(error)
     return ""

@@ -16,7 +16,7 @@ from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, SALIENCY_SAMPLE
 from compress_onnx.records import OptionValue
 from compress_onnx.registry import unknown
 from compress_onnx.runtime import LatencyPlan
-from compress_onnx.study.cells import Cell
+from compress_onnx.study.cells import StudyCell
 from compress_onnx.zoo import model_names
 
 PRESETS = Path(__file__).parent / "presets"
@@ -48,18 +48,18 @@ class Spec:
     method: str = METHOD.default
     cpu: str = CPU.default
 
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[StudyCell, ...]:
         """Return the cells, one per network, data set and seed."""
-        return tuple(self._cell(*place) for place in itertools.product(self.networks, self.datasets, self.seeds))
+        return tuple(self._cell(*axes) for axes in itertools.product(self.networks, self.datasets, self.seeds))
 
-    def _cell(self, network: str, dataset: str, seed: int) -> Cell:
+    def _cell(self, network: str, dataset: str, seed: int) -> StudyCell:
         options = CompareOptions(
             saliency=self.saliency,
             saliency_samples=self.saliency_samples,
             latency=LatencyPlan() if self.latency else None,
             seed=seed,
         )
-        cell = Cell(
+        cell = StudyCell(
             model=f"{network}-{dataset}",
             dataset=dataset,
             recipes=self.recipes,

@@ -22,7 +22,7 @@ from compress_onnx.extension_points import executors
 from compress_onnx.files import sha256_of
 from compress_onnx.ort.session import quiet_options
 from compress_onnx.runtime.cpu.environment import environment
-from compress_onnx.study.execute import transfer as parcels
+from compress_onnx.study.execute import transfer
 from compress_onnx.study.execute.driver import TRIES, Driver
 from compress_onnx.study.execute.local import LocalPool
 from compress_onnx.study.execute.tasks import (
@@ -30,16 +30,16 @@ from compress_onnx.study.execute.tasks import (
     Failed,
     Lacking,
     Task,
-    Terms,
     Unfit,
     UnfitWorkerError,
+    WorkerRequirements,
     data_sha256,
     perform,
 )
 from compress_onnx.study.execute.threads import on_one_thread
-from compress_onnx.study.execute.transfer import Bundle, bundle, keep, packed, unpacked
+from compress_onnx.study.execute.transfer import Bundle, bundle, packed, store_contents, unpacked
 
-ANYWHERE = Terms(packages={}, data={})
+ANYWHERE = WorkerRequirements(packages={}, data={})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Echo:
 
     name: str = "echo"
     files: Bundle = dataclasses.field(default_factory=lambda: bundle({}, shared=False))
-    terms: Terms = ANYWHERE
+    requirements: WorkerRequirements = ANYWHERE
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:
@@ -63,16 +63,16 @@ class Scripted(Executor):
     """Answers from a list: outcomes, errors, or ``None`` for doing the task."""
 
     script: list[Any]
-    parcels: list[Any] = dataclasses.field(default_factory=list)
+    sent: list[Any] = dataclasses.field(default_factory=list)
 
-    def submit(self, fn: Any, /, task: Task, parcel: Any) -> Future[Any]:  # type: ignore[override]
-        self.parcels.append(dict(parcel))
+    def submit(self, fn: Any, /, task: Task, contents: Any) -> Future[Any]:  # type: ignore[override]
+        self.sent.append(dict(contents))
         future: Future[Any] = Future()
         answer = self.script.pop(0) if self.script else None
         if isinstance(answer, BaseException):
             future.set_exception(answer)
         else:
-            future.set_result(fn(task, parcel) if answer is None else answer)
+            future.set_result(fn(task, contents) if answer is None else answer)
         return future
 
 
@@ -94,20 +94,20 @@ def echo(tmp_path: Path, own_cache: Path) -> Echo:
     return Echo(files=bundle({"a": tmp_path / "a", "deep/b": tmp_path / "b"}, shared=False))
 
 
-# ------------------------------------------------------------------------------------------- parcels
+# ------------------------------------------------------------------------------------------- transfer
 
 
 def test_a_content_is_sent_once_and_only_where_it_lacks(echo: Echo, tmp_path: Path) -> None:
-    keep({sha256_of(b"content a"): b"content a"})
+    store_contents({sha256_of(b"content a"): b"content a"})
     executor = Scripted([])
     (done,) = answers(executor, echo)
     assert isinstance(done, Done)
     unpacked(done.files or {}, tmp_path / "back")
     assert (tmp_path / "back/a").read_text() == "content a"
     assert (tmp_path / "back/deep/b").read_text() == "content b"
-    assert executor.parcels == [{}, {sha256_of(b"content b"): b"content b"}]
+    assert executor.sent == [{}, {sha256_of(b"content b"): b"content b"}]
     answers(executor, echo)
-    assert executor.parcels[2:] == [{}]
+    assert executor.sent[2:] == [{}]
 
 
 def test_a_worker_that_lacks_something_else_is_sent_all(echo: Echo) -> None:
@@ -115,7 +115,7 @@ def test_a_worker_that_lacks_something_else_is_sent_all(echo: Echo) -> None:
     executor = Scripted(list(lacking))
     (done,) = answers(executor, echo)
     assert isinstance(done, Done)
-    assert [len(parcel) for parcel in executor.parcels] == [0, 1, 2]
+    assert [len(contents) for contents in executor.sent] == [0, 1, 2]
     (failed,) = answers(Scripted(lacking * 2), echo)
     assert isinstance(failed, Failed)
     assert "lost the files it was sent, 3 times" in failed.reason
@@ -123,7 +123,7 @@ def test_a_worker_that_lacks_something_else_is_sent_all(echo: Echo) -> None:
 
 def test_a_content_of_another_hash_is_refused(own_cache: Path) -> None:
     with pytest.raises(DataError, match="the content aaaa"):
-        keep({"a" * 64: b"something"})
+        store_contents({"a" * 64: b"something"})
     assert not list(own_cache.rglob("a" * 64))
 
 
@@ -135,13 +135,13 @@ def test_shared_files_lack_nothing_and_are_not_copied(echo: Echo, tmp_path: Path
 
 
 def test_contents_used_longest_ago_go_first(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parcels, "LIMIT_BYTES", 25)
+    monkeypatch.setattr(transfer, "LIMIT_BYTES", 25)
     contents = [name * 10 for name in (b"a", b"b", b"c")]
     for age, content in zip((30, 20, 10), contents, strict=True):
-        keep({sha256_of(content): content})
+        store_contents({sha256_of(content): content})
         kept = own_cache / "parcels" / sha256_of(content)
         os.utime(kept, (time.time() - age, time.time() - age))
-    keep({sha256_of(b"d"): b"d"})
+    store_contents({sha256_of(b"d"): b"d"})
     names = {path.name for path in (own_cache / "parcels").iterdir()}
     assert names == {sha256_of(content) for content in (contents[1], contents[2], b"d")}
 
@@ -150,19 +150,19 @@ def test_contents_used_longest_ago_go_first(own_cache: Path, monkeypatch: pytest
 
 
 def test_other_packages_and_other_data_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    Terms(packages={"onnx": "1"}, data={}).check({"onnx": "1", "more": "2"})
+    WorkerRequirements(packages={"onnx": "1"}, data={}).check({"onnx": "1", "more": "2"})
     with pytest.raises(UnfitWorkerError, match=r"onnx 1, as the client has, got none"):
-        Terms(packages={"onnx": "1"}, data={}).check({})
+        WorkerRequirements(packages={"onnx": "1"}, data={}).check({})
     right = data_sha256("digits:test")
-    Terms(packages={}, data={"digits:test": right}).check({})
+    WorkerRequirements(packages={}, data={"digits:test": right}).check({})
     with pytest.raises(UnfitWorkerError, match=rf"digits:test with hash 000000000000.*got {right[:12]}"):
-        Terms(packages={}, data={"digits:test": "0" * 64}).check({})
+        WorkerRequirements(packages={}, data={"digits:test": "0" * 64}).check({})
     with pytest.raises(UnfitWorkerError, match=r"the data no/such\.npz, got this: .*no file"):
-        Terms(packages={}, data={"no/such.npz": right}).check({})
+        WorkerRequirements(packages={}, data={"no/such.npz": right}).check({})
 
 
 def test_a_worker_answers_instead_of_raising() -> None:
-    unfit = perform(Echo(terms=Terms(packages={"compress-onnx": "0"}, data={})), {})
+    unfit = perform(Echo(requirements=WorkerRequirements(packages={"compress-onnx": "0"}, data={})), {})
     assert isinstance(unfit, Unfit)
     assert environment().packages["compress-onnx"] in unfit.reason
     assert unfit.worker == f"process {os.getpid()}"
@@ -236,7 +236,7 @@ def test_at_most_as_many_run_as_there_are_slots(echo: Echo) -> None:
             return future
 
     pairs = Pairs()
-    keep({item.sha256: Path(item.source).read_bytes() for item in echo.files.items})
+    store_contents({item.sha256: Path(item.source).read_bytes() for item in echo.files.items})
     given = [dataclasses.replace(echo, name=str(number)) for number in range(6)]
     driver = Driver(pairs, slots=2, say=[].append)
     assert sorted(task.name for task, _ in driver.answers(given)) == list("012345")
@@ -308,7 +308,7 @@ def test_sums_stay_on_one_thread(echo: Echo, monkeypatch: pytest.MonkeyPatch) ->
         def set_num_threads(number: int) -> None:
             told.append(number)
 
-    keep({item.sha256: Path(item.source).read_bytes() for item in echo.files.items})
+    store_contents({item.sha256: Path(item.source).read_bytes() for item in echo.files.items})
     monkeypatch.setitem(sys.modules, "torch", Torch)
     assert isinstance(perform(echo, {}), Done)
     assert told == [1, 7]
@@ -333,7 +333,7 @@ def test_a_model_with_data_files_travels_whole(
     files["card.json"].write_text('{"location": "no model"}')
     sent = bundle(files, shared=shared)
     if not shared:
-        keep(sent.contents(None))
+        store_contents(sent.contents(None))
     there = sent.laid_out(tmp_path / "there")
     moved = (there / "first.onnx").read_bytes()
     shutil.rmtree(tmp_path / "a")

@@ -19,12 +19,12 @@ from compress_onnx.errors import CompressOnnxError, MachineError, OptionError, O
 from compress_onnx.records.study import StudyRecord
 from compress_onnx.runtime.cpu.environment import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
-from compress_onnx.study.cells.cell import Cell, Site
+from compress_onnx.study.cells.cell import CellRun, StudyCell
 from compress_onnx.study.execute import tasks
-from compress_onnx.study.grid import cell_folders as places
-from compress_onnx.study.grid import runner as grid
-from compress_onnx.study.grid.cell_folders import CELL_FILE, State, cell_name, locked, places_of
-from compress_onnx.study.grid.runner import CellError, Setting, run_study
+from compress_onnx.study.grid import cell_folders
+from compress_onnx.study.grid import runner
+from compress_onnx.study.grid.cell_folders import CELL_FILE, CellState, cell_folders_of, cell_name, locked
+from compress_onnx.study.grid.runner import CellError, StudySetup, run_study
 from compress_onnx.study.grid.spec import spec_of
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"], "saliency": "none", "latency": False}
@@ -56,7 +56,7 @@ def asked(make_classifier: Any, make_images: Any, monkeypatch: pytest.MonkeyPatc
         [],
     )
 
-    def run_cell(cell: Cell, site: Site) -> Any:
+    def run_cell(cell: StudyCell, site: CellRun) -> Any:
         run.append(cell_name(cell))
         artifacts = site.folder / "artifacts"
         artifacts.mkdir(parents=True)
@@ -88,10 +88,10 @@ def said() -> list[str]:
 def study(asked: list[str], said: list[str], tmp_path: Path, started: datetime) -> RunStudy:
     def run(out: str = "out", *, executor: Executor | None = None, **changes: Any) -> StudyRecord:
         asked.clear()
-        setting = Setting(
+        setup = StudySetup(
             command=("a", "b"), started_at=started, open_executor=lambda: executor or Inline(), say=said.append
         )
-        return run_study(spec_of({**SPEC, "seeds": [0, 1], **changes}), tmp_path / out, setting)
+        return run_study(spec_of({**SPEC, "seeds": [0, 1], **changes}), tmp_path / out, setup)
 
     return run
 
@@ -148,33 +148,33 @@ def test_other_packages_data_or_weights_are_another_cell(tmp_path: Path, monkeyp
     cells = spec_of(SPEC).cells()
 
     def identity(**packages: str) -> str:
-        return places_of(cells, tmp_path, packages=packages)[0].identity
+        return cell_folders_of(cells, tmp_path, packages=packages)[0].identity
 
     before = identity(onnx="1")
     assert identity(onnx="1") == before
     assert identity(onnx="2") != before
-    monkeypatch.setattr(places, "data_sha256", lambda split: f"other {split}")
+    monkeypatch.setattr(cell_folders, "data_sha256", lambda split: f"other {split}")
     assert identity(onnx="1") != before
     monkeypatch.undo()
     card = tmp_path / "card.json"
     card.write_text("{}")
-    monkeypatch.setattr(places, "model_files", lambda cell: {"card.json": card})
+    monkeypatch.setattr(cell_folders, "model_files", lambda cell: {"card.json": card})
     assert identity(onnx="1") != before
     monkeypatch.undo()
-    monkeypatch.setattr(places, "manifest_files", lambda cell: {"digits.json": card})
+    monkeypatch.setattr(cell_folders, "manifest_files", lambda cell: {"digits.json": card})
     assert identity(onnx="1") != before
 
 
 def test_two_equal_cells_are_refused(tmp_path: Path) -> None:
     cells = spec_of(SPEC).cells()
     with pytest.raises(OptionError, match="each cell once, got lenet5-digits-seed0 twice"):
-        places_of(cells * 2, tmp_path, packages={})
+        cell_folders_of(cells * 2, tmp_path, packages={})
 
 
 def test_long_cells_begin_first_and_stand_in_the_specifications_order(
     study: RunStudy, asked: list[str], said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places.Place, "effort", property(lambda place: 1 + 3 * place.cell.options.seed))
+    monkeypatch.setattr(cell_folders.CellFolder, "effort", property(lambda folder: 1 + 3 * folder.cell.options.seed))
     record = study()
     assert asked == ["lenet5-digits-seed1", "lenet5-digits-seed0"]
     assert [cell.name for cell in record.cells] == ["lenet5-digits-seed0", "lenet5-digits-seed1"]
@@ -274,7 +274,7 @@ def test_the_rest_is_timed_only_on_the_machine_that_timed_the_others(
         study(latency=True)
     with monkeypatch.context() as patch:
         other = dataclasses.replace(environment(), cpu_model="another CPU")
-        patch.setattr(grid, "environment", lambda: other)
+        patch.setattr(runner, "environment", lambda: other)
         with pytest.raises(MachineError, match=r"Expected latencies of one machine, got CPU another CPU and .*seed0\)"):
             study(latency=True)
         study(latency=False)  # where nothing is timed, nothing is mixed
@@ -285,7 +285,7 @@ def test_a_failed_cell_is_named_and_the_others_go_on(
 ) -> None:
     whole, small = study("whole"), tasks.run_cell
 
-    def broken(cell: Cell, site: Site) -> Any:
+    def broken(cell: StudyCell, site: CellRun) -> Any:
         if cell.options.seed == 0:
             raise OptionError("a cell that runs", "one that does not")
         return small(cell, site)
@@ -304,7 +304,7 @@ def test_a_failed_cell_is_named_and_the_others_go_on(
 
 
 def test_a_full_disk_is_said_of_the_cell_it_hit(study: RunStudy, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(cell: Cell, site: Site) -> Any:
+    def full(cell: StudyCell, site: CellRun) -> Any:
         raise OSError(28, "No space left on device", str(site.folder))
 
     monkeypatch.setattr(tasks, "run_cell", full)
@@ -323,7 +323,7 @@ def test_an_older_cell_stays_until_the_new_one_is_whole(
 ) -> None:
     first = study()
 
-    def killed(cell: Cell, site: Site) -> Any:
+    def killed(cell: StudyCell, site: CellRun) -> Any:
         site.folder.mkdir()
         (site.folder / "run.json").write_text("half")
         raise KeyboardInterrupt
@@ -375,16 +375,16 @@ def test_data_that_is_missing_here_is_said_before_anything_runs(
 
 
 @pytest.fixture
-def marked(tmp_path: Path) -> places.Place:
-    (place,) = places_of(spec_of(SPEC).cells(), tmp_path, packages={})
-    place.folder.mkdir()
-    (place.folder / "run.json").touch()
-    return place
+def marked(tmp_path: Path) -> cell_folders.CellFolder:
+    (folder,) = cell_folders_of(spec_of(SPEC).cells(), tmp_path, packages={})
+    folder.path.mkdir()
+    (folder.path / "run.json").touch()
+    return folder
 
 
 @pytest.mark.parametrize("content", ["", "x finished", "{} half", "{}"])
-def test_a_marker_that_says_something_else_is_none(content: str, marked: places.Place) -> None:
-    marked.mark(marked.folder, State.FINISHED)
-    assert marked.state() is State.FINISHED
-    (marked.folder / CELL_FILE).write_text(content.format(marked.identity))
-    assert marked.state() is State.MISSING
+def test_a_marker_that_says_something_else_is_none(content: str, marked: cell_folders.CellFolder) -> None:
+    marked.mark(marked.path, CellState.FINISHED)
+    assert marked.state() is CellState.FINISHED
+    (marked.path / CELL_FILE).write_text(content.format(marked.identity))
+    assert marked.state() is CellState.MISSING
