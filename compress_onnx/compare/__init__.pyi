@@ -14,7 +14,11 @@ from .models import check_input as check_input
 from .models import named_entries as named_entries
 from .options import NO_SALIENCY as NO_SALIENCY
 from .options import CompareOptions as CompareOptions
+from .reports import is_study as is_study
+from .reports import write_charts as write_charts
+from .reports import write_markdown as write_markdown
 from .reports import write_report as write_report
+from .reports import write_study_charts as write_study_charts
 from .reports import write_study_page as write_study_page
 from .timing import Sweep as Sweep
 from .timing import bench_files as bench_files

@@ -28,8 +28,9 @@ from bench_table import Row, table
 from compress_onnx import options
 from compress_onnx.store import load_run, load_study
 from compress_onnx.study.execute.cluster import open_cluster
-from compress_onnx.study.grid.runner import StudySetup, run_study
+from compress_onnx.study.grid.runner import run_study
 from compress_onnx.study.grid.spec import Spec, load_spec, spec_of
+from compress_onnx.study.grid.stages import StudySetup
 
 CELLS = 8
 EQUAL = {

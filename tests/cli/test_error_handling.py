@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from compress_onnx import __version__
-from compress_onnx.cli import error_handling as border
+from compress_onnx.cli import exit_codes
 from compress_onnx.steps import pruning
 from compress_onnx.store import load_run
 
@@ -118,12 +118,12 @@ def test_a_reader_that_leaves_early_is_no_failed_gate(words: str) -> None:
         text=True,
         check=False,
     )
-    assert answer.returncode in {border.DONE, border.READER_LEFT}
+    assert answer.returncode in {exit_codes.DONE, exit_codes.READER_LEFT}
     assert answer.stderr == ""
 
 
 def test_control_c_exits_130() -> None:
-    code = "import time, compress_onnx.cli.commands.gate as g, compress_onnx.cli.error_handling as b, sys\n"
+    code = "import time, compress_onnx.cli.commands.gate as g, compress_onnx.cli.app as b, sys\n"
     code += "def wait(path):\n    print('ready', flush=True)\n    time.sleep(60)\n"
     code += "g._write_template = wait\nsys.exit(b.run(['gate', '--init', 'x']))"
     with subprocess.Popen(
@@ -134,5 +134,5 @@ def test_control_c_exits_130() -> None:
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=30)
-    assert process.returncode == border.INTERRUPTED
+    assert process.returncode == exit_codes.INTERRUPTED
     assert "Traceback" not in complaint

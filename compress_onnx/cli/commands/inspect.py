@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.arguments import Json, Layout, Mean, Seed, Size, Std, preprocessing_of
+from compress_onnx.cli.arguments import Json, PreprocessingFlags, Seed, flag, option_groups
 from compress_onnx.cli.output import kilobytes, made, put, show_table
 from compress_onnx.options import AUDIT_SIZE, SEED
 
@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     )
 
 
-def inspect(
+@option_groups()
+def inspect_command(
     model: Annotated[Path, typer.Argument(help="ONNX file, from any tool.")],
     *,
     data: Annotated[
         str, typer.Option("--data", help="Images on which to count int16 overflows, such as gtsrb:train.")
     ] = "",
-    images: Annotated[int, typer.Option(help=AUDIT_SIZE.help)] = AUDIT_SIZE.default,
+    images: Annotated[int, flag(AUDIT_SIZE)] = AUDIT_SIZE.default,
     seed: Seed = SEED.default,
-    mean: Mean = "",
-    std: Std = "",
-    size: Size = "",
-    layout: Layout = "NCHW",
+    preprocessing: PreprocessingFlags,
     profiled: Annotated[bool, typer.Option("--profile", help="Run it and show where the time of a call goes.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -49,13 +47,10 @@ def inspect(
     from compress_onnx.runtime import batch_norms, explanation, fusion_receipt
     from compress_onnx.steps import saturation_audit, weighed
 
-    AUDIT_SIZE.check(images)
-    SEED.check(seed)
     read = read_model(model)
     graph = read.model
     found, receipt = weights(graph), fusion_receipt(model)
-    known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
-    audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
+    audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=preprocessing.of(model))
     weight = weighed(model)
     why = explanation(graph, receipt)
     profile = profile_file(model) if profiled else None

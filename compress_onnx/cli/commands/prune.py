@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.arguments import Json, Layout, Mean, Output, Seed, Size, Std, calibration_data
+from compress_onnx.cli.arguments import Json, Output, PreprocessingFlags, Seed, TrainingImages, flag, option_groups
 from compress_onnx.cli.output import made, progress_bars, say
 from compress_onnx.errors import OptionError
 from compress_onnx.options import BASIS, MAX_DROP, REPAIR, REPAIR_SIZE, SCOPE, SEED, SPARSITY
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from compress_onnx.steps import CalibrationData
 
 
-def prune(
+@option_groups()
+def prune_command(
     model: Annotated[Path, typer.Argument(help="ONNX file, FP32.")],
     *,
-    sparsity: Annotated[float, typer.Option(help=SPARSITY.help)] = SPARSITY.default,
+    sparsity: Annotated[float, flag(SPARSITY)] = SPARSITY.default,
     scope: Annotated[str, typer.Option(help=f"{SCOPE.help} Default: global, or layer with --structured.")] = "",
-    basis: Annotated[str, typer.Option(help=BASIS.help)] = BASIS.default,
+    basis: Annotated[str, flag(BASIS)] = BASIS.default,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Pattern on names of weights that stay as they are; may be given again.")
     ] = None,
@@ -36,17 +37,14 @@ def prune(
             "--data", help="Training images, such as gtsrb:train, to repair or search on; no labels needed to repair."
         ),
     ] = "",
-    repair: Annotated[str, typer.Option(help=REPAIR.help)] = REPAIR.default,
+    repair: Annotated[str, flag(REPAIR)] = REPAIR.default,
     search: Annotated[
         bool, typer.Option("--search", help="Find the highest sparsity whose accuracy loss stays within --max-drop.")
     ] = False,
-    max_drop: Annotated[float, typer.Option(help=MAX_DROP.help)] = MAX_DROP.default,
-    repair_size: Annotated[int, typer.Option(help=REPAIR_SIZE.help)] = REPAIR_SIZE.default,
+    max_drop: Annotated[float, flag(MAX_DROP)] = MAX_DROP.default,
+    repair_size: Annotated[int, flag(REPAIR_SIZE)] = REPAIR_SIZE.default,
     seed: Seed = SEED.default,
-    mean: Mean = "",
-    std: Std = "",
-    size: Size = "",
-    layout: Layout = "NCHW",
+    preprocessing: PreprocessingFlags,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
@@ -57,15 +55,10 @@ def prune(
 
     Example: compress-onnx prune lenet5.onnx --sparsity 0.7 --data gtsrb:train -o lenet5-pruned.onnx
     """
-    REPAIR.check(repair)
-    MAX_DROP.check(max_drop)
     options = _options(sparsity, scope, basis, tuple(exclude or ()), structured=structured)
     images = None
     if data:
-        normalization = {"mean": mean, "std": std, "size": size, "layout": layout}
-        images = calibration_data(
-            model, data, exclude="", size=REPAIR_SIZE.check(repair_size), seed=seed, normalization=normalization
-        )
+        images = TrainingImages(data=data, size=repair_size, seed=seed).load(model, preprocessing)
     path = output or model.with_name(f"{model.stem}-prune{'' if search else f'{sparsity:g}'}.onnx")
     if search:
         _search(model, path, options, data=images, max_drop=max_drop, repairs=repair == "auto")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compress_onnx.cli.arguments import Json
-from compress_onnx.cli.error_handling import INTERRUPTED
+from compress_onnx.cli.exit_codes import INTERRUPTED
 from compress_onnx.cli.output import new_run, progress_bars, put, say, show_table
 from compress_onnx.errors import OptionError
+from compress_onnx.options import SALIENCY_SAMPLES
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -27,9 +28,7 @@ LOCAL, DASK = "local", "dask"
 Networks = Annotated[list[str] | None, typer.Option("--network", help="Only this network; may be given again.")]
 Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be given again.")]
 Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed instead; may be given again.")]
-Samples = Annotated[
-    int | None, typer.Option(help="Evaluation images whose saliency maps are compared; the specification's.")
-]
+Samples = Annotated[int | None, typer.Option(help=f"{SALIENCY_SAMPLES.help.rstrip('.')}; the specification's.")]
 Latency = Annotated[
     bool | None, typer.Option("--latency/--no-latency", help="Time the files too, after all cells; on by default.")
 ]
@@ -43,7 +42,7 @@ Out = Annotated[
 ]
 
 
-def study(
+def study_command(
     spec: Annotated[
         Path, typer.Argument(help="Specification in TOML: networks, datasets, recipes, seeds; or a preset: paper.")
     ],

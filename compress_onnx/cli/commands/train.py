@@ -15,7 +15,7 @@ from compress_onnx.errors import OptionError
 from compress_onnx.options import SEED
 
 
-def train(
+def train_command(
     network: Annotated[str, typer.Argument(help="lenet5, squeezenet or resnet18.")],
     dataset: Annotated[str, typer.Argument(help="Data set with a train and a test split: digits, cifar10, gtsrb.")],
     *,
@@ -41,16 +41,17 @@ def train(
 
     require_extra("torch", command="compress-onnx train")
     from compress_onnx.data import load_data
-    from compress_onnx.zoo import recipe_for, training
+    from compress_onnx.zoo import TrainingJob, adopt, recipe_for, train
+    from compress_onnx.zoo import resume as resume_training
 
     if ":" in dataset:
         raise OptionError("a data set without a split, since train uses both", repr(dataset))
-    recipe = dataclasses.replace(recipe_for(network, dataset), seed=SEED.check(seed))
+    recipe = dataclasses.replace(recipe_for(network, dataset), seed=seed)
     if weights is not None and (resume or epochs is not None):
         raise OptionError("--weights by itself", "it with --resume or --epochs", remedy="Leave one of them out.")
     if epochs is not None:
         recipe = dataclasses.replace(recipe, epochs=_at_least_one(epochs))
-    job = training.TrainingJob(
+    job = TrainingJob(
         recipe=recipe,
         train_set=load_data(f"{dataset}:train"),
         test_set=load_data(f"{dataset}:test"),
@@ -59,9 +60,9 @@ def train(
     with progress_bars() as stages:
         progress = stages(f"train {network}")
         if weights is not None:
-            trained = training.adopt(job, weights, progress=progress)
+            trained = adopt(job, weights, progress=progress)
         else:
-            trained = (training.resume if resume else training.train)(job, progress=progress)
+            trained = (resume_training if resume else train)(job, progress=progress)
     if as_json:
         put(json.dumps(dataclasses.asdict(trained.card), indent=1))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compress_onnx import options
-from compress_onnx.cli.error_handling import run
+from compress_onnx.cli.app import run
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.errors import OptionError
 from compress_onnx.files import sha256_of_file

@@ -21,8 +21,7 @@ from compress_onnx.runtime.cpu.environment import environment
 from compress_onnx.store import load_run, load_study, save_study, without_times
 from compress_onnx.study.cells.cell import CellRun, StudyCell
 from compress_onnx.study.execute import tasks
-from compress_onnx.study.grid import cell_folders
-from compress_onnx.study.grid import runner
+from compress_onnx.study.grid import cell_folders, runner
 from compress_onnx.study.grid.cell_folders import CELL_FILE, CellState, cell_folders_of, cell_name, locked
 from compress_onnx.study.grid.runner import CellError, StudySetup, run_study
 from compress_onnx.study.grid.spec import spec_of
