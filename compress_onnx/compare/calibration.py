@@ -17,7 +17,7 @@ from compress_onnx.data import (
 )
 from compress_onnx.files import sha256_of
 from compress_onnx.model import load_model, read_embedded
-from compress_onnx.options import kept_folders
+from compress_onnx.options import lookup_folders
 from compress_onnx.records import CalibrationInfo
 
 
@@ -32,7 +32,7 @@ class CalibrationChoice:
 
 def manifest_roots() -> tuple[Path, ...]:
     """Return the folders in which manifests are looked up, first to last."""
-    return kept_folders("calibration")
+    return lookup_folders("calibration")
 
 
 def calibration_for(

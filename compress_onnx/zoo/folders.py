@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from compress_onnx.errors import CheckpointError
-from compress_onnx.options import kept_folders
+from compress_onnx.options import lookup_folders
 from compress_onnx.registry import unknown
 
 WEIGHTS = "weights.safetensors"
@@ -14,7 +14,7 @@ CARD = "card.json"
 
 def model_roots() -> tuple[Path, ...]:
     """Return the folders in which names are looked up, first to last."""
-    return kept_folders("models")
+    return lookup_folders("models")
 
 
 def model_names() -> list[str]:

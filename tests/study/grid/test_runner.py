@@ -23,8 +23,9 @@ from compress_onnx.study.cells.cell import CellRun, StudyCell
 from compress_onnx.study.execute import tasks
 from compress_onnx.study.grid import cell_folders, runner
 from compress_onnx.study.grid.cell_folders import CELL_FILE, CellState, cell_folders_of, cell_name, locked
-from compress_onnx.study.grid.runner import CellError, StudySetup, run_study
+from compress_onnx.study.grid.runner import CellError, run_study
 from compress_onnx.study.grid.spec import spec_of
+from compress_onnx.study.grid.stages import StudySetup
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"], "saliency": "none", "latency": False}
 RunStudy = Callable[..., StudyRecord]
