@@ -28,6 +28,8 @@ from .folders import data_root as data_root
 from .folders import lookup_folders as lookup_folders
 from .kinds import ChoiceOption as ChoiceOption
 from .kinds import NumberOption as NumberOption
+from .kinds import check_options as check_options
+from .kinds import option_field as option_field
 from .progress import Progress as Progress
 from .progress import Stages as Stages
 from .progress import silent as silent

@@ -15,7 +15,7 @@ from compress_onnx.compare import CalibrationChoice, CompareOptions, Entry, Job,
 from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import OptionError
 from compress_onnx.model import made_from, model_sha256, read_embedded, save_model
-from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, Stages, silent_stages
+from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, Stages, check_options, option_field, silent_stages
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime import cpu_target
 from compress_onnx.steps import cache_key, exported
@@ -41,14 +41,12 @@ class StudyCell:
     dataset: str
     recipes: tuple[str, ...]
     options: CompareOptions
-    calibration_size: int = CALIBRATION_SIZE.default
-    method: str = METHOD.default
-    cpu: str = CPU.default
+    calibration_size: int = option_field(CALIBRATION_SIZE)
+    method: str = option_field(METHOD)
+    cpu: str = option_field(CPU)
 
     def __post_init__(self) -> None:
-        CALIBRATION_SIZE.check(self.calibration_size)
-        METHOD.check(self.method)
-        CPU.check(self.cpu)
+        check_options(self)
         for text in self.recipes:
             parse_recipe(text, {})
         if not self.recipes or len(set(map(artifact_name, self.recipes))) < len(self.recipes):
