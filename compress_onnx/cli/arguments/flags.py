@@ -12,9 +12,9 @@ from compress_onnx.errors import OptionError
 from compress_onnx.options import SEED, ChoiceOption, NumberOption
 
 
-def flag(option: NumberOption[Any] | ChoiceOption, *names: str, more: str = "") -> Any:
+def flag(option: NumberOption[Any] | ChoiceOption, *, more: str = "") -> Any:
     """Return the flag of a declared option: its help, with ``more`` said, and its check as soon as it is given."""
-    return typer.Option(*names, help=f"{option.help} {more}".strip(), callback=_checked(option))
+    return typer.Option(help=f"{option.help} {more}".strip(), callback=_checked(option))
 
 
 def _checked(option: NumberOption[Any] | ChoiceOption) -> Callable[[Any], Any]:
