@@ -6,6 +6,7 @@ from .folders import WEIGHTS as WEIGHTS
 from .folders import model_folder as model_folder
 from .folders import model_names as model_names
 from .recipe import recipe_for as recipe_for
+from .training import TrainedModel as TrainedModel
 from .training import TrainingJob as TrainingJob
 from .training import adopt as adopt
 from .training import resume as resume

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,8 @@ from compress_onnx.cli.output import kilobytes, made, put, show_table
 from compress_onnx.options import AUDIT_SIZE, SEED
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from compress_onnx.model import Weight
     from compress_onnx.records import (
         ExecutionProfile,
@@ -43,43 +46,73 @@ def inspect_command(
     Example: compress-onnx inspect lenet5-w8a8.onnx --data gtsrb:train
     """
     from compress_onnx.compare import profile_file
-    from compress_onnx.model import default_opset, describe, expect_unchanged, read_model, weights
-    from compress_onnx.runtime import batch_norms, explanation, fusion_receipt
+    from compress_onnx.model import expect_unchanged, read_model
+    from compress_onnx.runtime import fusion_receipt
     from compress_onnx.steps import saturation_audit, weighed
 
     read = read_model(model)
-    graph = read.model
-    found, receipt = weights(graph), fusion_receipt(model)
-    audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=preprocessing.of(model))
-    weight = weighed(model)
-    why = explanation(graph, receipt)
-    profile = profile_file(model) if profiled else None
+    receipt = fusion_receipt(model)
+    inspection = _Inspection(
+        path=model,
+        files=read.files,
+        graph=read.model,
+        receipt=receipt,
+        saturation=saturation_audit(model, data, n=images, seed=seed, preprocessing=preprocessing.of(model)),
+        footprint=weighed(model),
+        profile=profile_file(model) if profiled else None,
+    )
     expect_unchanged(model, read.sha256)
     if as_json:
-        artifact = describe(model, name=model.stem, shown_path=str(model))
-        facts = {
-            "artifact": dataclasses.asdict(artifact),
-            "files": [str(file) for file in read.files],
-            "weights": [dataclasses.asdict(weight) for weight in found],
-            "fusion": dataclasses.asdict(receipt),
-            "batch_norms": batch_norms(graph),
-            "why_not_faster": why,
-            "footprint": dataclasses.asdict(weight),
-            "saturation": dataclasses.asdict(audited),
-            "profile": None if profile is None else dataclasses.asdict(profile),
+        put(json.dumps(inspection.facts(), indent=1, allow_nan=False))
+    else:
+        inspection.show()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Inspection:
+    """All that is said of a file."""
+
+    path: Path
+    files: Sequence[Path]
+    graph: ModelProto
+    receipt: FusionReceipt
+    saturation: SaturationAudit
+    footprint: Footprint
+    profile: ExecutionProfile | None
+
+    def facts(self) -> dict[str, Any]:
+        """Return them as plain data."""
+        from compress_onnx.model import describe, weights
+        from compress_onnx.runtime import batch_norms, explanation
+
+        return {
+            "artifact": dataclasses.asdict(describe(self.path, name=self.path.stem, shown_path=str(self.path))),
+            "files": [str(file) for file in self.files],
+            "weights": [dataclasses.asdict(weight) for weight in weights(self.graph)],
+            "fusion": dataclasses.asdict(self.receipt),
+            "batch_norms": batch_norms(self.graph),
+            "why_not_faster": explanation(self.graph, self.receipt),
+            "footprint": dataclasses.asdict(self.footprint),
+            "saturation": dataclasses.asdict(self.saturation),
+            "profile": None if self.profile is None else dataclasses.asdict(self.profile),
         }
-        put(json.dumps(facts, indent=1, allow_nan=False))
-        return
-    made(model, as_json=False)
-    show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), [_row(weight) for weight in found])
-    put(f"Opset {default_opset(graph)}, {batch_norms(graph)} BatchNorm nodes in the file.")
-    _show_receipt(receipt)
-    if profile is not None:
-        _show_profile(profile)
-    for sentence in why:
-        put(f"Why not faster: {sentence}")
-    _show_footprint(weight, files=len(read.files))
-    _show_audit(audited)
+
+    def show(self) -> None:
+        """Print them for people."""
+        from compress_onnx.model import default_opset, weights
+        from compress_onnx.runtime import batch_norms, explanation
+
+        made(self.path, as_json=False)
+        rows = [_row(weight) for weight in weights(self.graph)]
+        show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), rows)
+        put(f"Opset {default_opset(self.graph)}, {batch_norms(self.graph)} BatchNorm nodes in the file.")
+        _show_receipt(self.receipt)
+        if self.profile is not None:
+            _show_profile(self.profile)
+        for sentence in explanation(self.graph, self.receipt):
+            put(f"Why not faster: {sentence}")
+        _show_footprint(self.footprint, files=len(self.files))
+        _show_audit(self.saturation)
 
 
 def _row(weight: Weight) -> tuple[str, ...]:
@@ -106,29 +139,29 @@ def _show_profile(profile: ExecutionProfile) -> None:
     show_table(title, ("operator", "nodes", "ms per call", "share"), rows)
 
 
-def _show_footprint(found: Footprint, *, files: int) -> None:
-    stored = ", ".join(f"{kind} {kilobytes(number)}" for kind, number in found.initializer_bytes.items())
+def _show_footprint(footprint: Footprint, *, files: int) -> None:
+    stored = ", ".join(f"{kind} {kilobytes(number)}" for kind, number in footprint.initializer_bytes.items())
     coded = " and ".join(
         f"{kilobytes(number)} {name}"
-        for number, name in ((found.zip_bytes, "zipped"), (found.zstd_bytes, "by zstd"))
+        for number, name in ((footprint.zip_bytes, "zipped"), (footprint.zstd_bytes, "by zstd"))
         if number is not None
     )
     place = "the file" if files == 1 else f"{files} files, which belong together"
-    put(f"{kilobytes(found.file_bytes)} in {place} ({stored}), {coded}.")
-    if found.entropy_bytes is not None:
+    put(f"{kilobytes(footprint.file_bytes)} in {place} ({stored}), {coded}.")
+    if footprint.entropy_bytes is not None:
         put(
-            f"Entropy of the weights: {kilobytes(found.entropy_bytes)}, what a perfect coder needs that ignores order and knows their histogram."
+            f"Entropy of the weights: {kilobytes(footprint.entropy_bytes)}, what a perfect coder needs that ignores order and knows their histogram."
         )
-    resident = found.resident
+    resident = footprint.resident
     if resident is not None and resident.value is not None:
         put(f"Loading it makes a fresh process grow by {kilobytes(int(resident.value))}.")
 
 
-def _show_audit(found: SaturationAudit) -> None:
-    if found.nodes:
+def _show_audit(audit: SaturationAudit) -> None:
+    if audit.nodes:
         head = ("node", "operator", "types", "channels", "can overflow", "did overflow", "outputs", "images")
-        show_table("Overflow of int16 on a CPU without VNNI", head, [_audit_row(node) for node in found.nodes])
-    put(f"Reduced range needed without VNNI (quantize --cpu x86-64-avx2): {found.reduced_range}; {found.reason}.")
+        show_table("Overflow of int16 on a CPU without VNNI", head, [_audit_row(node) for node in audit.nodes])
+    put(f"Reduced range needed without VNNI (quantize --cpu x86-64-avx2): {audit.reduced_range}; {audit.reason}.")
 
 
 def _audit_row(node: NodeSaturation) -> tuple[str, ...]:

@@ -115,12 +115,12 @@ def _search(
         raise OptionError("--data, and no --structured, with --search", "no data" if data is None else "--structured")
     job = Search(options=options, max_drop=max_drop, repairs=repairs, seed=data.seed)
     with progress_bars() as stages:
-        found = search_file(source, target, job, data=data, progress=stages("search"))
+        result = search_file(source, target, job, data=data, progress=stages("search"))
     say(
-        f"Highest sparsity {found.sparsity:g}: accuracy loss {_loss(found.loss_searched, found.bound_searched)} on "
-        f"{found.n_searched} images, {_loss(found.loss_confirmed, found.bound_confirmed)} on {found.n_confirmed} others."
+        f"Highest sparsity {result.sparsity:g}: accuracy loss {_loss(result.loss_searched, result.bound_searched)} on "
+        f"{result.n_searched} images, {_loss(result.loss_confirmed, result.bound_confirmed)} on {result.n_confirmed} others."
     )
-    if not found.sparsity:
+    if not result.sparsity:
         say("No sparsity is surely within --max-drop; more images (--repair-size) narrow what may be lost.")
 
 

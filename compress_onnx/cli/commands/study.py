@@ -13,7 +13,7 @@ import typer
 
 from compress_onnx.cli.arguments import Json
 from compress_onnx.cli.exit_codes import INTERRUPTED
-from compress_onnx.cli.output import new_run, progress_bars, put, say, show_table
+from compress_onnx.cli.output import Run, new_run, progress_bars, put, say, show_table
 from compress_onnx.errors import OptionError
 from compress_onnx.options import SALIENCY_SAMPLES
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from compress_onnx.records import CandidateSummary, CellSummary, StudyRecord
+    from compress_onnx.study import Spec, StudySetup
 
 LOCAL, DASK = "local", "dask"
 
@@ -74,7 +75,7 @@ def study_command(
 
     require_extra("torch", command="compress-onnx study")
     from compress_onnx.compare import write_study_page
-    from compress_onnx.study import CellError, StudySetup, load_spec, run_study
+    from compress_onnx.study import StudySetup, load_spec
 
     changes = {
         "networks": networks,
@@ -93,17 +94,25 @@ def study_command(
             say=say,
             stages=stages,
         )
-        try:
-            record = run_study(wanted, run.folder, setup)
-        except KeyboardInterrupt:
-            say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
-            raise typer.Exit(INTERRUPTED) from None
-        except CellError:
-            # The page of what did finish, unless nothing did.
-            with contextlib.suppress(OptionError):
-                say(f"Summary of the finished cells: {write_study_page(run.folder)}")
-            raise
+        record = _run(wanted, run, setup)
     _finish(record, page=write_study_page(run.folder), as_json=as_json)
+
+
+def _run(spec: Spec, run: Run, setup: StudySetup) -> StudyRecord:
+    """Run a study; where it ends early, say what there is and how it goes on."""
+    from compress_onnx.compare import write_study_page
+    from compress_onnx.study import CellError, run_study
+
+    try:
+        return run_study(spec, run.folder, setup)
+    except KeyboardInterrupt:
+        say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
+        raise typer.Exit(INTERRUPTED) from None
+    except CellError:
+        # The page of what did finish, unless nothing did.
+        with contextlib.suppress(OptionError):
+            say(f"Summary of the finished cells: {write_study_page(run.folder)}")
+        raise
 
 
 def _words(spec: Path, changes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -112,16 +121,16 @@ def _words(spec: Path, changes: Mapping[str, Any]) -> tuple[str, ...]:
     >>> _words(Path("grid.toml"), {"networks": ["lenet5"], "seeds": None, "latency": False})
     ('compress-onnx', 'study', 'grid.toml', '--network', 'lenet5', '--no-latency')
     """
-    found = ["compress-onnx", "study", str(spec)]
+    words = ["compress-onnx", "study", str(spec)]
     for name, value in changes.items():
         flag = name.replace("_", "-")
         if isinstance(value, bool):
-            found.append(f"--{flag}" if value else f"--no-{flag}")
+            words.append(f"--{flag}" if value else f"--no-{flag}")
         elif isinstance(value, list):
-            found += [word for item in value for word in (f"--{flag.removesuffix('s')}", str(item))]
+            words += [word for item in value for word in (f"--{flag.removesuffix('s')}", str(item))]
         elif value is not None:
-            found += [f"--{flag}", str(value)]
-    return tuple(found)
+            words += [f"--{flag}", str(value)]
+    return tuple(words)
 
 
 def _opener(executor: str, cluster: str, workers: int | None) -> functools.partial[Executor]:
@@ -156,18 +165,18 @@ def _show(cell: CellSummary) -> None:
     show_table(title, head, [_row(one) for one in cell.candidates])
 
 
-def _row(found: CandidateSummary) -> tuple[str, ...]:
-    worst = found.worst_change.value if found.worst_change else None
-    speedup = found.latency.speedup.value if found.latency else None
+def _row(candidate: CandidateSummary) -> tuple[str, ...]:
+    worst = candidate.worst_change.value if candidate.worst_change else None
+    speedup = candidate.latency.speedup.value if candidate.latency else None
     return (
-        found.recipe,
-        f"{found.sparsity:.3f}",
-        _percent(found.accuracy_change.value, sign="+"),
-        _percent(found.flips.value),
-        "-" if worst is None else f"{found.worst_class}: {_percent(worst, sign='+')}",
-        _percent(found.saliency.value if found.saliency else None),
+        candidate.recipe,
+        f"{candidate.sparsity:.3f}",
+        _percent(candidate.accuracy_change.value, sign="+"),
+        _percent(candidate.flips.value),
+        "-" if worst is None else f"{candidate.worst_class}: {_percent(worst, sign='+')}",
+        _percent(candidate.saliency.value if candidate.saliency else None),
         "-" if speedup is None else f"{speedup:.2f}",
-        f"{found.zip_bytes / 1000:.0f}",
+        f"{candidate.zip_bytes / 1000:.0f}",
     )
 
 

@@ -167,13 +167,13 @@ def _candidates(
     for number, text in enumerate(cell.recipes, start=1):
         result, parent = first, model_sha256(baseline)
         for beginning in _beginnings(text):
-            found = made_before.get(beginning)
-            if found is None:
+            after = made_before.get(beginning)
+            if after is None:
                 step = parse_recipe(beginning, quantization)[-1]
-                found = after_step(result, step, images=images.steps)
+                after = after_step(result, step, images=images.steps)
             if beginning in shared:
-                made_before[beginning] = found
-            result = found
+                made_before[beginning] = after
+            result = after
             if beginning in whole:
                 # The last of these is the recipe's own artifact, and those before it are others of this run.
                 made = made_from(result.model, parent)

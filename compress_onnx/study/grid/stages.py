@@ -54,20 +54,24 @@ def run_cells(executor: Executor, folders: Sequence[CellFolder], setup: StudySet
 
     threads = executor.threads_for(len(folders)) if hasattr(executor, "threads_for") else 1
     tasks = [
-        CellTask(
-            name=folder.name,
-            cell=folder.cell,
-            command=setup.command,
-            model=bundle(model_files(folder.cell), shared=shares_files(executor)),
-            manifests=bundle(manifest_files(folder.cell), shared=shares_files(executor)),
-            requirements=folder.requirements,
-            target=str(asides[folder.name].resolve()) if shares_files(executor) else None,
-            threads=threads,
-        )
+        _cell_task(folder, setup.command, target=asides[folder.name], threads=threads, shared=shares_files(executor))
         for folder in folders
     ]
     driver = Driver(executor, slots=getattr(executor, "slots", None), say=setup.say)
     return _installed(driver.answers(tasks), folders, install, _CellProgress(setup, "cells", folders))
+
+
+def _cell_task(folder: CellFolder, command: tuple[str, ...], *, target: Path, threads: int, shared: bool) -> CellTask:
+    return CellTask(
+        name=folder.name,
+        cell=folder.cell,
+        command=command,
+        model=bundle(model_files(folder.cell), shared=shared),
+        manifests=bundle(manifest_files(folder.cell), shared=shared),
+        requirements=folder.requirements,
+        target=str(target.resolve()) if shared else None,
+        threads=threads,
+    )
 
 
 def time_cells(executor: Executor, folders: Sequence[CellFolder], setup: StudySetup) -> Failures:
