@@ -19,8 +19,12 @@ from .models import named_models as named_models
 from .options import NO_SALIENCY as NO_SALIENCY
 from .options import CompareOptions as CompareOptions
 from .options import saliency_method as saliency_method
+from .reports import is_study as is_study
 from .reports import report_page as report_page
+from .reports import write_charts as write_charts
+from .reports import write_markdown as write_markdown
 from .reports import write_report as write_report
+from .reports import write_study_charts as write_study_charts
 from .reports import write_study_page as write_study_page
 from .run import RunResults as RunResults
 from .run import save_new as save_new

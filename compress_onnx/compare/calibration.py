@@ -18,7 +18,7 @@ from compress_onnx.data import (
 )
 from compress_onnx.files import sha256_of
 from compress_onnx.model import Model
-from compress_onnx.options import kept_folders
+from compress_onnx.options import lookup_folders
 from compress_onnx.records import CalibrationInfo
 
 # What the manifest beside a model is called, in place of .onnx.
@@ -36,7 +36,7 @@ class CalibrationChoice:
 
 def manifest_roots() -> tuple[Path, ...]:
     """Return the folders in which manifests are looked up, first to last."""
-    return kept_folders("calibration")
+    return lookup_folders("calibration")
 
 
 def calibration_for(

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from compress_onnx.errors import CheckpointError
-from compress_onnx.options import kept_folders
+from compress_onnx.options import lookup_folders
 from compress_onnx.records import Preprocessing, record
 from compress_onnx.registry import unknown
 from compress_onnx.zoo.recipe import TrainingRecipe
@@ -52,7 +52,7 @@ _ADAPTER = TypeAdapter(ModelCard)
 
 def model_roots() -> tuple[Path, ...]:
     """Return the folders in which names are looked up, first to last."""
-    return kept_folders("models")
+    return lookup_folders("models")
 
 
 def model_names() -> list[str]:

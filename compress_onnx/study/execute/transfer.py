@@ -19,7 +19,7 @@ from compress_onnx.files import sha256_of, sha256_of_file, write_bytes
 from compress_onnx.model import is_one_file, whole_model
 from compress_onnx.options import cache_root
 
-Parcel = Mapping[str, bytes]
+Contents = Mapping[str, bytes]
 """Contents by their SHA-256."""
 
 # A ResNet-18 cell leaves about 0.5 GB of artifacts to be timed: room for several of them.
@@ -27,7 +27,7 @@ LIMIT_BYTES = 4 * 2**30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class FileEntry:
     """One file: its name in the bundle (POSIX, relative), its hash and its path on the client."""
 
     name: str
@@ -39,29 +39,29 @@ class Item:
 class Bundle:
     """Files a worker needs. Where files are ``shared`` it finds them under the client's paths."""
 
-    items: tuple[Item, ...]
+    items: tuple[FileEntry, ...]
     shared: bool
 
     def lacking(self) -> tuple[str, ...]:
         """Return the hashes of the contents that are not on this machine."""
         if self.shared:
             return ()
-        return tuple(dict.fromkeys(item.sha256 for item in self.items if not _kept(item.sha256).is_file()))
+        return tuple(dict.fromkeys(item.sha256 for item in self.items if not _stored(item.sha256).is_file()))
 
     def laid_out(self, folder: Path) -> Path:
         """Put the files under their names into ``folder`` and return it."""
         for item in self.items:
-            place = folder / item.name
-            place.parent.mkdir(parents=True, exist_ok=True)
+            target = folder / item.name
+            target.parent.mkdir(parents=True, exist_ok=True)
             if self.shared and is_one_file(Path(item.source)):
-                place.symlink_to(item.source)
+                target.symlink_to(item.source)
             elif self.shared:
-                write_bytes(place, _content(Path(item.source)))
+                write_bytes(target, _content(Path(item.source)))
             else:
-                _place(_kept(item.sha256), place)
+                _link(_stored(item.sha256), target)
         return folder
 
-    def contents(self, hashes: Collection[str] | None) -> Parcel:
+    def contents(self, hashes: Collection[str] | None) -> Contents:
         """Read the contents of these hashes, all without any, on the client."""
         wanted = (item for item in self.items if hashes is None or item.sha256 in hashes)
         return {item.sha256: _content(Path(item.source)) for item in wanted}
@@ -70,7 +70,7 @@ class Bundle:
 def bundle(files: Mapping[str, Path], *, shared: bool) -> Bundle:
     """Return the bundle of these files by name."""
     # Not resolved: the data of a model lies beside the path that names it, also where that is a link.
-    items = (Item(name=name, sha256=_sha256(path), source=str(path.absolute())) for name, path in files.items())
+    items = (FileEntry(name=name, sha256=_sha256(path), source=str(path.absolute())) for name, path in files.items())
     return Bundle(items=tuple(items), shared=shared)
 
 
@@ -82,7 +82,7 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if is_one_file(path) else whole_model(path).serialized()
 
 
-def keep(parcel: Parcel) -> None:
+def store_contents(contents: Contents) -> None:
     """Keep contents that were sent in this machine's cache.
 
     Errors
@@ -90,30 +90,30 @@ def keep(parcel: Parcel) -> None:
     DataError
         if a content is not what its hash says.
     """
-    for sha256, content in parcel.items():
+    for sha256, content in contents.items():
         if sha256_of(content) != sha256:
-            raise DataError(f"the content {sha256[:12]}", "another one", where="a worker's parcel")
-        write_bytes(_kept(sha256), content)
-    if parcel:
-        trim(_shelf(), limit_bytes=LIMIT_BYTES)
+            raise DataError(f"the content {sha256[:12]}", "another one", where="a worker's files")
+        write_bytes(_stored(sha256), content)
+    if contents:
+        trim(_cache_folder(), limit_bytes=LIMIT_BYTES)
 
 
-def _shelf() -> Path:
-    return cache_root() / "parcels"
+def _cache_folder() -> Path:
+    return cache_root() / "parcels"  # the name that older versions trim too
 
 
-def _kept(sha256: str) -> Path:
-    return _shelf() / sha256
+def _stored(sha256: str) -> Path:
+    return _cache_folder() / sha256
 
 
-def _place(kept: Path, place: Path) -> None:
+def _link(stored: Path, target: Path) -> None:
     """Link the content, so that it stays when the cache is trimmed; copy it where links do not reach."""
     with contextlib.suppress(OSError):
-        os.utime(kept)
+        os.utime(stored)
     try:
-        os.link(kept, place)
+        os.link(stored, target)
     except OSError:
-        shutil.copyfile(kept, place)
+        shutil.copyfile(stored, target)
 
 
 def packed(folder: Path) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ def data_root() -> Path:
     return Path(chosen).expanduser() if chosen else cache_root() / "data"
 
 
-def kept_folders(name: str) -> tuple[Path, ...]:
+def lookup_folders(name: str) -> tuple[Path, ...]:
     """Return where ``models`` or ``calibration`` are looked up, first to last.
 
     The working directory's, the checkout's, and what the wheel brings for the demo.

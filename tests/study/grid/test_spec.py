@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.study.cell_folders import cell_name
-from compress_onnx.study.cells import spec as spec_module
-from compress_onnx.study.cells.spec import Spec, load_spec, preset_names, spec_of
+from compress_onnx.study.grid import spec as spec_module
+from compress_onnx.study.grid.cell_folders import cell_name
+from compress_onnx.study.grid.spec import Spec, load_spec, preset_names, spec_of
 
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"]}
 
@@ -63,6 +63,10 @@ def test_what_is_left_out_has_defaults() -> None:
         ({"calibration_size": 1.5}, "calibration_size as a whole number"),
         ({"calibration_size": 0}, "calibration-size at least 1"),
         ({"latency": "no"}, "latency as true or false"),
+        ({"latency": 1}, "latency as true or false, got 1"),
+        ({"networks": {"lenet5": 1}}, "networks as a list of names"),
+        ({"seeds": 1}, "seeds as a list of whole numbers"),
+        ({"method": None}, "method as a name, got None"),
     ],
 )
 def test_a_specification_is_checked_before_anything_runs(change: dict[str, Any], says: str) -> None:
@@ -102,6 +106,8 @@ def test_presets_and_options_are_known(change: dict[str, Any], says: str) -> Non
 def all_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"{network}-{data}" for network in ("lenet5", "squeezenet", "resnet18") for data in ("cifar10", "gtsrb")]
     monkeypatch.setattr(spec_module, "model_names", lambda: names)
+    # The preset asks for saliency, whose methods load with PyTorch only: their names are enough here.
+    monkeypatch.setattr(spec_module, "attribution", lambda name: name)
 
 
 @pytest.mark.usefixtures("all_trained")

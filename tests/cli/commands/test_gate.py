@@ -1,4 +1,4 @@
-"""``gate`` and ``check``: exit codes 0, 1 and 3, and what they leave in the run's folder."""
+"""``gate``: exit codes 0, 1 and 3, and what it leaves in the run's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from compress_onnx.store import load_run, load_samples, samples_written
 
 Write = Callable[[str], Path]
 RULE = '[[rule]]\nmetric = "flips.rate"\n'
-ESTIMATE = 'decide_on = "estimate"\n'
 
 
 @pytest.mark.parametrize(
@@ -168,15 +167,6 @@ def _summary(cli: Any, run: Path, rules: Path, folder: Path) -> str:
     return (folder / "s.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def perfect(cli: Any, shelf: Any, tmp_path: Path) -> Path:
-    """A run whose candidate answers as the baseline does."""
-    shutil.copy(shelf.base, tmp_path / "other.onnx")
-    words = ("compare", shelf.base, tmp_path / "other.onnx", "--data", shelf.data, "--out", tmp_path / "perfect")
-    assert cli(*words, "--saliency", "none", "--no-latency").code == 0
-    return tmp_path / "perfect"
-
-
 def test_what_was_lost_and_is_won_back_is_locked_and_must_not_be_lost_again(
     cli: Any, finished: Path, perfect: Path, tmp_path: Path
 ) -> None:
@@ -192,16 +182,6 @@ def test_what_was_lost_and_is_won_back_is_locked_and_must_not_be_lost_again(
     again = lock.read_text(encoding="utf-8")
     assert cli("gate", perfect, "--against", finished, "--write-lock", lock).code == 0
     assert lock.read_text(encoding="utf-8") == again
-
-
-def test_check_minds_the_lock(cli: Any, shelf: Any, perfect: Path, tmp_path: Path, policy: Write) -> None:
-    rows, lock = load_samples(perfect), tmp_path / "flips.lock"
-    assert rows is not None
-    won = rows["sample_id"][rows["candidate_class"] == rows["label"]]
-    flags = [word for sample in won for word in ("--lock-sample", sample)]
-    assert cli("gate", perfect, "--write-lock", lock, *flags).code == 0
-    words = ("check", shelf.base, shelf.other, "--data", shelf.data, "--policy", _pass(policy), "--out", tmp_path / "c")
-    assert cli(*words, "--lock", lock).code == 1
 
 
 def test_a_sample_may_be_locked_by_hand(cli: Any, perfect: Path, tmp_path: Path) -> None:
@@ -233,14 +213,6 @@ def test_a_run_without_content_hashes_says_what_to_do(cli: Any, finished: Path, 
     assert "Make the run again." in answer.err
 
 
-def test_check_looks_at_its_files_before_it_compares(cli: Any, shelf: Any, policy: Write, tmp_path: Path) -> None:
-    words = ("check", shelf.base, shelf.other, "--data", shelf.data, "--policy", _pass(policy), "--out", tmp_path / "c")
-    for flag in ("--lock", "--against"):
-        answer = cli(*words, flag, tmp_path / "no")
-        assert answer.code == 2
-        assert "predict" not in answer.err
-
-
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
@@ -270,14 +242,3 @@ def test_a_policy_that_makes_no_sense_is_refused_and_changes_nothing(
     assert answer.err.count("\n") == 1
     assert (finished / "run.json").read_bytes() == before
     assert not (finished / "junit.xml").exists()
-
-
-@pytest.mark.parametrize(("limit", "code"), [("at_most = 1", 0), ("at_most = 0", 1)])
-def test_check_compares_and_decides(limit: str, code: int, cli: Any, shelf: Any, policy: Write) -> None:
-    rules = policy(RULE + limit + "\n" + ESTIMATE)
-    folder = rules.parent / "run"
-    words = ("check", shelf.base, shelf.other, "--data", shelf.data, "--out", folder)
-    answer = cli(*words, "--policy", rules, "--json")
-    assert answer.code == code
-    assert [check["candidate"] for check in answer.json["checks"]] == ["other"]
-    assert {"run.json", "junit.xml", "report.html"} <= {path.name for path in folder.iterdir()}

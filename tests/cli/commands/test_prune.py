@@ -1,4 +1,4 @@
-"""Pruning and quantization as a user asks for them."""
+"""``prune`` as a user asks for it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from compress_onnx.files import sha256_of_file
 from compress_onnx.model.census.census import weights
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.model.metadata import read_embedded
-
-
-def logits(path: Path) -> Any:
-    images = np.random.default_rng(7).normal(size=(16, 3, 8, 8)).astype(np.float32)
-    return ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"images": images})[0]
 
 
 def steps(path: Path) -> list[str]:
@@ -27,6 +23,32 @@ def steps(path: Path) -> list[str]:
 def zeros(path: Path) -> float:
     found = weights(load_model(path))
     return 1 - sum(weight.nonzero for weight in found) / sum(weight.elements for weight in found)
+
+
+def logits(path: Path) -> Any:
+    images = np.random.default_rng(7).normal(size=(16, 3, 8, 8)).astype(np.float32)
+    return ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"images": images})[0]
+
+
+def test_prune_prints_the_artifact(cli: Any, shelf: Any, tmp_path: Path) -> None:
+    answer = cli("prune", shelf.base, "--sparsity", "0.25", "-o", tmp_path / "p.onnx", "--json")
+    found = answer.json
+    assert found["sha256"] == sha256_of_file(tmp_path / "p.onnx")
+    assert found["parent_sha256"] == sha256_of_file(shelf.base)
+    assert found["weights"] - found["nonzero_weights"] == int(0.25 * found["weights"])
+    assert found["recipe"][-1]["options"] == {
+        "sparsity": 0.25,
+        "scope": "global",
+        "basis": "unfolded",
+        "exclude": [],
+    }
+
+
+def test_pruned_files_stand_beside_their_source_by_default(cli: Any, shelf: Any, tmp_path: Path) -> None:
+    source = tmp_path / "net.onnx"
+    source.write_bytes(shelf.base.read_bytes())
+    assert cli("prune", source, "--sparsity", "0.7").code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"net.onnx", "net-prune0.7.onnx"}
 
 
 def test_pruning_with_images_repairs_and_says_what_that_gained(cli: Any, shelf: Any, tmp_path: Path) -> None:
@@ -76,55 +98,6 @@ def test_a_search_stays_within_its_limit_on_both_halves(cli: Any, shelf: Any, tm
     assert found["loss_searched"] <= 0.1
     assert found["loss_confirmed"] <= 0.1
     assert found["n_searched"] == found["n_confirmed"] == 20
-
-
-@pytest.mark.parametrize(("kind", "bits"), [("int8", {8}), ("int4", {4}), ("mixed", {4, 8})])
-def test_weights_have_the_width_that_was_asked_for(
-    cli: Any, shelf: Any, tmp_path: Path, kind: str, bits: set[int]
-) -> None:
-    path = tmp_path / "q.onnx"
-    words = ("--weights", kind, "--data", shelf.train, "--calibration-size", "32", "--max-drop", "0.2", "-o", path)
-    assert cli("quantize", shelf.base, *words).code == 0
-    assert {weight.bits for weight in weights(load_model(path))} <= bits
-    answer = cli("inspect", path, "--json").json
-    assert answer["fusion"]["int8_fraction"] == 1.0
-    assert np.isfinite(logits(path)).all()
-
-
-def test_four_bit_weights_are_repaired_unless_told_otherwise(cli: Any, shelf: Any, tmp_path: Path) -> None:
-    words = ("--weights", "int4", "--data", shelf.train, "--calibration-size", "32")
-    for repair, gains in (("auto", True), ("none", False)):
-        path = tmp_path / f"{repair}.onnx"
-        assert cli("quantize", shelf.base, *words, "--repair", repair, "-o", path).code == 0
-        made = read_embedded(load_model(path)).recipe[-1].options
-        assert ("repair_kl_after" in made) is gains
-        assert made.get("repair_kl_after", 0) <= made.get("repair_kl_before", 0)
-
-
-def test_four_bits_need_half_the_space_of_eight(cli: Any, shelf: Any, tmp_path: Path) -> None:
-    sizes = {}
-    for kind in ("int8", "int4"):
-        words = ("--weights", kind, "--data", shelf.train, "--calibration-size", "32", "-o", tmp_path / kind)
-        assert cli("quantize", shelf.base, *words).code == 0
-        sizes[kind] = sum(weight.elements * weight.bits for weight in weights(load_model(tmp_path / kind)))
-    assert 2 * sizes["int4"] == sizes["int8"]
-
-
-def test_what_was_not_reached_is_said_recorded_and_reported(cli: Any, shelf: Any, tmp_path: Path) -> None:
-    model = load_model(shelf.base)
-    head = model.graph.node[3]
-    head.CopyFrom(helper.make_node("Einsum", ["f", "w2"], ["logits"], "fc", equation="ij,kj->ik"))
-    source, path, folder = tmp_path / "einsum.onnx", tmp_path / "q.onnx", tmp_path / "run"
-    save_model(model, source)
-    words = ("--data", shelf.train, "--calibration-size", "16", "--cpu", "x86-64-vnni", "-o", path)
-    answer = cli("quantize", source, *words)
-    assert answer.code == 0
-    said = "quantize did not reach 87.7% of the weights: w2: of Einsum, which stays in floating point."
-    assert said in answer.err
-    assert "W8A8 in 1 of 2" in answer.out
-    compared = cli("compare", source, path, "--data", shelf.data, "--no-latency", "--out", folder, "--json")
-    assert said in compared.json["artifacts"][1]["warnings"]
-    assert "did not reach 87.7" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_too_little_in_reach_is_refused_and_nothing_written(cli: Any, shelf: Any, tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from compress_onnx.records import (
     RunRecord,
     ShiftVerdict,
 )
-from compress_onnx.study.cells.cell import Cell, artifact_name
+from compress_onnx.study.cells import StudyCell, artifact_name
 
 
-def summary_of(name: str, identity: str, cell: Cell, record: RunRecord) -> CellSummary:
+def summary_of(name: str, identity: str, cell: StudyCell, record: RunRecord) -> CellSummary:
     """Return what a study says of a finished cell.
 
     Errors
@@ -46,29 +46,29 @@ def summary_of(name: str, identity: str, cell: Cell, record: RunRecord) -> CellS
     )
 
 
-def _candidate(found: Comparison, artifact: Artifact, recipe: str, timed_on: str) -> CandidateSummary:
-    worst = _worst(found.classes)
+def _candidate(comparison: Comparison, artifact: Artifact, recipe: str, timed_on: str) -> CandidateSummary:
+    worst = _worst(comparison.classes)
     return CandidateSummary(
         name=artifact.name,
         recipe=recipe,
         sha256=artifact.sha256,
         precision=artifact.precision,
         sparsity=artifact.sparsity,
-        accuracy=found.accuracy.candidate,
-        accuracy_change=found.accuracy.change,
-        flips=found.flips.rate,
+        accuracy=comparison.accuracy.candidate,
+        accuracy_change=comparison.accuracy.change,
+        flips=comparison.flips.rate,
         worst_class=worst.class_name if worst else None,
         worst_change=worst.change if worst else None,
-        saliency=_saliency(found),
-        latency=_latency(found.latency, timed_on),
+        saliency=_saliency(comparison),
+        latency=_latency(comparison.latency, timed_on),
         file_bytes=artifact.file_bytes,
         zip_bytes=artifact.zip_bytes,
-        confidence_change=found.confidence.change_all,
-        confidence_change_same=found.confidence.change_same,
-        confidence_change_flipped=found.confidence.change_flipped,
-        class_pattern=found.class_pattern,
-        saliency_place=found.saliency.scale_position if found.saliency else None,
-        saliency_verdict=_verdict(found),
+        confidence_change=comparison.confidence.change_all,
+        confidence_change_same=comparison.confidence.change_same,
+        confidence_change_flipped=comparison.confidence.change_flipped,
+        class_pattern=comparison.class_pattern,
+        saliency_place=comparison.saliency.scale_position if comparison.saliency else None,
+        saliency_verdict=_verdict(comparison),
         warnings=artifact.warnings,
     )
 
@@ -79,13 +79,13 @@ def _worst(classes: Iterable[ClassResult]) -> ClassResult | None:
     return min(known, key=lambda one: one.change.value or 0.0, default=None)
 
 
-def _saliency(found: Comparison) -> Measure | None:
-    group = found.saliency.over_all if found.saliency else None
+def _saliency(comparison: Comparison) -> Measure | None:
+    group = comparison.saliency.over_all if comparison.saliency else None
     return group.mean_absolute_deviation if group else None
 
 
-def _verdict(found: Comparison) -> ShiftVerdict | None:
-    systematic = found.saliency.systematic if found.saliency else None
+def _verdict(comparison: Comparison) -> ShiftVerdict | None:
+    systematic = comparison.saliency.systematic if comparison.saliency else None
     return systematic.verdict if systematic else None
 
 
@@ -93,7 +93,7 @@ def _label(machine: Environment) -> str:
     return f"{machine.cpu_model} ({machine.cpu_target})"
 
 
-def _latency(found: LatencyComparison | None, timed_on: str) -> LatencySummary | None:
-    if found is None:
+def _latency(comparison: LatencyComparison | None, timed_on: str) -> LatencySummary | None:
+    if comparison is None:
         return None
-    return LatencySummary(cpu=timed_on, p50_ms=found.candidate.p50_ms, speedup=found.speedup)
+    return LatencySummary(cpu=timed_on, p50_ms=comparison.candidate.p50_ms, speedup=comparison.speedup)

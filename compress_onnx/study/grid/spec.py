@@ -7,7 +7,10 @@ import itertools
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
 from compress_onnx.compare import NO_SALIENCY, CompareOptions
 from compress_onnx.errors import OptionError
@@ -16,50 +19,55 @@ from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, SALIENCY_SAMPLE
 from compress_onnx.records import OptionValue
 from compress_onnx.registry import unknown
 from compress_onnx.runtime import LatencyPlan
-from compress_onnx.study.cells.cell import Cell
+from compress_onnx.study.cells import StudyCell
 from compress_onnx.zoo import model_names
 
 PRESETS = Path(__file__).parent / "presets"
-_LISTS = ("networks", "datasets", "recipes")
-_KINDS = {
-    "saliency": str,
-    "saliency_samples": int,
-    "calibration_size": int,
-    "latency": bool,
-    "method": str,
-    "cpu": str,
+T = TypeVar("T")
+_LISTS = {
+    **dict.fromkeys(("networks", "datasets", "recipes"), "a list of names, at least one"),
+    "seeds": "a list of whole numbers, at least one",
 }
-_KIND_NAMES = {str: "a name", int: "a whole number", bool: "true or false"}
-_FIELDS = ("preset", *_LISTS, "seeds", *_KINDS)
+_KINDS = {"string_type": "a name", "int_type": "a whole number", "bool_type": "true or false"}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError
+    return values
+
+
+Names = Annotated[tuple[StrictStr, ...], Field(min_length=1), AfterValidator(_each_once)]
+Seeds = Annotated[tuple[StrictInt, ...], Field(min_length=1), AfterValidator(_each_once)]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """What a study asks for, resolved: every network on every data set with every seed, and all recipes of each."""
 
-    networks: tuple[str, ...]
-    datasets: tuple[str, ...]
-    recipes: tuple[str, ...]
-    seeds: tuple[int, ...] = (SEED.default,)
-    saliency: str = "gradient"
-    saliency_samples: int = SALIENCY_SAMPLES.default
-    calibration_size: int = CALIBRATION_SIZE.default
-    latency: bool = True
-    method: str = METHOD.default
-    cpu: str = CPU.default
+    networks: Names
+    datasets: Names
+    recipes: Names
+    seeds: Seeds = (SEED.default,)
+    saliency: StrictStr = "gradient"
+    saliency_samples: StrictInt = SALIENCY_SAMPLES.default
+    calibration_size: StrictInt = CALIBRATION_SIZE.default
+    latency: StrictBool = True
+    method: StrictStr = METHOD.default
+    cpu: StrictStr = CPU.default
 
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[StudyCell, ...]:
         """Return the cells, one per network, data set and seed."""
-        return tuple(self._cell(*place) for place in itertools.product(self.networks, self.datasets, self.seeds))
+        return tuple(self._cell(*axes) for axes in itertools.product(self.networks, self.datasets, self.seeds))
 
-    def _cell(self, network: str, dataset: str, seed: int) -> Cell:
+    def _cell(self, network: str, dataset: str, seed: int) -> StudyCell:
         options = CompareOptions(
             saliency=self.saliency,
             saliency_samples=self.saliency_samples,
             latency=LatencyPlan() if self.latency else None,
             seed=seed,
         )
-        cell = Cell(
+        cell = StudyCell(
             model=f"{network}-{dataset}",
             dataset=dataset,
             recipes=self.recipes,
@@ -122,21 +130,33 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def spec_of(raw: Mapping[str, Any], *, where: object = "") -> Spec:
     """Return the specification given as plain data."""
+    fields = ("preset", *(field.name for field in dataclasses.fields(Spec)))
     for name in raw:
-        if name not in _FIELDS:
-            raise unknown("field of a study", name, _FIELDS, where=str(where))
+        if name not in fields:
+            raise unknown("field of a study", name, fields, where=str(where))
     whole = {**_preset(raw, where), **raw}
     whole.pop("preset", None)
-    for name in _LISTS:
-        _expect_strings(name, whole.get(name), where)
-    _expect_kinds(whole, where)
-    _expect_seeds(whole.get("seeds", [SEED.default]), where)
-    _expect_known(whole)
-    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in whole.items()}
-    spec = Spec(**fields)
+    try:
+        spec = Spec(**whole)
+    except pydantic.ValidationError as error:
+        raise _refusal(error, whole, where) from error
+    _expect_names(spec)
+    if "saliency" in whole and spec.saliency != NO_SALIENCY:
+        attribution(spec.saliency)
     # Recipes and options are checked as cells are made.
     spec.cells()
     return spec
+
+
+def _refusal(error: pydantic.ValidationError, raw: Mapping[str, Any], where: object) -> OptionError:
+    """Say the first thing that is wrong."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if first["type"] == "value_error":
+        expected = "each seed once" if name == "seeds" else f"each of {name} once"
+    else:
+        expected = f"{name} as {_LISTS.get(name) or _KINDS[first['type']]}"
+    return OptionError(expected, repr(raw.get(name)), where=where)
 
 
 def _preset(raw: Mapping[str, Any], where: object) -> dict[str, Any]:
@@ -150,38 +170,14 @@ def _preset(raw: Mapping[str, Any], where: object) -> dict[str, Any]:
     return _toml(PRESETS / f"{name}.toml")
 
 
-def _expect_strings(name: str, found: object, where: object) -> None:
-    if not isinstance(found, list) or not found or not all(isinstance(item, str) for item in found):
-        raise OptionError(f"{name} as a list of names, at least one", repr(found), where=where)
-    if len(set(found)) < len(found):
-        raise OptionError(f"each of {name} once", repr(found), where=where)
-
-
-def _expect_kinds(raw: Mapping[str, Any], where: object) -> None:
-    for name, kind in _KINDS.items():
-        # Not isinstance: a truth value is an int, but no number.
-        if name in raw and type(raw[name]) is not kind:
-            raise OptionError(f"{name} as {_KIND_NAMES[kind]}", repr(raw[name]), where=where)
-
-
-def _expect_seeds(seeds: object, where: object) -> None:
-    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
-        raise OptionError("seeds as a list of whole numbers, at least one", repr(seeds), where=where)
-    if len(set(seeds)) < len(seeds):
-        raise OptionError("each seed once", repr(seeds), where=where)
-
-
-def _expect_known(raw: Mapping[str, Any]) -> None:
+def _expect_names(spec: Spec) -> None:
     """Refuse now what would end the study hours later."""
-    for dataset in raw["datasets"]:
+    for dataset in spec.datasets:
         if dataset not in datasets():
             raise unknown("data set", dataset, datasets().names())
-    for network, dataset in itertools.product(raw["networks"], raw["datasets"]):
+    for network, dataset in itertools.product(spec.networks, spec.datasets):
         if f"{network}-{dataset}" not in model_names():
             raise unknown("trained model", f"{network}-{dataset}", model_names(), where="models/")
     methods = [NO_SALIENCY, *attributions().names()]
-    wanted = raw.get("saliency", NO_SALIENCY)
-    if wanted.partition(":")[0] not in methods:
-        raise unknown("attribution method", wanted, methods)
-    if wanted != NO_SALIENCY:
-        attribution(wanted)
+    if spec.saliency.partition(":")[0] not in methods:
+        raise unknown("attribution method", spec.saliency, methods)

@@ -18,8 +18,8 @@ from compress_onnx.data import load_manifest
 from compress_onnx.errors import OptionError, OutputError
 from compress_onnx.files import sha256_of, sha256_of_file, write_text
 from compress_onnx.store import RUN_FILE
-from compress_onnx.study.cells import Cell
-from compress_onnx.study.execute import Terms, data_sha256
+from compress_onnx.study.cells import StudyCell
+from compress_onnx.study.execute import WorkerRequirements, data_sha256
 from compress_onnx.zoo import CARD, WEIGHTS, model_folder
 
 CELL_FILE = "cell.sha256"
@@ -27,7 +27,7 @@ _LOCK = ".study.lock"
 _ASIDE = ".part-"
 
 
-class State(StrEnum):
+class CellState(StrEnum):
     """How far a cell has come."""
 
     MISSING = "missing"
@@ -35,13 +35,13 @@ class State(StrEnum):
     FINISHED = "finished"
 
 
-def cell_name(cell: Cell) -> str:
+def cell_name(cell: StudyCell) -> str:
     """Return the folder's name of a cell."""
     return f"{cell.model}-seed{cell.options.seed}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CellFolder:
     """A cell with its folder, and what a worker must have for it.
 
     ``identity`` is the hash of all that the cell's numbers depend on: the trained weights, the
@@ -50,13 +50,13 @@ class Place:
     """
 
     name: str
-    cell: Cell
+    cell: StudyCell
     root: Path
-    terms: Terms
+    requirements: WorkerRequirements
     identity: str
 
     @property
-    def folder(self) -> Path:
+    def path(self) -> Path:
         """The folder of the finished cell."""
         return self.root / self.name
 
@@ -73,15 +73,15 @@ class Place:
         """Whether its files are to be timed."""
         return self.cell.options.latency is not None
 
-    def state(self) -> State:
+    def state(self) -> CellState:
         """Look how far the cell has come: what was made for another identity is missing."""
-        marker = self.folder / CELL_FILE
-        if not marker.is_file() or not (self.folder / RUN_FILE).is_file():
-            return State.MISSING
+        marker = self.path / CELL_FILE
+        if not marker.is_file() or not (self.path / RUN_FILE).is_file():
+            return CellState.MISSING
         identity, _, state = marker.read_text(encoding="utf-8").strip().partition(" ")
-        return State(state) if identity == self.identity and state in set(State) else State.MISSING
+        return CellState(state) if identity == self.identity and state in set(CellState) else CellState.MISSING
 
-    def mark(self, folder: Path, state: State) -> None:
+    def mark(self, folder: Path, state: CellState) -> None:
         """Write what the folder holds, last of all."""
         write_text(folder / CELL_FILE, f"{self.identity} {state}\n")
 
@@ -90,15 +90,15 @@ class Place:
         return self.root / f"{_ASIDE}{self.name}-{uuid.uuid4().hex}"
 
     def install(self, aside: Path) -> None:
-        """Mark a filled folder and move it into the cell's place, instead of what was there."""
-        self.mark(aside, State.UNTIMED if self.is_timed else State.FINISHED)
-        if self.folder.exists():
-            self.folder.rename(self.aside())
-        aside.rename(self.folder)
+        """Mark a filled folder and move it to the cell's own, instead of what was there."""
+        self.mark(aside, CellState.UNTIMED if self.is_timed else CellState.FINISHED)
+        if self.path.exists():
+            self.path.rename(self.aside())
+        aside.rename(self.path)
 
 
-def places_of(cells: Iterable[Cell], root: Path, *, packages: dict[str, str]) -> tuple[Place, ...]:
-    """Return the place of each cell under ``root``.
+def cell_folders_of(cells: Iterable[StudyCell], root: Path, *, packages: dict[str, str]) -> tuple[CellFolder, ...]:
+    """Return the folder of each cell under ``root``.
 
     Errors
     ------
@@ -107,46 +107,48 @@ def places_of(cells: Iterable[Cell], root: Path, *, packages: dict[str, str]) ->
     DataError
         if the data of a cell is missing.
     """
-    found: dict[str, Cell] = {}
+    by_name: dict[str, StudyCell] = {}
     for cell in cells:
-        if cell_name(cell) in found:
+        if cell_name(cell) in by_name:
             raise OptionError("each cell once", f"{cell_name(cell)} twice")
-        found[cell_name(cell)] = cell
-    data = {split: data_sha256(split) for split in sorted({split for cell in found.values() for split in cell.splits})}
-    return tuple(_place(name, cell, root, data, packages) for name, cell in found.items())
+        by_name[cell_name(cell)] = cell
+    data = {
+        split: data_sha256(split) for split in sorted({split for cell in by_name.values() for split in cell.splits})
+    }
+    return tuple(_cell_folder(name, cell, root, data, packages) for name, cell in by_name.items())
 
 
-def _place(name: str, cell: Cell, root: Path, data: dict[str, str], packages: dict[str, str]) -> Place:
-    terms = Terms(packages=packages, data={split: data[split] for split in cell.splits})
-    asked = {
+def _cell_folder(name: str, cell: StudyCell, root: Path, data: dict[str, str], packages: dict[str, str]) -> CellFolder:
+    requirements = WorkerRequirements(packages=packages, data={split: data[split] for split in cell.splits})
+    depends_on = {
         "model": cell.model,
         "files": {name: sha256_of_file(path) for name, path in model_files(cell).items()},
         "manifests": sorted(sha256_of_file(path) for path in manifest_files(cell).values()),
-        "data": terms.data,
+        "data": requirements.data,
         "recipes": cell.recipes,
         "options": cell.options.recorded(),
         "calibration": [cell.calibration_size, cell.method],
         "target": cell.target,
         "packages": packages,
     }
-    identity = sha256_of(json.dumps(asked, sort_keys=True).encode())
-    return Place(name=name, cell=cell, root=root, terms=terms, identity=identity)
+    identity = sha256_of(json.dumps(depends_on, sort_keys=True).encode())
+    return CellFolder(name=name, cell=cell, root=root, requirements=requirements, identity=identity)
 
 
-def model_files(cell: Cell) -> dict[str, Path]:
+def model_files(cell: StudyCell) -> dict[str, Path]:
     """Return card and weights of a cell's trained network, by name."""
     folder = model_folder(cell.model)
     return {name: folder / name for name in (CARD, WEIGHTS)}
 
 
-def manifest_files(cell: Cell) -> dict[str, Path]:
+def manifest_files(cell: StudyCell) -> dict[str, Path]:
     """Return the filed calibration manifests of a cell's data and seed, by name; the first folder's of equal names."""
-    found: dict[str, Path] = {}
+    manifests: dict[str, Path] = {}
     for root in manifest_roots():
         for path in sorted(root.glob(f"{cell.dataset}*.json")):
             if load_manifest(path).seed == cell.options.seed:
-                found.setdefault(path.name, path)
-    return found
+                manifests.setdefault(path.name, path)
+    return manifests
 
 
 @contextlib.contextmanager
@@ -160,7 +162,7 @@ def locked(root: Path) -> Iterator[None]:
     OutputError
         if another process holds it, or the folder cannot be made.
     """
-    made = [place for place in (root, *root.parents) if not place.exists()]
+    made = [path for path in (root, *root.parents) if not path.exists()]
     try:
         root.mkdir(parents=True, exist_ok=True)
         stream = (root / _LOCK).open("w")
