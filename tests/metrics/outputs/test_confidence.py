@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import softmax
-from sklearn.metrics import brier_score_loss, log_loss
 
 from compress_onnx.metrics.outputs.confidence import change_histogram, confidence_shift
 from compress_onnx.metrics.outputs.pair import LogitPair
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+brier_score_loss = sklearn_metrics.brier_score_loss
+log_loss = sklearn_metrics.log_loss
 
 
 def test_calibration_error_agrees_with_torchmetrics(make_pair: Callable[..., LogitPair]) -> None:

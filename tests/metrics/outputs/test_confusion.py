@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix
 
 from compress_onnx.metrics.outputs.confusion import (
     MOST_CHANGED,
@@ -14,6 +13,9 @@ from compress_onnx.metrics.outputs.confusion import (
     most_changed,
 )
 from compress_onnx.metrics.outputs.pair import LogitPair
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+confusion_matrix = sklearn_metrics.confusion_matrix
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40))
