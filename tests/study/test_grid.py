@@ -27,6 +27,9 @@ from compress_onnx.study.cells.spec import spec_of
 from compress_onnx.study.execute import tasks
 from compress_onnx.study.grid import CellError, Setting, run_study
 
+# The cells' pictures are scikit-learn's digits.
+pytest.importorskip("sklearn")
+
 SPEC = {"networks": ["lenet5"], "datasets": ["digits"], "recipes": ["prune:0.5"], "saliency": "none", "latency": False}
 RunStudy = Callable[..., StudyRecord]
 

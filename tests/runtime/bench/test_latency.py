@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,73 +13,30 @@ from numpy.typing import NDArray
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.runtime.bench.latency import LatencyPlan, latency_run, measure_latency, timing_batch
 from compress_onnx.runtime.bench.rounds import RoundTiming
-from compress_onnx.runtime.workers.process import Worker
 
 MS = 1_000_000
 
 
-class Log:
-    """What a machine of imagined workers was asked for; the k-th call of all takes k milliseconds."""
-
-    def __init__(self, *, ms: float | None = None) -> None:
-        self.asked: list[tuple[int, str, str, Any]] = []
-        self.open, self.started = 0, 0
-        self._ticks: Iterator[float] = itertools.count(1) if ms is None else itertools.repeat(ms)
-
-    def spent(self, calls: int) -> NDArray[np.int64]:
-        return np.array([round(next(self._ticks) * MS) for _ in range(calls)], np.int64)
-
-    def start(self) -> Worker:
-        return Imagined(self)
-
-
-class Imagined(Worker):
-    def __init__(self, log: Log) -> None:
-        super().__init__(("imagined",))
-        self._log, self._number, self._file = log, -1, ""
-
-    def __enter__(self) -> Self:
-        self._number = self._log.started
-        self._log.started += 1
-        self._log.open += 1
-        return self
-
-    def dismiss(self) -> None:
-        assert self._log.open > 0
-
-    def close(self, *, grace_seconds: float = 0.0) -> None:
-        self._log.open -= 1
-
-    def ask(self, op: str, arrays: Any = None, **fields: Any) -> Any:
-        self._file = Path(fields["path"]).stem if op == "load" else self._file
-        self._log.asked.append((self._number, self._file, op, fields.get("calls", fields.get("options"))))
-        if op == "load":
-            memory = {"resident_bytes": 10 + self._number, "peak_bytes": 0}
-            return {"load_ns": 3 * MS, "memory": memory, "inputs": [["x", "tensor(float)", ["n", 3, 8, 8]]]}, {}
-        warmup = self._log.spent(fields.get("warmup", 0))
-        answer = {"first_ns": 50 * MS, "memory": {"resident_bytes": 20, "peak_bytes": 30 + self._number}}
-        return answer, {"values": self._log.spent(fields["calls"]), "warmup": warmup}
-
-
-def measured(log: Log, images: NDArray[np.float32], **fields: Any) -> Any:
-    plan = LatencyPlan(start=log.start, **fields)
-    return measure_latency([Path("a.onnx"), Path("b.onnx")], images, plan=plan, rng=np.random.default_rng(5))
-
-
-def test_duration_becomes_calls_once_for_all_rounds(images: NDArray[np.float32]) -> None:
-    found = measured(Log(ms=4.0), images, rounds=5, duration_s=2.0)
+def test_duration_becomes_calls_once_for_all_rounds(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
+    found = measure(machine(ms=4.0), images, rounds=5, duration_s=2.0)
     assert [len(run.values_ms) for run in (*found.runs, found.repeat)] == [500] * 3
 
 
-def test_the_plan_reaches_the_workers(images: NDArray[np.float32]) -> None:
-    log = Log()
-    found = measured(log, images, rounds=1, calls=1, spinning=False)
+def test_the_plan_reaches_the_workers(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
+    log = machine()
+    found = measure(log, images, rounds=1, calls=1, spinning=False)
     options = next(fields for _, _, op, fields in log.asked if op == "load")
     assert options == {"threads": 1, "spinning": False, "affinity": list(found.cores)}
 
 
-def test_load_first_call_and_memory_are_medians_over_processes(images: NDArray[np.float32]) -> None:
-    found = measured(Log(), images, rounds=3, calls=1, batch=8)
+def test_load_first_call_and_memory_are_medians_over_processes(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
+    found = measure(machine(), images, rounds=3, calls=1, batch=8)
     run = found.runs[0]
     assert (run.load_ms, run.first_ms) == (3.0, 50.0)
     assert (run.loads_ms, run.firsts_ms) == ((3.0,) * 3, (50.0,) * 3)
@@ -129,18 +85,24 @@ def test_batch_repeats_images_in_order(images: NDArray[np.float32], batch: int) 
     np.testing.assert_array_equal(found, np.concatenate([images] * 3)[:batch])
 
 
-def test_no_images_are_refused(images: NDArray[np.float32]) -> None:
+def test_no_images_are_refused(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
     with pytest.raises(DataError, match="at least one image"):
-        measured(Log(), images[:0])
+        measure(machine(), images[:0])
 
 
 @pytest.mark.parametrize("name", ["threads", "batch", "rounds", "calls"])
-def test_plan_out_of_bounds_is_refused(images: NDArray[np.float32], name: str) -> None:
+def test_plan_out_of_bounds_is_refused(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32], name: str
+) -> None:
     with pytest.raises(OptionError, match=f"{name} at least 1, got 0"):
-        measured(Log(), images, **{name: 0})
+        measure(machine(), images, **{name: 0})
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_duration_of_nothing_is_refused(images: NDArray[np.float32], seconds: float) -> None:
+def test_a_duration_of_nothing_is_refused(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32], seconds: float
+) -> None:
     with pytest.raises(OptionError, match=r"duration at least 0\.01"):
-        measured(Log(), images, duration_s=seconds)
+        measure(machine(), images, duration_s=seconds)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,71 +17,25 @@ from compress_onnx.runtime.bench.latency import LatencyPlan, measure_latency
 from compress_onnx.runtime.bench.rounds import turns
 from compress_onnx.runtime.workers.process import Worker
 
-MS = 1_000_000
-
-
-class Log:
-    """What a machine of imagined workers was asked for; the k-th call of all takes k milliseconds."""
-
-    def __init__(self, *, ms: float | None = None) -> None:
-        self.asked: list[tuple[int, str, str, Any]] = []
-        self.open, self.started = 0, 0
-        self._ticks: Iterator[float] = itertools.count(1) if ms is None else itertools.repeat(ms)
-
-    def spent(self, calls: int) -> NDArray[np.int64]:
-        return np.array([round(next(self._ticks) * MS) for _ in range(calls)], np.int64)
-
-    def start(self) -> Worker:
-        return Imagined(self)
-
-
-class Imagined(Worker):
-    def __init__(self, log: Log) -> None:
-        super().__init__(("imagined",))
-        self._log, self._number, self._file = log, -1, ""
-
-    def __enter__(self) -> Self:
-        self._number = self._log.started
-        self._log.started += 1
-        self._log.open += 1
-        return self
-
-    def dismiss(self) -> None:
-        assert self._log.open > 0
-
-    def close(self, *, grace_seconds: float = 0.0) -> None:
-        self._log.open -= 1
-
-    def ask(self, op: str, arrays: Any = None, **fields: Any) -> Any:
-        self._file = Path(fields["path"]).stem if op == "load" else self._file
-        self._log.asked.append((self._number, self._file, op, fields.get("calls", fields.get("options"))))
-        if op == "load":
-            memory = {"resident_bytes": 10 + self._number, "peak_bytes": 0}
-            return {"load_ns": 3 * MS, "memory": memory, "inputs": [["x", "tensor(float)", ["n", 3, 8, 8]]]}, {}
-        warmup = self._log.spent(fields.get("warmup", 0))
-        answer = {"first_ns": 50 * MS, "memory": {"resident_bytes": 20, "peak_bytes": 30 + self._number}}
-        return answer, {"values": self._log.spent(fields["calls"]), "warmup": warmup}
-
-
-def measured(log: Log, images: NDArray[np.float32], **fields: Any) -> Any:
-    plan = LatencyPlan(start=log.start, **fields)
-    return measure_latency([Path("a.onnx"), Path("b.onnx")], images, plan=plan, rng=np.random.default_rng(5))
-
 
 def test_every_round_has_a_fresh_process_per_model_and_a_second_one_of_the_baseline(
+    machine: Callable[..., Any],
+    measure: Callable[..., Any],
     images: NDArray[np.float32],
 ) -> None:
-    log = Log()
-    measured(log, images, rounds=3, calls=2)
+    log = machine()
+    measure(log, images, rounds=3, calls=2)
     loads = [(number, file) for number, file, op, _ in log.asked if op == "load"]
     assert sorted(number for number, _ in loads) == list(range(9))
     assert [sorted(file for number, file in loads if number // 3 == done) for done in range(3)] == [["a", "a", "b"]] * 3
     assert log.open == 0
 
 
-def test_values_are_those_of_the_timed_slices_in_order_of_rounds(images: NDArray[np.float32]) -> None:
-    log = Log()
-    found = measured(log, images, rounds=3, calls=25)
+def test_values_are_those_of_the_timed_slices_in_order_of_rounds(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
+    log = machine()
+    found = measure(log, images, rounds=3, calls=25)
     # First call and warm-up come before any slice; each slice begins with one more call that is kept apart.
     slices = [(number, calls) for number, _, op, calls in log.asked if op == "time"]
     timed = [(number, calls) for number, calls in slices if calls not in {0, 2}]
@@ -94,17 +48,19 @@ def test_values_are_those_of_the_timed_slices_in_order_of_rounds(images: NDArray
     assert sorted(everything) == [float(tick) for tick in range(1, len(everything) + 1)]
 
 
-def test_order_is_random_and_repeatable(images: NDArray[np.float32]) -> None:
-    logs = [Log(), Log()]
+def test_order_is_random_and_repeatable(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
+    logs = [machine(), machine()]
     for log in logs:
-        measured(log, images, rounds=20, calls=3)
+        measure(log, images, rounds=20, calls=3)
     first = [number % 3 for number, _, op, calls in logs[0].asked if op == "time" and calls == 3][::3]
     assert set(first) == {0, 1, 2}
     assert logs[0].asked == logs[1].asked
 
 
-def test_workers_end_when_one_fails(images: NDArray[np.float32]) -> None:
-    log = Log()
+def test_workers_end_when_one_fails(machine: Callable[..., Any], images: NDArray[np.float32]) -> None:
+    log = machine()
     starts = itertools.count()
 
     def start() -> Worker:
