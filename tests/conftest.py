@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import importlib.util
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -223,3 +225,34 @@ def make_images(tmp_path: Path) -> Callable[..., ImageSet]:
 @pytest.fixture
 def started() -> datetime:
     return datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
+
+
+# What the extra ``torch`` brings, and the rooms whose modules need it.
+_EXTRA = frozenset({"captum", "onnxscript", "safetensors", "sklearn", "torch", "torchvision"})
+_ROOMS = frozenset({"export", "saliency", "zoo"})
+
+
+class _WithoutExtra:
+    """Leaves the doctests of modules alone that need what is not installed."""
+
+    def __init__(self, package: Path) -> None:
+        self._package = package
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Tell whether a module's import ends at a package of the extra; of all others nothing is said."""
+        if collection_path.suffix != ".py" or not collection_path.is_relative_to(self._package):
+            return None
+        name = collection_path.relative_to(self._package.parent).with_suffix("").parts
+        if name[1] not in _ROOMS:
+            return None
+        try:
+            importlib.import_module(".".join(name))
+        except ModuleNotFoundError as error:
+            return True if str(error.name).partition(".")[0] in _EXTRA else None
+        return None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect the package where the extra is not installed, too."""
+    if importlib.util.find_spec("torch") is None:
+        config.pluginmanager.register(_WithoutExtra(config.rootpath / "compress_onnx"))

@@ -162,7 +162,7 @@ def _shift(
     maps: Maps = {}
     if outcome.deviation is not None:
         deviation[explained.rows] = outcome.deviation
-    for rows, pairs in ((kept, outcome.kept), (others, outcome.others)):
+    for rows, pairs in ((kept, outcome.kept_maps), (others, outcome.others)):
         if pairs is not None:
             deviation[rows] = pairs.deviation
             names = (explained.evaluated.name, name)

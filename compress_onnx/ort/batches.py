@@ -99,8 +99,8 @@ def chosen_batch(run: Run, images: Inputs, *, clock: Callable[[], float] = time.
     for size in _fitting(images[0].nbytes):
         if size == usual:
             continue
-        answers, seconds = _timed(run, images, size, clock)
-        if seconds < limit and np.array_equal(answers, expected):
+        outputs, seconds = _timed(run, images, size, clock)
+        if seconds < limit and np.array_equal(outputs, expected):
             best, limit = size, seconds
     return best
 
@@ -108,13 +108,13 @@ def chosen_batch(run: Run, images: Inputs, *, clock: Callable[[], float] = time.
 def _timed(run: Run, images: Inputs, size: int, clock: Callable[[], float]) -> tuple[NDArray[np.float32], float]:
     """Return the answers and the seconds per image of the fastest call; the first call only warms up."""
     run(images[:size])
-    answers: list[NDArray[np.float32]] = []
+    outputs: list[NDArray[np.float32]] = []
     seconds: list[float] = []
     for start, stop in spans(len(images), size):
         begin = clock()
-        answers.append(run(images[start:stop]))
+        outputs.append(run(images[start:stop]))
         seconds.append((clock() - begin) / (stop - start))
-    return np.concatenate(answers), min(seconds)
+    return np.concatenate(outputs), min(seconds)
 
 
 def batch_for(run: Run, inputs: Callable[[int, int], Inputs], n: int, *, probed_from: int) -> int:

@@ -47,9 +47,9 @@ class GraphSigns:
     @property
     def causes(self) -> tuple[str, ...]:
         """The nodes that look across images, in words by operator, only the certain ones where there are any."""
-        told = [one for one in self.across if one.certain or not self.dependent]
-        kinds = dict.fromkeys((one.op, one.how) for one in told)
-        return tuple(_cause([one for one in told if (one.op, one.how) == kind]) for kind in kinds)
+        causing = [one for one in self.across if one.certain or not self.dependent]
+        kinds = dict.fromkeys((one.op, one.how) for one in causing)
+        return tuple(_cause([one for one in causing if (one.op, one.how) == kind]) for kind in kinds)
 
 
 def _cause(alike: Sequence[AcrossImages]) -> str:
@@ -76,10 +76,10 @@ class _Group:
     first: NDArray[np.bool_]
     factors: Inputs
 
-    def beside(self, kept: NDArray[np.bool_], factors: Inputs | np.float32) -> Inputs:
-        """Return the call with all images but the ``kept`` ones replaced by others, times ``factors``."""
+    def beside(self, unchanged: NDArray[np.bool_], factors: Inputs | np.float32) -> Inputs:
+        """Return the call with all images but the ``unchanged`` ones replaced by others, times ``factors``."""
         mates = np.roll(self.images, 1, axis=0) * factors
-        return np.where(kept.reshape(self.factors.shape), self.images, mates)
+        return np.where(unchanged.reshape(self.factors.shape), self.images, mates)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -190,14 +190,16 @@ def _seen(model: OpenClassifier, groups: Sequence[_Group], signs: GraphSigns) ->
     halves = [half for group in groups for half in (group.first, ~group.first)] if size > 1 else []
     owners = [group for group in groups for _ in range(2)][: len(halves)]
     with ThreadPoolExecutor(model.workers) as pool:
-        others = pool.map(lambda group, kept: _beside_others(model, group, kept), owners, halves)
+        others = pool.map(lambda group, unchanged: _beside_others(model, group, unchanged), owners, halves)
         together = list(pool.map(lambda call: model.logits(_aligned(call)), calls))
         alone = list(pool.map(model.logits, [row[None] for call in calls for row in call])) if singly else []
         # In a file of one batch no image can be asked alone, but each in its neighbor's place.
-        alone = alone or [np.roll(told, -1, axis=0) for told in pool.map(lambda call: _moved_on(model, call), calls)]
+        alone = alone or [
+            np.roll(logits, -1, axis=0) for logits in pool.map(lambda call: _moved_on(model, call), calls)
+        ]
         moved = sum(
-            _unequal(other[kept], together[place // 2][kept])
-            for place, (kept, other) in enumerate(zip(halves, others, strict=True))
+            _unequal(other[unchanged], together[place // 2][unchanged])
+            for place, (unchanged, other) in enumerate(zip(halves, others, strict=True))
         )
         # Equal calls are made where something is to be told apart from chance.
         doubtful = bool(moved or signs.draws or size == 1)
@@ -210,13 +212,13 @@ def _seen(model: OpenClassifier, groups: Sequence[_Group], signs: GraphSigns) ->
     )
 
 
-def _beside_others(model: OpenClassifier, group: _Group, kept: NDArray[np.bool_]) -> Logits:
-    """Return the answers to a call in which the ``kept`` images have other mates."""
+def _beside_others(model: OpenClassifier, group: _Group, unchanged: NDArray[np.bool_]) -> Logits:
+    """Return the answers to a call in which the ``unchanged`` images have other mates."""
     try:
-        return model.raw(_aligned(group.beside(kept, group.factors)))
+        return model.raw(_aligned(group.beside(unchanged, group.factors)))
     except ModelError:
         # A graph may have no answer to such pictures, as where pixels look up a table.
-        return model.raw(_aligned(group.beside(kept, np.float32(1))))
+        return model.raw(_aligned(group.beside(unchanged, np.float32(1))))
 
 
 def _moved_on(model: OpenClassifier, images: Inputs) -> Logits:

@@ -99,7 +99,7 @@ def open_classifier(model: Path | WholeModel, *, threads: int | None = None) -> 
 def predict(path: Path, samples: Samples, *, threads: int | None = None, progress: Progress = silent) -> Predictions:
     """Return what the file at ``path`` answers on ``samples``, in their order.
 
-    See :func:`answers`.
+    See :func:`predict_file_logits`.
     """
     whole = whole_model(path)
     logits = predict_file_logits(whole, samples, threads=threads, progress=progress).logits
@@ -123,7 +123,7 @@ def predict_file_logits(
 ) -> PredictedLogits:
     """Return the logits of a model file, or of what was read of one, on ``samples``, in their order.
 
-    See :func:`loaded` for ``threads`` and :func:`answered` for the rest. That answers do not depend on the
+    See :func:`open_classifier` for ``threads`` and :func:`predict_logits` for the rest. That answers do not depend on the
     other images of a call is for :mod:`compress_onnx.runtime.independence` to check.
     """
     return predict_logits(open_classifier(model, threads=threads), samples, progress=progress)
@@ -154,8 +154,8 @@ def predict_logits(
     else:
         size, calls = batch, exact_spans(len(samples), batch)
     with ThreadPoolExecutor(min(model.workers, max(len(calls), 1))) as pool:
-        found = pool.map(lambda call: model.logits(fed(*call)), calls)
-        parts = list(with_progress(found, total=len(samples), progress=progress, name=model.path.name))
+        batches = pool.map(lambda call: model.logits(fed(*call)), calls)
+        parts = list(with_progress(batches, total=len(samples), progress=progress, name=model.path.name))
     logits = np.concatenate(parts) if parts else _nothing(model.session)
     return PredictedLogits(logits=logits, batch=size, threads=model.workers)
 
@@ -189,8 +189,8 @@ def _batch_logits(
     session: ort.InferenceSession, images: NDArray[np.float32], *, size: int | None, where: object
 ) -> NDArray[np.float32]:
     chunks = [images] if size is None else fixed_chunks(images, size)
-    answers = [_run(session, chunk, where=where) for chunk in chunks]
-    logits = np.concatenate(answers)[: len(images)]
+    chunk_logits = [_run(session, chunk, where=where) for chunk in chunks]
+    logits = np.concatenate(chunk_logits)[: len(images)]
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
     if broken:
         raise ModelError(

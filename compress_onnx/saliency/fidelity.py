@@ -88,14 +88,14 @@ def together(first: TwinFidelity, second: TwinFidelity) -> TwinFidelity:
 
 def twin_logits(twin: nn.Module, inputs: NDArray[np.float32], *, progress: Progress = silent) -> NDArray[np.float32]:
     """Return the twin's logits (N, classes) float32 for ``inputs`` (N, C, H, W), N at least 1."""
-    found = []
+    batches = []
     pace = Pace(progress, len(inputs), "checking the twin")
     for part in slices(len(inputs), twin):
         with torch.no_grad():
             logits = twin(as_images(inputs[part], twin))
-        found.append(logits.numpy()[: part.stop - part.start])
+        batches.append(logits.numpy()[: part.stop - part.start])
         pace.done(part.stop)
-    return np.concatenate(found)
+    return np.concatenate(batches)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,16 +120,16 @@ def faithful_twin(
     """
     try:
         twin = build_twin(model)
-        found, pace = UNTESTED, Pace(progress, len(runtime_logits), "checking the twin")
+        agreed, pace = UNTESTED, Pace(progress, len(runtime_logits), "checking the twin")
         for rows, batch in inputs(twin):
-            found = together(found, fidelity(twin, batch, runtime_logits[rows]))
+            agreed = together(agreed, fidelity(twin, batch, runtime_logits[rows]))
             pace.done(rows.stop)
     except ModelError as error:
         return CheckedTwin(twin=None, fidelity=UNTESTED, reason=str(error))
-    if found.accepted:
-        return CheckedTwin(twin=twin, fidelity=found)
+    if agreed.accepted:
+        return CheckedTwin(twin=twin, fidelity=agreed)
     reason = (
-        f"the PyTorch twin predicts the class of ONNX Runtime on {found.top1_agreement:.2%} of {found.n} samples, "
+        f"the PyTorch twin predicts the class of ONNX Runtime on {agreed.top1_agreement:.2%} of {agreed.n} samples, "
         f"{ACCEPTED_AGREEMENT:.1%} are needed"
     )
-    return CheckedTwin(twin=None, fidelity=found, reason=reason)
+    return CheckedTwin(twin=None, fidelity=agreed, reason=reason)

@@ -52,15 +52,15 @@ class SaliencyCandidate:
 class SaliencyOutcome:
     """A candidate's saliency: the record, and what the report shows beside it.
 
-    ``deviation`` (N,) float64 per sample, in the order of the inputs; ``kept`` are the map pairs of
-    the kept samples, ``others`` those of the samples that are only shown. ``examples`` (E,) are the
+    ``deviation`` (N,) float64 per sample, in the order of the inputs; ``kept_maps`` are the map pairs of
+    the kept_maps samples, ``others`` those of the samples that are only shown. ``examples`` (E,) are the
     rows of the sample with the median and with the largest deviation, ``example_maps`` their maps;
     ``means`` the mean maps. All are ``None`` where the record is undefined.
     """
 
     shift: SaliencyShift
     deviation: NDArray[np.float64] | None = None
-    kept: MapPairs | None = None
+    kept_maps: MapPairs | None = None
     others: MapPairs | None = None
     examples: NDArray[np.int64] | None = None
     example_maps: MapPairs | None = None
@@ -96,13 +96,13 @@ class BaselineSaliency:
         sign_rng, draw_rng = rng.spawn(2)
         try:
             module = self.task.explained(checked.twin, candidate.predict)
-            found = compare_maps(self.task, self.explained, module, rng=sign_rng, progress=between(progress, 0.3, 0.9))
+            maps = compare_maps(self.task, self.explained, module, rng=sign_rng, progress=between(progress, 0.3, 0.9))
             others = explained_pairs(candidate.others, self.twin, module)
         except (ModelError, UnknownNameError) as error:
             return self.undefined(checked.fidelity, f"Candidate: {error}")
-        shift = self._measured(self._record(checked.fidelity), found, candidate.flipped, draw_rng)
+        shift = self._measured(self._record(checked.fidelity), maps, candidate.flipped, draw_rng)
         progress(1.0, f"{self.task.method} maps summarized")
-        return self._outcome(shift, found, candidate, others)
+        return self._outcome(shift, maps, candidate, others)
 
     def undefined(self, fidelity: TwinFidelity, reason: str) -> SaliencyOutcome:
         """Return the outcome for a candidate without saliency, with the reason."""
@@ -118,10 +118,10 @@ class BaselineSaliency:
         )
 
     def _measured(
-        self, record: SaliencyShift, found: ComparedMaps, flipped: NDArray[np.bool_], rng: np.random.Generator
+        self, record: SaliencyShift, maps: ComparedMaps, flipped: NDArray[np.bool_], rng: np.random.Generator
     ) -> SaliencyShift:
-        values, every = found.similarities, np.ones(len(self.task), dtype=np.bool_)
-        position, scale = scale_positions(values, found.baseline.anchors, every, rng)
+        values, every = maps.similarities, np.ones(len(self.task), dtype=np.bool_)
+        position, scale = scale_positions(values, maps.baseline.anchors, every, rng)
         same, changed = summarized(values, ~flipped, rng), summarized(values, flipped, rng)
         return dataclasses.replace(
             record,
@@ -132,23 +132,23 @@ class BaselineSaliency:
             over_flipped_undefined_reason=NO_FLIP if changed is None else None,
             scale_position=position,
             scale=scale,
-            systematic=found.systematic(self.task, rng),
-            flat_candidate=found.flat,
+            systematic=maps.systematic(self.task, rng),
+            flat_candidate=maps.flat,
         )
 
     @staticmethod
     def _outcome(
-        shift: SaliencyShift, found: ComparedMaps, candidate: SaliencyCandidate, others: MapPairs | None
+        shift: SaliencyShift, maps: ComparedMaps, candidate: SaliencyCandidate, others: MapPairs | None
     ) -> SaliencyOutcome:
-        examples = telling_examples(found.similarities.mean_absolute_deviation)
+        examples = telling_examples(maps.similarities.mean_absolute_deviation)
         return SaliencyOutcome(
             shift=shift,
-            deviation=found.similarities.mean_absolute_deviation,
-            kept=found.pairs(candidate.keep),
+            deviation=maps.similarities.mean_absolute_deviation,
+            kept_maps=maps.pairs(candidate.keep),
             others=others,
             examples=examples,
-            example_maps=found.pairs(examples),
-            means=found.mean_shift.maps(),
+            example_maps=maps.pairs(examples),
+            means=maps.mean_shift.maps(),
         )
 
     def _record(self, candidate: TwinFidelity) -> SaliencyShift:

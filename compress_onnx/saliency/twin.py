@@ -53,31 +53,31 @@ def build_twin(model: onnx.ModelProto, *, saturating: bool | None = None) -> fx.
     ModelError
         if the model is not an image classifier or its output does not depend on the image.
     """
-    found = signature_of(model)
+    signature = signature_of(model)
     # Exporters may leave parts as functions of the file's own; the table knows operators only.
     whole = inliner.inline_local_functions(model) if model.functions else model
     losing = _saturating_nodes(whole) if (saturates() if saturating is None else saturating) else {}
     assembly = _Assembly(whole)
-    assembly.feed(found.input_name)
-    for place, proto in _needed(whole.graph.node, found.output_name):
+    assembly.feed(signature.input_name)
+    for place, proto in _needed(whole.graph.node, signature.output_name):
         for part in written_out(proto):
             assembly.add(part, losing.get(place) if part.op_type in PRODUCTS else None)
-    twin = assembly.finish(found.output_name)
-    twin.meta["fixed_batch"] = found.fixed_batch
-    twin.meta["classes"] = found.classes
+    twin = assembly.finish(signature.output_name)
+    twin.meta["fixed_batch"] = signature.fixed_batch
+    twin.meta["classes"] = signature.classes
     return twin
 
 
 def fixed_batch(twin: nn.Module) -> int | None:
     """Return the only batch size the twin's file takes, ``None`` where any goes."""
-    found: int | None = getattr(twin, "meta", {}).get("fixed_batch")
-    return found
+    size: int | None = getattr(twin, "meta", {}).get("fixed_batch")
+    return size
 
 
 def classes(twin: nn.Module) -> int | None:
     """Return the number of the twin's logits, ``None`` where its file does not say."""
-    found: int | None = getattr(twin, "meta", {}).get("classes")
-    return found
+    count: int | None = getattr(twin, "meta", {}).get("classes")
+    return count
 
 
 def layers(module: nn.Module) -> dict[str, nn.Module]:
@@ -88,8 +88,8 @@ def layers(module: nn.Module) -> dict[str, nn.Module]:
     for part in module.modules():
         names: dict[str, str] | None = getattr(part, "meta", {}).get("layers")
         if names is not None:
-            found = dict(part.named_modules())
-            return {node: found[name] for node, name in names.items() if name in found}
+            modules = dict(part.named_modules())
+            return {node: modules[name] for node, name in names.items() if name in modules}
     return {name: part for name, part in module.named_modules() if name}
 
 
@@ -102,18 +102,18 @@ def _saturating_nodes(model: onnx.ModelProto) -> dict[int, Saturation]:
     except ModelError:
         # What the runtime refuses has no answers to agree with; the table of converters says it better.
         return {}
-    found = ((node.place, saturation_of(node)) for node in nodes)
-    return {place: module for place, module in found if module is not None}
+    losses = ((node.place, saturation_of(node)) for node in nodes)
+    return {place: module for place, module in losses if module is not None}
 
 
 def _needed(nodes: Iterable[onnx.NodeProto], output: str) -> list[tuple[int, onnx.NodeProto]]:
     """Return the nodes the output depends on with their places, in order."""
-    wanted, kept = {output}, []
+    wanted, chosen = {output}, []
     for place, node in reversed(list(enumerate(nodes))):
         if wanted.intersection(node.output):
             wanted.update(name for name in node.input if name)
-            kept.append((place, node))
-    return kept[::-1]
+            chosen.append((place, node))
+    return chosen[::-1]
 
 
 class _Assembly:
@@ -138,14 +138,14 @@ class _Assembly:
         ``saturation`` follows the node, and is given its first input too.
         """
         operands = [self._value(name) if name else None for name in proto.input]
-        known = [value if isinstance(value, Constant) else None for value in operands]
-        node = Node(proto, known, self._opset(proto.domain))
+        constants = [value if isinstance(value, Constant) else None for value in operands]
+        node = Node(proto, constants, self._opset(proto.domain))
         module = _converted(proto, node)
         in_parts = getattr(module, "gives_tuple", False)
         if not in_parts and self._used.intersection(proto.output[1:]):
             raise node.unsupported("more than its first output in use")
         if not any(isinstance(value, fx.Node) for value in operands):
-            results = _evaluated(module, [known[slot] for slot in node.arguments()])
+            results = _evaluated(module, [constants[slot] for slot in node.arguments()])
             self._values.update(zip(proto.output, results, strict=False))
             return
         call = self._called(proto, module, [operands[slot] for slot in node.arguments()])
@@ -210,15 +210,15 @@ class _Assembly:
 
 
 def _loaded(tensor: onnx.TensorProto) -> Constant:
-    found = stored(tensor)
-    if found is None:
+    constant = stored(tensor)
+    if constant is None:
         raise UnsupportedOperatorError(
             "weights in a type that PyTorch holds exactly",
             type_name(tensor.data_type),
             where=f"initializer {tensor.name!r}",
             remedy="Saliency is left out for this model.",
         )
-    return found
+    return constant
 
 
 def _converted(proto: onnx.NodeProto, node: Node) -> nn.Module:

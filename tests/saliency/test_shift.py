@@ -162,9 +162,9 @@ def test_only_the_kept_maps_come_out_in_the_order_asked_for(
 ) -> None:
     keep = np.array([31, 2])
     outcome = against(quantized, keep=keep)
-    for found, model in ((outcome.kept.baseline, small.model), (outcome.kept.candidate, quantized)):
+    for found, model in ((outcome.kept_maps.baseline, small.model), (outcome.kept_maps.candidate, quantized)):
         np.testing.assert_allclose(found, normalized(maps_of(model, small.images, task.targets)[keep]), atol=1e-5)
-    np.testing.assert_allclose(outcome.kept.deviation, outcome.deviation[keep], atol=1e-6)
+    np.testing.assert_allclose(outcome.kept_maps.deviation, outcome.deviation[keep], atol=1e-6)
 
 
 def test_samples_that_are_only_shown_have_maps_and_count_nowhere(
@@ -260,7 +260,7 @@ def test_a_candidate_whose_twin_does_not_agree_gets_a_reason_instead_of_numbers(
     )
     assert "0.00% of 40 samples" in outcome.shift.undefined_reason
     assert not outcome.shift.fidelity_candidate.accepted
-    assert (outcome.shift.over_all, outcome.deviation, outcome.kept, outcome.means) == (None,) * 4
+    assert (outcome.shift.over_all, outcome.deviation, outcome.kept_maps, outcome.means) == (None,) * 4
     shift = outcome.shift
     reasons = {shift.scale_position.undefined_reason, shift.systematic.effect.undefined_reason}
     assert reasons == {shift.undefined_reason}

@@ -1,4 +1,4 @@
-"""Integer: TODO."""
+"""The arithmetic of ONNX Runtime's integer kernels, bit for bit: what each class of CPU adds, and what int16 loses."""
 
 import lazy_loader
 

@@ -77,10 +77,10 @@ def lost_in_pairs(columns: NDArray[np.uint8], weights: NDArray[np.int8]) -> Iter
 
 def lost(columns: NDArray[np.uint8], weights: NDArray[np.int8]) -> NDArray[np.int64]:
     """Return what saturation takes from the sums of products: (O, R), for columns (K, R) and weights (K, O)."""
-    found = np.zeros((weights.shape[1], columns.shape[1]), np.int64)
+    taken = np.zeros((weights.shape[1], columns.shape[1]), np.int64)
     for channel, parts in lost_in_pairs(columns, weights):
-        found[channel] = parts.sum(axis=0)
-    return found
+        taken[channel] = parts.sum(axis=0)
+    return taken
 
 
 def sums(columns: Levels, weights: Levels) -> NDArray[np.int64]:
@@ -103,10 +103,10 @@ def image_columns(levels: Levels, window: KernelWindow, fill: int) -> Levels:
     pads = window.padding(levels.shape[2:])
     padded = np.pad(levels, ((0, 0), (0, 0), *pads), constant_values=fill).swapaxes(0, 1)
     sizes = window.positions(levels.shape[2:])
-    found = np.empty((*window.kernel, *padded.shape[:2], *sizes), levels.dtype)
+    columns = np.empty((*window.kernel, *padded.shape[:2], *sizes), levels.dtype)
     for place in itertools.product(*map(range, window.kernel)):
-        found[place] = padded[(slice(None), slice(None), *window.seen_from(place, sizes))]
-    return found.reshape(-1, len(levels), *sizes)
+        columns[place] = padded[(slice(None), slice(None), *window.seen_from(place, sizes))]
+    return columns.reshape(-1, len(levels), *sizes)
 
 
 def matrix_columns(levels: Levels) -> Levels:

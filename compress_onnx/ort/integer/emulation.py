@@ -79,9 +79,9 @@ def fused(model: onnx.ModelProto, *, where: object = "") -> FusedModel:
         made = split_dynamic(fused_model(model, where=where))
     if any(node.op_type in SLOTS for node in made.graph.node):
         declare_types(made)
-    known = {node.name: origins[_mark(node.name)] for node in made.graph.node if _mark(node.name) in origins}
-    found = tuple(integer_nodes(made, known))
-    return FusedModel(model=made, nodes=found, unmeasured=tuple(_unmeasured(made, found, known)))
+    origin_of = {node.name: origins[_mark(node.name)] for node in made.graph.node if _mark(node.name) in origins}
+    nodes = tuple(integer_nodes(made, origin_of))
+    return FusedModel(model=made, nodes=nodes, unmeasured=tuple(_unmeasured(made, nodes, origin_of)))
 
 
 def _marked(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[int, str]]]:
@@ -96,8 +96,8 @@ def _marked(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, tuple[in
 
 
 def _mark(name: str) -> str:
-    found = re.search(r"#\d+#", name)
-    return found[0] if found else name
+    mark = re.search(r"#\d+#", name)
+    return mark[0] if mark else name
 
 
 def split_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -124,16 +124,16 @@ def _split(node: NodeProto) -> Sequence[NodeProto]:
 
 
 def _unmeasured(
-    model: onnx.ModelProto, known: Sequence[IntegerNode], origins: Mapping[str, tuple[int, str]]
+    model: onnx.ModelProto, integer: Sequence[IntegerNode], origins: Mapping[str, tuple[int, str]]
 ) -> list[tuple[str, str]]:
-    measured, kinds = {key_of(node.proto) for node in known}, element_types(model)
-    found = [
+    measured, kinds = {key_of(node.proto) for node in integer}, element_types(model)
+    outer = [
         (node.op_type, origins.get(node.name, (-1, node.name))[1])
         for node in model.graph.node
         if _is_unmeasured(node, kinds) and key_of(node) not in measured
     ]
     inner = (node for node in _inner_nodes(model.graph) if _adds_integers(node))
-    return found + [(node.op_type, node.name or node.output[0]) for node in inner]
+    return outer + [(node.op_type, node.name or node.output[0]) for node in inner]
 
 
 def _adds_integers(node: NodeProto) -> bool:

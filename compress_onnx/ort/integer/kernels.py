@@ -166,8 +166,8 @@ class IntegerNode:
         parts = [
             compute(part.reshape(len(part), -1), weights) for part, weights in zip(columns, self.weights, strict=True)
         ]
-        found = np.concatenate(parts).reshape(self.channels, *places)
-        return np.moveaxis(found, 0, -1 if self.window is None or self.channels_last else 1)
+        collected = np.concatenate(parts).reshape(self.channels, *places)
+        return np.moveaxis(collected, 0, -1 if self.window is None or self.channels_last else 1)
 
 
 def _repeated(columns: Levels, weights: Levels) -> NDArray[np.int64]:
@@ -185,10 +185,10 @@ def integer_nodes(model: onnx.ModelProto, origins: Mapping[str, tuple[int, str]]
     kinds = element_types(model)
     for node in model.graph.node:
         if node.op_type in SLOTS:
-            found = _integer_node(node, stored, kinds)
-            if found is not None:
+            integer = _integer_node(node, stored, kinds)
+            if integer is not None:
                 place, name = origins.get(node.name, (-1, node.name))
-                yield dataclasses.replace(found, place=place, name=name)
+                yield dataclasses.replace(integer, place=place, name=name)
 
 
 def _integer_node(

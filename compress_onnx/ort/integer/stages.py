@@ -68,12 +68,12 @@ def staged(model: onnx.ModelProto, chosen: Collection[Key]) -> Iterator[Stage]:
 def _levels(graph: onnx.GraphProto, chosen: Collection[Key]) -> dict[Key, int]:
     """Return the stage of each node by its key: one more for every chosen node on the way to it."""
     reached: dict[str, int] = {}
-    found: dict[Key, int] = {}
+    levels: dict[Key, int] = {}
     for node in graph.node:
         level = max((reached.get(name, 0) for name in needed_by(node)), default=0) + (key_of(node) in chosen)
-        found[key_of(node)] = level
+        levels[key_of(node)] = level
         reached.update(dict.fromkeys(node.output, level))
-    return found
+    return levels
 
 
 def needed_by(node: NodeProto) -> set[str]:

@@ -1,4 +1,4 @@
-"""Bench: TODO."""
+"""Latency: interleaved rounds in fresh processes, quantiles and speed-up, what disturbed them, and why nothing got faster."""
 
 import lazy_loader
 

@@ -98,10 +98,10 @@ def measure_latency(
     """
     images = timing_batch(inputs, plan.checked().batch)
     setting = plan.setting()
-    heats = InterleavedRound(models=(*models, models[0]), images=images, setting=setting, start=plan.start)
+    timed = InterleavedRound(models=(*models, models[0]), images=images, setting=setting, start=plan.start)
     warnings, before = machine_warnings(plan.threads), throttling()
-    found = _rounds(heats, plan, rng, progress)
-    runs = [latency_run(own, batch=plan.batch) for own in zip(*found, strict=True)]
+    rounds = _rounds(timed, plan, rng, progress)
+    runs = [latency_run(own, batch=plan.batch) for own in zip(*rounds, strict=True)]
     return Timings(
         runs=tuple(runs[:-1]),
         repeat=runs[-1],
@@ -111,18 +111,18 @@ def measure_latency(
 
 
 def _rounds(
-    heats: InterleavedRound, plan: LatencyPlan, rng: np.random.Generator, progress: Progress
+    timed: InterleavedRound, plan: LatencyPlan, rng: np.random.Generator, progress: Progress
 ) -> list[tuple[RoundTiming, ...]]:
-    calls: Sequence[int] | float = [plan.calls] * len(heats.models)
+    calls: Sequence[int] | float = [plan.calls] * len(timed.models)
     if plan.duration_s is not None:
         calls = plan.duration_s / plan.rounds
-    found = []
+    rounds = []
     for done in range(1, plan.rounds + 1):
-        found.append(heats.run(calls, rng))
+        rounds.append(timed.run(calls, rng))
         # The first round's warm-up decides, and every later round makes as many calls.
-        calls = [len(heat.values_ns) for heat in found[0]]
+        calls = [len(timing.values_ns) for timing in rounds[0]]
         progress(done / plan.rounds, f"timing round {done} of {plan.rounds}")
-    return found
+    return rounds
 
 
 def timing_batch(inputs: NDArray[np.float32], batch: int) -> NDArray[np.float32]:
@@ -136,30 +136,30 @@ def timing_batch(inputs: NDArray[np.float32], batch: int) -> NDArray[np.float32]
     return np.ascontiguousarray(filled(inputs, batch), np.float32)
 
 
-def latency_run(heats: Sequence[RoundTiming], *, batch: int) -> LatencyRun:
+def latency_run(rounds: Sequence[RoundTiming], *, batch: int) -> LatencyRun:
     """Return a record of one model's rounds with its p50, p90 and, from 662 calls, p99.
 
     Load, first call and memory are medians over the rounds' processes.
     """
-    values = [value / _NS_PER_MS for heat in heats for value in heat.values_ns]
+    values = [value / _NS_PER_MS for timing in rounds for value in timing.values_ns]
     timed = np.asarray(values, np.float64)
     p50 = quantile_measure(timed, 0.5)
     return LatencyRun(
         values_ms=tuple(values),
-        warmup_ms=tuple(value / _NS_PER_MS for heat in heats for value in heat.warmup_ns),
-        load_ms=float(np.median([heat.load_ns for heat in heats])) / _NS_PER_MS,
+        warmup_ms=tuple(value / _NS_PER_MS for timing in rounds for value in timing.warmup_ns),
+        load_ms=float(np.median([timing.load_ns for timing in rounds])) / _NS_PER_MS,
         p50_ms=p50,
         p90_ms=quantile_measure(timed, 0.9),
         p99_ms=tail_measure(timed, 0.99),
-        loads_ms=tuple(heat.load_ns / _NS_PER_MS for heat in heats),
-        firsts_ms=tuple(heat.first_ns / _NS_PER_MS for heat in heats),
-        first_ms=float(np.median([heat.first_ns for heat in heats])) / _NS_PER_MS,
-        resident_bytes=_typical([heat.resident_bytes for heat in heats]),
-        peak_bytes=_typical([heat.peak_bytes for heat in heats]),
+        loads_ms=tuple(timing.load_ns / _NS_PER_MS for timing in rounds),
+        firsts_ms=tuple(timing.first_ns / _NS_PER_MS for timing in rounds),
+        first_ms=float(np.median([timing.first_ns for timing in rounds])) / _NS_PER_MS,
+        resident_bytes=_typical([timing.resident_bytes for timing in rounds]),
+        peak_bytes=_typical([timing.peak_bytes for timing in rounds]),
         throughput=throughput(p50, batch),
     )
 
 
 def _typical(values: Sequence[int | None]) -> int | None:
-    told = [value for value in values if value is not None]
-    return int(np.median(told)) if told else None
+    known = [value for value in values if value is not None]
+    return int(np.median(known)) if known else None

@@ -34,12 +34,12 @@ def crowding_warnings(threads: int, *, cores: int, load: float) -> tuple[str, ..
     >>> crowding_warnings(8, cores=4, load=0.5)
     ('8 threads on 4 usable cores: threads wait for one another',)
     """
-    found = []
+    warnings = []
     if threads > cores:
-        found.append(f"{threads} threads on {cores} usable cores: threads wait for one another")
+        warnings.append(f"{threads} threads on {cores} usable cores: threads wait for one another")
     if load > cores:
-        found.append(f"load average {load:.1f} on {cores} usable cores: other work disturbs the timing")
-    return tuple(found)
+        warnings.append(f"load average {load:.1f} on {cores} usable cores: other work disturbs the timing")
+    return tuple(warnings)
 
 
 def quota_warnings(threads: int, *, quota: float | None) -> tuple[str, ...]:
@@ -76,13 +76,13 @@ def throttling_warnings(before: Throttling, after: Throttling) -> tuple[str, ...
     >>> throttling_warnings(Throttling(stopped=1, slowed=0), Throttling(stopped=4, slowed=0))
     ('the system stopped this process group 3 times while timing: its CPU quota was used up',)
     """
-    found = []
+    warnings = []
     if after.stopped > before.stopped:
         times = after.stopped - before.stopped
-        found.append(f"the system stopped this process group {times} times while timing: its CPU quota was used up")
+        warnings.append(f"the system stopped this process group {times} times while timing: its CPU quota was used up")
     if after.slowed > before.slowed:
-        found.append(f"the CPU was throttled {after.slowed - before.slowed} times while timing: it is too hot")
-    return tuple(found)
+        warnings.append(f"the CPU was throttled {after.slowed - before.slowed} times while timing: it is too hot")
+    return tuple(warnings)
 
 
 def spread_warnings(name: str, values_ms: Sequence[float]) -> tuple[str, ...]:

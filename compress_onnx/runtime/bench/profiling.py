@@ -54,8 +54,8 @@ def profile(
         _, spent = worker.ask("time", feed, calls=_WARMUP, where=model)
         calls = int(min(_MOST_CALLS, max(_WARMUP, _NS / max(int(spent["values"].min()), 1))))
         worker.ask("time", calls=calls, where=model)
-        _, found = worker.ask("profile", where=model)
-    return profile_of(json.loads(found["profile"].tobytes()), calls=calls)
+        _, arrays = worker.ask("profile", where=model)
+    return profile_of(json.loads(arrays["profile"].tobytes()), calls=calls)
 
 
 def profile_of(events: Iterable[Mapping[str, Any]], *, calls: int) -> ExecutionProfile:
@@ -78,8 +78,8 @@ def profile_of(events: Iterable[Mapping[str, Any]], *, calls: int) -> ExecutionP
     spent: dict[str, list[float]] = collections.defaultdict(list)
     for (op, _), durations in nodes.items():
         spent[op].append(_middle_ms(durations[-calls:]))
-    found = [OperatorTime(op=op, nodes=len(own), ms=sum(own)) for op, own in spent.items()]
-    operators = sorted(found, key=lambda operator: -operator.ms)
+    times = [OperatorTime(op=op, nodes=len(own), ms=sum(own)) for op, own in spent.items()]
+    operators = sorted(times, key=lambda operator: -operator.ms)
     return ExecutionProfile(calls=calls, run_ms=_middle_ms(runs[-calls:]), nodes=len(nodes), operators=tuple(operators))
 
 
@@ -92,7 +92,7 @@ def not_faster(baseline: ExecutionProfile, candidate: ExecutionProfile) -> tuple
     """Return why a candidate is not faster than its baseline, from both profiles, in sentences."""
     if _counts(baseline) == _counts(candidate):
         return (f"It runs the same {_counted(candidate.nodes)} per call as the baseline, of the same kinds.",)
-    before, after = (nodes_in(found, _WEIGHTED.__contains__) for found in (baseline, candidate))
+    before, after = (nodes_in(one, _WEIGHTED.__contains__) for one in (baseline, candidate))
     if before != after:
         counted = f"{after} Conv, Gemm and MatMul operators run per call, in the baseline {before}"
         return (f"It is another network, not a smaller copy: {counted}.",)
@@ -106,23 +106,23 @@ def not_faster(baseline: ExecutionProfile, candidate: ExecutionProfile) -> tuple
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def time_in(found: ExecutionProfile, counts: Callable[[str], bool]) -> float:
+def time_in(profiled: ExecutionProfile, counts: Callable[[str], bool]) -> float:
     """Return the milliseconds per call in operators that count."""
-    return sum(operator.ms for operator in found.operators if counts(operator.op))
+    return sum(operator.ms for operator in profiled.operators if counts(operator.op))
 
 
-def nodes_in(found: ExecutionProfile, counts: Callable[[str], bool]) -> int:
+def nodes_in(profiled: ExecutionProfile, counts: Callable[[str], bool]) -> int:
     """Return the number of operators that count."""
-    return sum(operator.nodes for operator in found.operators if counts(operator.op))
+    return sum(operator.nodes for operator in profiled.operators if counts(operator.op))
 
 
-def kernels_ms(found: ExecutionProfile) -> float:
+def kernels_ms(profiled: ExecutionProfile) -> float:
     """Return the milliseconds per call in all operators; the profiler's own cost lies between them."""
-    return sum(operator.ms for operator in found.operators)
+    return sum(operator.ms for operator in profiled.operators)
 
 
 def _on_weighted(baseline: ExecutionProfile, candidate: ExecutionProfile) -> str:
-    before, after = (time_in(found, _WEIGHTED.__contains__) for found in (baseline, candidate))
+    before, after = (time_in(one, _WEIGHTED.__contains__) for one in (baseline, candidate))
     if not before or not after:
         return ""
     figures = f"Conv, Gemm and MatMul take {after:.3f} ms per call in it and {before:.3f} ms in the baseline"
@@ -132,10 +132,10 @@ def _on_weighted(baseline: ExecutionProfile, candidate: ExecutionProfile) -> str
     return f"{figures}, {before - after:.3f} ms less; everything else takes {rest:.3f} ms more." if rest > 0 else ""
 
 
-def _on_share(found: ExecutionProfile, counts: Callable[[str], bool], what: str) -> str:
-    spent = time_in(found, counts)
-    nodes = nodes_in(found, counts)
-    whole = kernels_ms(found)
+def _on_share(profiled: ExecutionProfile, counts: Callable[[str], bool], what: str) -> str:
+    spent = time_in(profiled, counts)
+    nodes = nodes_in(profiled, counts)
+    whole = kernels_ms(profiled)
     if not nodes or spent < _WORTH_SAYING * whole:
         return ""
     return f"{what} ({_counted(nodes)}) takes {spent:.3f} ms, {spent / whole:.0%} of the time in operators."
@@ -153,8 +153,8 @@ def _on_size(baseline: ExecutionProfile) -> str:
     )
 
 
-def _counts(found: ExecutionProfile) -> dict[str, int]:
-    return {operator.op: operator.nodes for operator in found.operators}
+def _counts(profiled: ExecutionProfile) -> dict[str, int]:
+    return {operator.op: operator.nodes for operator in profiled.operators}
 
 
 def _counted(nodes: int) -> str:

@@ -65,23 +65,23 @@ class InterleavedRound:
     start: Start
 
     def run(self, calls: Sequence[int] | float, rng: np.random.Generator) -> tuple[RoundTiming, ...]:
-        """Time every file in a process of its own and return their heats, in the order of the files.
+        """Time every file in a process of its own and return their timings, in the order of the files.
 
         ``calls`` are timed calls per file, or the seconds that they shall take together per file.
         """
         with started_workers(self.start, len(self.models)) as workers:
-            entrants = [_Entrant(worker, model, self) for worker, model in zip(workers, self.models, strict=True)]
+            models = [_TimedModel(worker, model, self) for worker, model in zip(workers, self.models, strict=True)]
             # Who loads first may get other memory than who loads last.
-            for place in rng.permutation(len(entrants)):
-                entrants[place].load()
+            for place in rng.permutation(len(models)):
+                models[place].load()
             with kept_off(self.setting.cores):
-                for place in rng.permutation(len(entrants)):
-                    entrants[place].warm_up()
-                counts = [entrant.calls_for(calls) for entrant in entrants] if isinstance(calls, float) else calls
+                for place in rng.permutation(len(models)):
+                    models[place].warm_up()
+                counts = [model.calls_for(calls) for model in models] if isinstance(calls, float) else calls
                 for order, sizes in turns(counts, rng):
                     for place in order:
-                        entrants[place].time(sizes[place])
-            return tuple(entrant.heat() for entrant in entrants)
+                        models[place].time(sizes[place])
+            return tuple(model.timing() for model in models)
 
 
 def turns(counts: Sequence[int], rng: np.random.Generator) -> Iterator[tuple[list[int], list[int]]]:
@@ -111,11 +111,11 @@ def started_workers(start: Start, count: int) -> Iterator[list[Worker]]:
             worker.dismiss()
 
 
-class _Entrant:
+class _TimedModel:
     """One file in its worker through one round."""
 
-    def __init__(self, worker: Worker, model: Path | Model, heats: InterleavedRound) -> None:
-        self._worker, self._model, self._heats = worker, model, heats
+    def __init__(self, worker: Worker, model: Path | Model, timed: InterleavedRound) -> None:
+        self._worker, self._model, self._timed = worker, model, timed
         self._load_ns = self._first_ns = 0
         self._memory: dict[str, int] = {}
         self._resident_bytes: int | None = None
@@ -123,7 +123,7 @@ class _Entrant:
         self._values: list[int] = []
 
     def load(self) -> None:
-        setting, images = self._heats.setting, self._heats.images
+        setting, images = self._timed.setting, self._timed.images
         facts = self._worker.load(
             self._model, threads=setting.threads, spinning=setting.spinning, affinity=list(setting.cores)
         )
@@ -143,7 +143,7 @@ class _Entrant:
         return max(_FEWEST_CALLS, round(1e9 * seconds / max(min(self._warmup), 1)))
 
     def time(self, calls: int) -> None:
-        setting = self._heats.setting
+        setting = self._timed.setting
         if setting.threads > 1 and setting.spinning:
             time.sleep(_SPINNING_S)
         # The call before the timed ones finds the caches as the other model left them.
@@ -152,7 +152,7 @@ class _Entrant:
         self._warmup += spent["warmup"].tolist()
         self._values += spent["values"].tolist()
 
-    def heat(self) -> RoundTiming:
+    def timing(self) -> RoundTiming:
         return RoundTiming(
             load_ns=self._load_ns,
             first_ns=self._first_ns,

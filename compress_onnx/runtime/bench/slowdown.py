@@ -18,8 +18,8 @@ def slowdown_reasons(model: onnx.ModelProto, receipt: FusionReceipt) -> tuple[st
 
     ``receipt`` is that of the same file.
     """
-    found = weights(model)
-    sentences = [_on_zeros(found), _on_float(model, receipt), _on_width(model), _on_leftovers(receipt)]
+    census = weights(model)
+    sentences = [_on_zeros(census), _on_float(model, receipt), _on_width(model), _on_leftovers(receipt)]
     return tuple(sentence for sentence in sentences if sentence)
 
 
@@ -28,9 +28,9 @@ def batch_norms(model: onnx.ModelProto) -> int:
     return sum(node.op_type == "BatchNormalization" for node in model.graph.node)
 
 
-def _on_zeros(found: tuple[Weight, ...]) -> str:
-    elements = sum(weight.elements for weight in found)
-    zeros = elements - sum(weight.nonzero for weight in found)
+def _on_zeros(census: tuple[Weight, ...]) -> str:
+    elements = sum(weight.elements for weight in census)
+    zeros = elements - sum(weight.nonzero for weight in census)
     if not elements or zeros < _PRUNED * elements:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Cpu: TODO."""
+"""The CPU at hand: what it is and can do, which cores are used, what of a file it fuses and where it would saturate."""
 
 import lazy_loader
 

@@ -118,11 +118,11 @@ class _Links:
 
     @functools.cached_property
     def takers(self) -> dict[str, list[NodeProto]]:
-        found: dict[str, list[NodeProto]] = {}
+        readers: dict[str, list[NodeProto]] = {}
         for node in self.graph.node:
             for name in node.input:
-                found.setdefault(name, []).append(node)
-        return found
+                readers.setdefault(name, []).append(node)
+        return readers
 
     @functools.cached_property
     def types(self) -> dict[str, int]:

@@ -36,10 +36,10 @@ def audit(
     source = fused(model)
     tallies = {key_of(node.proto): _Tally(node) for node in source.nodes}
     seen = None if batches is None else _seen(source, batches, tallies, threads)
-    found = tuple(tally.result(None if seen is None else seen.images) for tally in tallies.values())
-    need, reason = _judged(found, source, seen)
+    nodes = tuple(tally.result(None if seen is None else seen.images) for tally in tallies.values())
+    need, reason = _judged(nodes, source, seen)
     return SaturationAudit(
-        nodes=found,
+        nodes=nodes,
         images=None if seen is None else seen.images,
         reduced_range=need,
         reason=reason,
@@ -148,11 +148,11 @@ def _judged(nodes: tuple[NodeSaturation, ...], source: FusedModel, seen: _Seen |
     channels = sum(node.channels for node in nodes)
     if not risky:
         return Need.NO, f"no pair of products of any of {channels} channels can overflow"
-    told = f"{risky} of {channels} channels can overflow on a CPU without VNNI"
+    risk = f"{risky} of {channels} channels can overflow on a CPU without VNNI"
     if seen is None:
-        return Need.UNKNOWN, f"{told}; give images with --data to see how often they do"
+        return Need.UNKNOWN, f"{risk}; give images with --data to see how often they do"
     overflowing_channels = sum(node.channels_overflowing or 0 for node in nodes)
     if not overflowing_channels:
-        return Need.UNKNOWN, f"{told}, none did on {seen.images} images"
+        return Need.UNKNOWN, f"{risk}, none did on {seen.images} images"
     flips = f"{seen.flipped or 'none'} of {seen.images} predictions flip{'' if seen.flipped > 1 else 's'} for it"
-    return Need.YES, f"{told}, {overflowing_channels} did on {seen.images} images, and {flips}"
+    return Need.YES, f"{risk}, {overflowing_channels} did on {seen.images} images, and {flips}"

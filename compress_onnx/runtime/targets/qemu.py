@@ -97,15 +97,15 @@ def _root(root: str, name: str) -> Path:
 
 
 def _emulator(program: str, name: str) -> str:
-    found = shutil.which(program) or shutil.which(f"{program}-static")
-    if found is None:
+    emulator = shutil.which(program) or shutil.which(f"{program}-static")
+    if emulator is None:
         raise TargetError(
             f"{program} on this machine",
             "none",
             where=name,
             remedy="Install Debian's package qemu-user: apt-get install qemu-user.",
         )
-    return found
+    return emulator
 
 
 def _known(cpu: str, emulator: str, name: str) -> str:
@@ -122,20 +122,20 @@ def cpu_models(emulator: str) -> tuple[str, ...]:
     return named_models(_said(emulator, "-cpu", "help"))
 
 
-def named_models(told: str) -> tuple[str, ...]:
+def named_models(listing: str) -> tuple[str, ...]:
     r"""Return the names in what ``qemu -cpu help`` prints.
 
     >>> named_models("Available CPUs:\nx86 Haswell  (alias)\nx86 Haswell-v1  Intel\n  cortex-a72\n\nFlags:\n  avx")
     ('Haswell', 'cortex-a72')
     """
-    listed = told.partition("Available CPUs:")[2].partition("\n\n")[0]
-    found = re.findall(r"^(?:x86[ \t]+|[ \t]+)(\S+)", listed, re.MULTILINE)
-    return tuple(name for name in found if not re.search(r"-v\d+$", name))
+    listed = listing.partition("Available CPUs:")[2].partition("\n\n")[0]
+    models = re.findall(r"^(?:x86[ \t]+|[ \t]+)(\S+)", listed, re.MULTILINE)
+    return tuple(name for name in models if not re.search(r"-v\d+$", name))
 
 
 def _version(emulator: str) -> str:
-    found = re.search(r"version (\d[\w.]*)", _said(emulator, "--version"))
-    return found[1] if found else "of unknown version"
+    version = re.search(r"version (\d[\w.]*)", _said(emulator, "--version"))
+    return version[1] if version else "of unknown version"
 
 
 def _said(*command: str) -> str:

@@ -48,11 +48,11 @@ class _RemoteSession:
         return self._outputs
 
     def run(self, names: Sequence[str], feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        found = self._worker.run(feed)
-        missing = [name for name in names if name not in found]
+        outputs = self._worker.run(feed)
+        missing = [name for name in names if name not in outputs]
         if missing:
             raise WorkerError(f"output {missing[0]!r}", "none of that name", where=self._worker.name)
-        return [found[name] for name in names]
+        return [outputs[name] for name in names]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +86,12 @@ class ConnectedTarget:
             if ONNX Runtime there refuses the model, or a logit is NaN or infinite.
         """
         with _loaded(self.target, model, threads=threads) as (worker, facts):
-            found = logits_of(_RemoteSession(worker, facts), batches, where=f"{model} on {self.target.name}")
-        if found.shape[1] != classes:
+            logits = logits_of(_RemoteSession(worker, facts), batches, where=f"{model} on {self.target.name}")
+        if logits.shape[1] != classes:
             raise WorkerError(
-                f"{classes} logits per image, as here", f"{found.shape[1]}", where=f"{model} on {self.target.name}"
+                f"{classes} logits per image, as here", f"{logits.shape[1]}", where=f"{model} on {self.target.name}"
             )
-        return found
+        return logits
 
     def latencies(
         self,
@@ -146,16 +146,18 @@ def connect_by_worker(target: Target) -> ConnectedTarget:
         answer = next(iter(worker.probe(saturation_probe(), {"x": probe_input()}).values()))
         versions = {name: worker.facts[name] for name in ("numpy", "onnxruntime")}
     facts["packages"] = {**facts["packages"], **versions}
-    found = environment_of(facts, saturating=is_saturated(answer))
-    return ConnectedTarget(target=target, environment=_emulated(found, target) if target.emulator else found)
+    environment = environment_of(facts, saturating=is_saturated(answer))
+    return ConnectedTarget(
+        target=target, environment=_emulated(environment, target) if target.emulator else environment
+    )
 
 
-def _emulated(found: Environment, target: Target) -> Environment:
+def _emulated(environment: Environment, target: Target) -> Environment:
     """Return the environment without what is the host's: only the probe and the versions tell of the guest."""
     fields = ("cpu_features", "cpu_quota", "cpu_governor", "cpu_temperature_c")
     return dataclasses.replace(
-        found,
-        cpu_model=target.cpu_model or found.cpu_model,
+        environment,
+        cpu_model=target.cpu_model or environment.cpu_model,
         cpu_features=(),
         cpu_quota=None,
         cpu_governor=None,

@@ -46,12 +46,12 @@ def board(text: str) -> Target:
             "an ssh client on this machine", "none", where=text, remedy="Install Debian's package openssh-client."
         )
     config = os.environ.get(CONFIG_VARIABLE)
-    reached = [*(["-p", str(port)] if port else []), f"{user}@{host}" if user else host]
+    address = [*(["-p", str(port)] if port else []), f"{user}@{host}" if user else host]
     options = [word for option in _OPTIONS for word in ("-o", option)]
     chosen = ["-F", config] if config else []
     # Two words for ssh: the far end's shell joins what follows the host, so it is quoted for it.
-    command = (client, "-T", *chosen, *options, *reached[:-1], "--", reached[-1], "exec", shlex.quote(python))
-    return Target(name=text, command=command, through_shell=True, timed=True, remedies=_remedies(" ".join(reached)))
+    command = (client, "-T", *chosen, *options, *address[:-1], "--", address[-1], "exec", shlex.quote(python))
+    return Target(name=text, command=command, through_shell=True, timed=True, remedies=_remedies(" ".join(address)))
 
 
 def parts(text: str) -> tuple[str | None, str, int | None, str]:
@@ -74,13 +74,13 @@ def parts(text: str) -> tuple[str | None, str, int | None, str]:
     return user, host, port, unquote(split.path) if len(split.path) > 1 else _PYTHON
 
 
-def _remedies(reached: str) -> MappingProxyType[str, str]:
-    by_hand = f"Try it by hand: ssh {reached} true."
+def _remedies(address: str) -> MappingProxyType[str, str]:
+    by_hand = f"Try it by hand: ssh {address} true."
     return MappingProxyType(
         {
             "Host key verification failed": f"Compare the board's host key with the board itself, then accept it once: "
-            f"ssh {reached} true.",
-            "Permission denied": f"Give the board your public key: ssh-copy-id {reached}.",
+            f"ssh {address} true.",
+            "Permission denied": f"Give the board your public key: ssh-copy-id {address}.",
             "not found": f"Name the board's Python: {FORM}.",
             "No such file or directory": f"Name the board's Python: {FORM}.",
             "": by_hand,

@@ -61,9 +61,9 @@ class _SentWorker(Worker):
                 os.write(self._process.stdin.fileno(), self._program)
         super()._hello()
 
-    def advice(self, told: str) -> str:
+    def advice(self, ending: str) -> str:
         """Return what to do about the far end's last words."""
-        return next((advice for part, advice in self._target.remedies.items() if part in told), "")
+        return next((advice for part, advice in self._target.remedies.items() if part in ending), "")
 
 
 def _sent() -> bytes:

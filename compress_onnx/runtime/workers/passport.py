@@ -30,7 +30,7 @@ def read_passport(root: Path = _ROOT) -> dict[str, Any]:
     ``proc`` and ``sys``.
     """
     lines = list(_cpuinfo(root))
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "machine": platform.machine(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -47,8 +47,8 @@ def read_passport(root: Path = _ROOT) -> dict[str, Any]:
         "cpu_governor": "the system shows no cpufreq",
         "cpu_temperature_c": "no readable sensor of the CPU",
     }
-    found["unknown"] = {key: reason for key, reason in reasons.items() if found[key] in (None, [])}
-    return found
+    facts["unknown"] = {key: reason for key, reason in reasons.items() if facts[key] in (None, [])}
+    return facts
 
 
 def usable_cores() -> int:
@@ -67,13 +67,13 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     # A worker that is timed needs no versions: what it does not load does not count as its memory.
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    versions = {}
     for name in names:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def cpu_quota(root: Path = _ROOT) -> float | None:
@@ -108,8 +108,8 @@ def _limit(folder: Path) -> float | None:
 
 def governor(root: Path = _ROOT) -> str | None:
     """Return how the cores' clock is chosen, several joined by commas, ``None`` where unknown."""
-    found = {_text(path) for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")}
-    return ",".join(sorted(found - {""})) or None
+    governors = {_text(path) for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")}
+    return ",".join(sorted(governors - {""})) or None
 
 
 def temperature_c(root: Path = _ROOT) -> float | None:

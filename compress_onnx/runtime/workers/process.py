@@ -139,7 +139,7 @@ class Worker:
         exchange = _Exchange(process, time.monotonic() + (seconds or self._answer_seconds))
         try:
             exchange.write(encode({"op": op, **fields}, arrays or {}))
-            header, found = decode(exchange.read)
+            header, returned = decode(exchange.read)
         except TimeoutError as error:
             self.close(grace_seconds=0)
             limit = seconds or self._answer_seconds
@@ -147,17 +147,17 @@ class Worker:
         except (EOFError, BrokenPipeError) as error:
             raise self._died(op) from error
         except (NotAFrameError, ValueError, KeyError, TypeError) as error:
-            told = repr(error.seen) if isinstance(error, NotAFrameError) else str(error)
+            seen = repr(error.seen) if isinstance(error, NotAFrameError) else str(error)
             self.close(grace_seconds=0)
             raise WorkerError(
                 "the worker's protocol",
-                f"something else ({told})",
+                f"something else ({seen})",
                 where=self.name,
                 remedy="Whatever prints at login or start must not print on stdout.",
             ) from error
         if not header.get("ok"):
             raise _refusal(header.get("error") or {}, where=where or self.name, name=self.name)
-        return header, found
+        return header, returned
 
     def load(self, model: Path | Model | bytes, **options: Any) -> dict[str, Any]:
         """Open a session for a file of this machine, a model or its bytes; what is sent holds its data files too.
@@ -187,18 +187,18 @@ class Worker:
             if process is not None:
                 process.wait(_GRACE_SECONDS)
         code = process.returncode if process is not None else None
-        told = self._last_words()
+        ending = self._last_words()
         self.close(grace_seconds=0)
         return WorkerError(
             f"an answer to {op!r}",
-            f"{_ending(code)}{told}",
+            f"{_ending(code)}{ending}",
             where=self.name,
-            remedy=self.advice(f"{_ending(code)}{told}"),
+            remedy=self.advice(f"{_ending(code)}{ending}"),
         )
 
-    def advice(self, told: str) -> str:
-        """Return what to do about a process that ended so; ``told`` holds how it ended and its last words."""
-        del told
+    def advice(self, ending: str) -> str:
+        """Return what to do about a process that ended so; ``ending`` holds how it ended and its last words."""
+        del ending
         return ""
 
     def _last_words(self) -> str:
@@ -207,10 +207,10 @@ class Worker:
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - _TOLD))
         lines = self._stderr.read().decode("utf-8", "replace").split("\n")
-        told = " ".join(
+        words = " ".join(
             line.strip() for line in [line for line in lines if ": warning: " not in line][-4:] if line.strip()
         )
-        return f": {told}" if told else ""
+        return f": {words}" if words else ""
 
 
 class _Exchange:
@@ -227,14 +227,14 @@ class _Exchange:
             left = left[os.write(self._to, left[:_CHUNK]) :]
 
     def read(self, length: int) -> bytes:
-        found = bytearray()
-        while len(found) < length:
+        received = bytearray()
+        while len(received) < length:
             self._wait(self._from, selectors.EVENT_READ)
-            part = os.read(self._from, min(length - len(found), _CHUNK))
+            part = os.read(self._from, min(length - len(received), _CHUNK))
             if not part:
                 raise EOFError
-            found += part
-        return bytes(found)
+            received += part
+        return bytes(received)
 
     def _wait(self, descriptor: int, event: int) -> None:
         with selectors.DefaultSelector() as selector:

@@ -53,10 +53,10 @@ class Service:
             serve = getattr(self, "on_" + str(request.get("op")), None)
             if serve is None:
                 raise RefusedError("unknown request %r" % request.get("op"))  # noqa: TRY301, UP031  # one place answers
-            found, returned = serve(request, arrays)
+            fields, returned = serve(request, arrays)
         except Exception as error:  # noqa: BLE001  # whatever it is, the other side has to hear of it
             return {"ok": False, "error": described(error)}, {}
-        return {"ok": True, **found}, returned
+        return {"ok": True, **fields}, returned
 
     def on_hello(self, request: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """Return versions and machine; the import errors of a bare board appear here."""
@@ -115,9 +115,9 @@ class Service:
     def on_run(self, request: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """Return the outputs for a batch, by name."""
         del request
-        found = outputs_of(self._loaded(), arrays)
+        outputs = outputs_of(self._loaded(), arrays)
         self._runs += 1
-        return {}, found
+        return {}, outputs
 
     def on_time(self, request: Header, arrays: Arrays) -> tuple[Header, Arrays]:
         """Return nanoseconds of each call, int64 (warmup,) and (calls,); the very first call apart."""
@@ -200,12 +200,12 @@ def opened(model: Any, options: Mapping[str, Any]) -> Any:
 def outputs_of(session: Any, feed: Mapping[str, Any]) -> Arrays:
     """Return all outputs of one run by name."""
     names = [value.name for value in session.get_outputs()]
-    answers = session.run(names, dict(feed))
-    found = {names[place]: answers[place] for place in range(len(names))}
-    for name, answer in found.items():
-        if getattr(getattr(answer, "dtype", None), "kind", "") not in NUMERIC:
+    values = session.run(names, dict(feed))
+    outputs = {names[place]: values[place] for place in range(len(names))}
+    for name, value in outputs.items():
+        if getattr(getattr(value, "dtype", None), "kind", "") not in NUMERIC:
             raise RefusedError("output %r is no tensor of numbers" % name)  # noqa: UP031  # see above
-    return found
+    return outputs
 
 
 def pin(cores: list[int]) -> list[int] | None:

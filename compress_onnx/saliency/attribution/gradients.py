@@ -44,8 +44,8 @@ def input_x_gradient(module: nn.Module, inputs: torch.Tensor, targets: torch.Ten
 
     Inputs are normalized values: 0 is the data set's mean color.
     """
-    found: torch.Tensor = InputXGradient(module).attribute(_leaf(inputs), target=targets)
-    return found.detach()
+    attributions: torch.Tensor = InputXGradient(module).attribute(_leaf(inputs), target=targets)
+    return attributions.detach()
 
 
 def integrated_gradients(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -54,15 +54,15 @@ def integrated_gradients(module: nn.Module, inputs: torch.Tensor, targets: torch
     32 points of Gauss and Legendre, one backward pass each: memory is that of one batch.
     """
     method = IntegratedGradients(module)
-    found: torch.Tensor = method.attribute(
+    attributions: torch.Tensor = method.attribute(
         _leaf(inputs), target=targets, n_steps=STEPS, internal_batch_size=len(inputs)
     )
-    return found.detach().to(inputs.dtype)
+    return attributions.detach().to(inputs.dtype)
 
 
 def _gradient(module: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    found: torch.Tensor = Saliency(module).attribute(_leaf(inputs), target=targets, abs=False)
-    return found.detach()
+    gradients: torch.Tensor = Saliency(module).attribute(_leaf(inputs), target=targets, abs=False)
+    return gradients.detach()
 
 
 def _leaf(inputs: torch.Tensor) -> torch.Tensor:

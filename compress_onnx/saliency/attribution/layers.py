@@ -30,8 +30,8 @@ def guided_backpropagation(module: nn.Module, inputs: torch.Tensor, targets: tor
     with warnings.catch_warnings():
         # That hooks are set for the while is what the method is.
         warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU")
-        found: torch.Tensor = GuidedBackprop(module).attribute(leaf, target=targets)
-    return found.detach()
+        gradients: torch.Tensor = GuidedBackprop(module).attribute(leaf, target=targets)
+    return gradients.detach()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,28 +59,28 @@ class GradCam:
         """Return maps (N, h, w) of the layer's own size."""
         place = _last_convolution(module) if self.layer is None else _named(self.layer, module, inputs)
         leaf = inputs.detach().clone().requires_grad_()
-        found: torch.Tensor = LayerGradCam(module, place).attribute(leaf, target=targets, relu_attributions=True)
-        return found.detach()[:, 0]
+        maps: torch.Tensor = LayerGradCam(module, place).attribute(leaf, target=targets, relu_attributions=True)
+        return maps.detach()[:, 0]
 
 
 grad_cam = GradCam()
 
 
 def _last_convolution(module: nn.Module) -> nn.Module:
-    found = [part for part in layers(module).values() if isinstance(part, nn.Conv2d)]
-    if not found:
+    convolutions = [part for part in layers(module).values() if isinstance(part, nn.Conv2d)]
+    if not convolutions:
         raise ModelError(
             "a network with a convolution for grad-cam", "one without", remedy="Name a layer: grad-cam:LAYER."
         )
-    return found[-1]
+    return convolutions[-1]
 
 
 def _named(wanted: str, module: nn.Module, inputs: torch.Tensor) -> nn.Module:
-    found = layers(module).get(wanted)
-    places = None if found is None else _shown(module, {wanted: found}, inputs)
-    if found is None or not places:
+    layer = layers(module).get(wanted)
+    places = None if layer is None else _shown(module, {wanted: layer}, inputs)
+    if layer is None or not places:
         raise unknown("layer that gives (N, C, H, W)", wanted, _shown(module, layers(module), inputs))
-    return found
+    return layer
 
 
 def _shown(module: nn.Module, candidates: dict[str, nn.Module], inputs: torch.Tensor) -> list[str]:

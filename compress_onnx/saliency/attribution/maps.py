@@ -35,8 +35,8 @@ def seeded(method: Attribution, seed: int) -> Attribution:
         with torch.random.fork_rng(devices=[]):
             # torch.manual_seed would note a stack trace for the GPUs there are not, every time.
             torch.default_generator.manual_seed(seed)
-            found: torch.Tensor = method(module, inputs, targets)
-            return found
+            attributions: torch.Tensor = method(module, inputs, targets)
+            return attributions
 
     return call
 
@@ -69,8 +69,8 @@ def batch_maps(
     inputs = as_images(batch, module)
     if channel_axis == 3:
         module, inputs = ChannelsFirst(module), inputs.permute(0, 3, 1, 2)
-    found = seeded(method, 0)(module, inputs, torch.from_numpy(as_batch(targets, module)))
-    maps: NDArray[np.float32] = _as_maps(found.detach(), inputs)[: len(batch)].float().numpy()
+    attributions = seeded(method, 0)(module, inputs, torch.from_numpy(as_batch(targets, module)))
+    maps: NDArray[np.float32] = _as_maps(attributions.detach(), inputs)[: len(batch)].float().numpy()
     if not np.isfinite(maps).all():
         broken = int((~np.isfinite(maps)).any(axis=(1, 2)).sum())
         raise ModelError("finite attributions", f"NaN or infinity for {broken} of {len(batch)} samples of a batch")
@@ -81,16 +81,16 @@ def _check_targets(targets: NDArray[np.int64], samples: int, classes: int | None
     if len(targets) != samples:
         raise DataError("one target per sample", f"{len(targets)} targets for {samples} samples")
     if targets.min() < 0 or (classes is not None and targets.max() >= classes):
-        known = "0 or more" if classes is None else f"0 to {classes - 1}"
-        raise DataError(f"target classes from {known}", f"targets from {targets.min()} to {targets.max()}")
+        allowed = "0 or more" if classes is None else f"0 to {classes - 1}"
+        raise DataError(f"target classes from {allowed}", f"targets from {targets.min()} to {targets.max()}")
 
 
-def _as_maps(found: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+def _as_maps(attributions: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
     """Return (N, H, W) of attributions (N, C, H, W) or maps (N, h, w)."""
-    if found.shape == inputs.shape:
-        return found.abs().amax(dim=1)
-    if found.ndim != 3 or len(found) != len(inputs):
+    if attributions.shape == inputs.shape:
+        return attributions.abs().amax(dim=1)
+    if attributions.ndim != 3 or len(attributions) != len(inputs):
         wanted = f"attributions of shape {tuple(inputs.shape)} or maps ({len(inputs)}, h, w)"
-        raise PluginError(wanted, str(tuple(found.shape)))
-    scaled: torch.Tensor = LayerAttribution.interpolate(found[:, None], tuple(inputs.shape[2:]), "bilinear")
+        raise PluginError(wanted, str(tuple(attributions.shape)))
+    scaled: torch.Tensor = LayerAttribution.interpolate(attributions[:, None], tuple(inputs.shape[2:]), "bilinear")
     return scaled[:, 0]

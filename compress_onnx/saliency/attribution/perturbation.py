@@ -37,7 +37,7 @@ class Occlusion:
         channels, height, width = inputs.shape[1:]
         window = (channels, max(1, height // PARTS), max(1, width // PARTS))
         strides = (channels, max(1, window[1] // 2), max(1, window[2] // 2))
-        found: torch.Tensor = CaptumOcclusion(module).attribute(
+        falls: torch.Tensor = CaptumOcclusion(module).attribute(
             inputs.detach(),
             sliding_window_shapes=window,
             strides=strides,
@@ -45,7 +45,7 @@ class Occlusion:
             # A file of fixed batch takes no more than its own number.
             perturbations_per_eval=1 if fixed_batch(module) else max(1, AT_ONCE // len(inputs)),
         )
-        return found.detach()
+        return falls.detach()
 
 
 occlusion = Occlusion()

@@ -30,8 +30,8 @@ def _clip(node: Node) -> nn.Module:
 
 def _bound(node: Node, slot: int, name: str, missing: float) -> float:
     """Return a bound: an attribute before opset 11, an input since."""
-    found = node.optional(slot)
-    return node.attribute(name, missing) if found is None else float(found)
+    bound = node.optional(slot)
+    return node.attribute(name, missing) if bound is None else float(bound)
 
 
 def _hard_sigmoid(node: Node) -> nn.Module:

@@ -47,8 +47,8 @@ def gathered(values: torch.Tensor, places: torch.Tensor, axis: int) -> torch.Ten
     axis %= values.ndim
     size = values.shape[axis]
     flat = places.flatten().to(torch.int64)
-    found = values.index_select(axis, torch.where(flat < 0, flat + size, flat))
-    return found.reshape((*values.shape[:axis], *places.shape, *values.shape[axis + 1 :]))
+    slices = values.index_select(axis, torch.where(flat < 0, flat + size, flat))
+    return slices.reshape((*values.shape[:axis], *places.shape, *values.shape[axis + 1 :]))
 
 
 def _gather(node: Node) -> nn.Module:
@@ -75,8 +75,8 @@ def _gather_nd(node: Node) -> nn.Module:
         flat = values.reshape((count, *values.shape[batched:]))
         within = places.reshape((count, *places.shape[batched:]))
         row = torch.arange(count).reshape([-1] + [1] * (within.ndim - 2))
-        found = flat[(row, *within.unbind(-1))]
-        return found.reshape((*lead, *found.shape[1:]))
+        slices = flat[(row, *within.unbind(-1))]
+        return slices.reshape((*lead, *slices.shape[1:]))
 
     return Function(gather)
 

@@ -99,8 +99,8 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
 def _gemm(node: Node) -> nn.Module:
     alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
     turned = bool(node.attribute("transA", 0)), bool(node.attribute("transB", 0))
-    known = node.known(1)
-    if known is None or turned[0] or not _row(node):
+    right = node.known(1)
+    if right is None or turned[0] or not _row(node):
         return Gemm(alpha=alpha, beta=beta, transposed=turned)
     weight = node.constant(1)
     weight = weight if turned[1] else weight.T
@@ -113,13 +113,13 @@ def _row(node: Node) -> bool:
     """Tell whether Gemm's C is absent or a constant that is the same for every sample."""
     if not node.has(2):
         return True
-    found = node.known(2)
-    return found is not None and (found.tensor.ndim < 2 or found.tensor.shape[0] == 1)
+    addend = node.known(2)
+    return addend is not None and (addend.tensor.ndim < 2 or addend.tensor.shape[0] == 1)
 
 
 def _matmul(node: Node) -> nn.Module:
-    known = node.known(1)
-    if known is None or known.tensor.ndim != 2:
+    right = node.known(1)
+    if right is None or right.tensor.ndim != 2:
         return Function(torch.matmul)
     return _linear(node.constant(1).T, None)
 

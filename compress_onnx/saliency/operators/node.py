@@ -52,11 +52,11 @@ class Node:
 
     def constant(self, slot: int) -> torch.Tensor:
         """Return an input that must be constant, and build it in."""
-        found = self.known(slot)
-        if found is None:
+        constant = self.known(slot)
+        if constant is None:
             raise self.unsupported(f"input {slot} that is computed, not constant")
         self._built_in.add(slot)
-        return found.tensor
+        return constant.tensor
 
     def optional(self, slot: int) -> torch.Tensor | None:
         """Return an input that must be constant or absent, and build it in."""
@@ -69,8 +69,8 @@ class Node:
 
     def attribute(self, name: str, default: T) -> T:
         """Return an attribute of the default's type, the default if the node leaves it out."""
-        found: Any = self._attributes.get(name, default)
-        plain: Any = found.decode() if isinstance(found, bytes) else found
+        value: Any = self._attributes.get(name, default)
+        plain: Any = value.decode() if isinstance(value, bytes) else value
         return cast("T", plain)
 
     def raw(self, name: str) -> Any:
@@ -81,8 +81,8 @@ class Node:
         """Return ``axes``: an attribute in older opsets, a constant input in newer ones."""
         if "axes" in self._attributes:
             return tuple(self._attributes["axes"])
-        found = self.optional(slot)
-        return None if found is None else tuple(found.flatten().tolist())
+        axes = self.optional(slot)
+        return None if axes is None else tuple(axes.flatten().tolist())
 
     def unsupported(self, what: str) -> UnsupportedOperatorError:
         """Return the error that names this operator, the node, and what of it is not handled."""

@@ -72,8 +72,8 @@ class _Nearest(torch.autograd.Function):
 def _where_kept(gradient: torch.Tensor, ctx: Any) -> torch.Tensor:
     """Return the gradient where whole levels lie within the bounds, else 0, in one pass."""
     (levels,) = ctx.saved_tensors
-    kept: torch.Tensor = torch.ops.aten.hardtanh_backward(gradient, levels, *ctx.bounds)
-    return kept
+    passed: torch.Tensor = torch.ops.aten.hardtanh_backward(gradient, levels, *ctx.bounds)
+    return passed
 
 
 def _along(values: torch.Tensor, axis: int, like: torch.Tensor) -> torch.Tensor:
@@ -109,10 +109,10 @@ class Quantize(_Affine):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return ``clip(round(x / scale) + zero_point)``."""
         scale, zero_point = self.spread(values)
-        kept: torch.Tensor = _Saturate.apply(
+        levels: torch.Tensor = _Saturate.apply(
             values / scale, zero_point, self.limits, zero_point if self.shifted else None
         )
-        return kept
+        return levels
 
 
 class Dequantize(_Affine):
@@ -140,8 +140,8 @@ class FakeQuantize(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return ``scale * clip(round(x / scale + shift) - shift)``."""
-        kept: torch.Tensor = _Nearest.apply(values, self.get_buffer("scale"), (self.low, self.high), self.shift)
-        return kept
+        nearest: torch.Tensor = _Nearest.apply(values, self.get_buffer("scale"), (self.low, self.high), self.shift)
+        return nearest
 
 
 class RectifyingFakeQuantize(FakeQuantize, nn.ReLU):

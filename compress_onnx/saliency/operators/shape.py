@@ -85,26 +85,26 @@ def _expanded(values: torch.Tensor, shape: torch.Tensor) -> torch.Tensor:
 
 def _constant(node: Node) -> nn.Module:
     tensor = node.raw("value")
-    found = stored(tensor) if tensor is not None else None
-    value = _plain_constant(node) if found is None else found.tensor
+    constant = stored(tensor) if tensor is not None else None
+    value = _plain_constant(node) if constant is None else constant.tensor
     return Function(lambda: value)
 
 
 def _plain_constant(node: Node) -> torch.Tensor:
     """Return a Constant given as a number or list; floats are float32, integers int64."""
     for name, kind in (("value_float", torch.float32), ("value_int", torch.int64)):
-        for found in (node.raw(name), node.raw(f"{name}s")):
-            if found is not None:
-                return torch.tensor(found, dtype=kind)
+        for numbers in (node.raw(name), node.raw(f"{name}s")):
+            if numbers is not None:
+                return torch.tensor(numbers, dtype=kind)
     raise node.unsupported("a value that is sparse, text or of a type PyTorch lacks")
 
 
 def _filled(node: Node) -> nn.Module:
     tensor = node.raw("value")
-    found = computed(torch.zeros(1)) if tensor is None else stored(tensor)
-    if found is None:
+    constant = computed(torch.zeros(1)) if tensor is None else stored(tensor)
+    if constant is None:
         raise node.unsupported("a value of a type PyTorch lacks")
-    value = found.tensor.flatten()
+    value = constant.tensor.flatten()
     return Function(lambda shape: value.expand(tuple(shape.tolist())).clone())
 
 

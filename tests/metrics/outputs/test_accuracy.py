@@ -7,6 +7,10 @@ from compress_onnx.metrics.outputs.accuracy import accuracy_change
 from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.metrics.statistics.intervals import paired_difference, proportion_interval
 
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+accuracy_score = sklearn_metrics.accuracy_score
+top_k_accuracy_score = sklearn_metrics.top_k_accuracy_score
+
 
 def test_accuracy_agrees_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
     sklearn_metrics = pytest.importorskip("sklearn.metrics")

@@ -7,6 +7,9 @@ from compress_onnx.metrics.outputs.classes import class_results
 from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.metrics.statistics.significance import benjamini_hochberg, holm, mid_p_mcnemar
 
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+recall_score = sklearn_metrics.recall_score
+
 
 def without_class(pair: LogitPair, missing: int) -> LogitPair:
     kept = pair.labels != missing

@@ -9,6 +9,10 @@ from compress_onnx.metrics.outputs.confidence import calibration_errors, change_
 from compress_onnx.metrics.outputs.pair import LogitPair
 from compress_onnx.metrics.outputs.reliability import equal_mass_bins, expected_calibration_error, weighted_gap
 
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+brier_score_loss = sklearn_metrics.brier_score_loss
+log_loss = sklearn_metrics.log_loss
+
 
 def test_calibration_error_agrees_with_torchmetrics(make_pair: Callable[..., LogitPair]) -> None:
     torch = pytest.importorskip("torch")

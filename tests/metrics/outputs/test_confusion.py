@@ -14,6 +14,9 @@ from compress_onnx.metrics.outputs.confusion import (
 )
 from compress_onnx.metrics.outputs.pair import LogitPair
 
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+confusion_matrix = sklearn_metrics.confusion_matrix
+
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40))
 def test_counts_agree_with_scikit_learn(samples: list[tuple[int, int]]) -> None:

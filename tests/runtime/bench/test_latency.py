@@ -1,120 +1,42 @@
+"""Latency as a record: plans, values, medians over processes."""
+
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.errors import DataError, ModelError, OptionError, WorkerError
+from compress_onnx.errors import DataError, OptionError
 from compress_onnx.runtime.bench.latency import LatencyPlan, latency_run, measure_latency, timing_batch
-from compress_onnx.runtime.bench.rounds import RoundTiming, turns
-from compress_onnx.runtime.workers.process import Worker
+from compress_onnx.runtime.bench.rounds import RoundTiming
 
 MS = 1_000_000
 
 
-class Log:
-    """What a machine of imagined workers was asked for; the k-th call of all takes k milliseconds."""
-
-    def __init__(self, *, ms: float | None = None) -> None:
-        self.asked: list[tuple[int, str, str, Any]] = []
-        self.open, self.started = 0, 0
-        self._ticks: Iterator[float] = itertools.count(1) if ms is None else itertools.repeat(ms)
-
-    def spent(self, calls: int) -> NDArray[np.int64]:
-        return np.array([round(next(self._ticks) * MS) for _ in range(calls)], np.int64)
-
-    def start(self) -> Worker:
-        return Imagined(self)
-
-
-class Imagined(Worker):
-    def __init__(self, log: Log) -> None:
-        super().__init__(("imagined",))
-        self._log, self._number, self._file = log, -1, ""
-
-    def __enter__(self) -> Self:
-        self._number = self._log.started
-        self._log.started += 1
-        self._log.open += 1
-        return self
-
-    def dismiss(self) -> None:
-        assert self._log.open > 0
-
-    def close(self, *, grace_seconds: float = 0.0) -> None:
-        self._log.open -= 1
-
-    def ask(self, op: str, arrays: Any = None, **fields: Any) -> Any:
-        self._file = Path(fields["path"]).stem if op == "load" else self._file
-        self._log.asked.append((self._number, self._file, op, fields.get("calls", fields.get("options"))))
-        if op == "load":
-            memory = {"resident_bytes": 10 + self._number, "peak_bytes": 0}
-            return {"load_ns": 3 * MS, "memory": memory, "inputs": [["x", "tensor(float)", ["n", 3, 8, 8]]]}, {}
-        warmup = self._log.spent(fields.get("warmup", 0))
-        answer = {"first_ns": 50 * MS, "memory": {"resident_bytes": 20, "peak_bytes": 30 + self._number}}
-        return answer, {"values": self._log.spent(fields["calls"]), "warmup": warmup}
-
-
-def measured(log: Log, images: NDArray[np.float32], **fields: Any) -> Any:
-    plan = LatencyPlan(start=log.start, **fields)
-    return measure_latency([Path("a.onnx"), Path("b.onnx")], images, plan=plan, rng=np.random.default_rng(5))
-
-
-def test_every_round_has_a_fresh_process_per_model_and_a_second_one_of_the_baseline(
-    images: NDArray[np.float32],
+def test_duration_becomes_calls_once_for_all_rounds(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
 ) -> None:
-    log = Log()
-    measured(log, images, rounds=3, calls=2)
-    loads = [(number, file) for number, file, op, _ in log.asked if op == "load"]
-    assert sorted(number for number, _ in loads) == list(range(9))
-    assert [sorted(file for number, file in loads if number // 3 == done) for done in range(3)] == [["a", "a", "b"]] * 3
-    assert log.open == 0
-
-
-def test_values_are_those_of_the_timed_slices_in_order_of_rounds(images: NDArray[np.float32]) -> None:
-    log = Log()
-    found = measured(log, images, rounds=3, calls=25)
-    # First call and warm-up come before any slice; each slice begins with one more call that is kept apart.
-    slices = [(number, calls) for number, _, op, calls in log.asked if op == "time"]
-    timed = [(number, calls) for number, calls in slices if calls not in {0, 2}]
-    assert [calls for _, calls in timed] == [13] * 3 + [12] * 3 + [13] * 3 + [12] * 3 + [13] * 3 + [12] * 3
-    for run in (*found.runs, found.repeat):
-        assert len(run.values_ms) == 75
-        assert list(run.values_ms) == sorted(run.values_ms)
-        assert len(run.warmup_ms) == 3 * (2 + 2)
-    everything = [value for run in (*found.runs, found.repeat) for value in (*run.values_ms, *run.warmup_ms)]
-    assert sorted(everything) == [float(tick) for tick in range(1, len(everything) + 1)]
-
-
-def test_order_is_random_and_repeatable(images: NDArray[np.float32]) -> None:
-    logs = [Log(), Log()]
-    for log in logs:
-        measured(log, images, rounds=20, calls=3)
-    first = [number % 3 for number, _, op, calls in logs[0].asked if op == "time" and calls == 3][::3]
-    assert set(first) == {0, 1, 2}
-    assert logs[0].asked == logs[1].asked
-
-
-def test_duration_becomes_calls_once_for_all_rounds(images: NDArray[np.float32]) -> None:
-    found = measured(Log(ms=4.0), images, rounds=5, duration_s=2.0)
+    found = measure(machine(ms=4.0), images, rounds=5, duration_s=2.0)
     assert [len(run.values_ms) for run in (*found.runs, found.repeat)] == [500] * 3
 
 
-def test_the_plan_reaches_the_workers(images: NDArray[np.float32]) -> None:
-    log = Log()
-    found = measured(log, images, rounds=1, calls=1, spinning=False)
+def test_the_plan_reaches_the_workers(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
+    log = machine()
+    found = measure(log, images, rounds=1, calls=1, spinning=False)
     options = next(fields for _, _, op, fields in log.asked if op == "load")
     assert options == {"threads": 1, "spinning": False, "affinity": list(found.cores)}
 
 
-def test_load_first_call_and_memory_are_medians_over_processes(images: NDArray[np.float32]) -> None:
-    found = measured(Log(), images, rounds=3, calls=1, batch=8)
+def test_load_first_call_and_memory_are_medians_over_processes(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
+    found = measure(machine(), images, rounds=3, calls=1, batch=8)
     run = found.runs[0]
     assert (run.load_ms, run.first_ms) == (3.0, 50.0)
     assert (run.loads_ms, run.firsts_ms) == ((3.0,) * 3, (50.0,) * 3)
@@ -122,31 +44,6 @@ def test_load_first_call_and_memory_are_medians_over_processes(images: NDArray[n
     assert 30 <= (run.peak_bytes or 0) <= 38
     assert run.throughput is not None
     assert run.throughput.value == pytest.approx(8000 / (run.p50_ms.value or 0))
-
-
-def test_workers_end_when_one_fails(images: NDArray[np.float32]) -> None:
-    log = Log()
-    starts = itertools.count()
-
-    def start() -> Worker:
-        if next(starts) == 1:
-            return Worker(("/no/such/program",))
-        return log.start()
-
-    with pytest.raises(WorkerError, match="No such file"):
-        measure_latency([Path("a.onnx")], images, plan=LatencyPlan(start=start, rounds=1), rng=np.random.default_rng(0))
-    assert log.open == 0
-
-
-@pytest.mark.parametrize("counts", [[1], [9, 2], [50, 50, 50], [1234, 7], [100_000, 3]])
-def test_slices_hold_every_call_of_every_model(counts: list[int]) -> None:
-    found = list(turns(counts, np.random.default_rng(0)))
-    assert [sum(sizes[place] for _, sizes in found) for place in range(len(counts))] == counts
-    assert 1 <= len(found) <= 10
-    assert all(sorted(order) == list(range(len(counts))) for order, _ in found)
-
-
-# --------------------------------------------------------------------------------------------- real workers
 
 
 def test_raw_values_are_kept(fp32: Path, images: NDArray[np.float32]) -> None:
@@ -165,28 +62,6 @@ def test_raw_values_are_kept(fp32: Path, images: NDArray[np.float32]) -> None:
         assert run.p99_ms.value is None
         assert (run.peak_bytes or 0) >= (run.resident_bytes or 0) > 1 << 20
     assert told == [0.5, 1.0]
-
-
-def test_fixed_batch_must_be_the_plans(fixed4: Path, images: NDArray[np.float32]) -> None:
-    with pytest.raises(OptionError, match=r"a batch of 4.*got --batch 1 .*fixed4\.onnx"):
-        measure_latency([fixed4], images, plan=LatencyPlan(), rng=np.random.default_rng(0))
-
-
-def test_other_images_than_the_model_takes_are_a_model_error(fp32: Path, images: NDArray[np.float32]) -> None:
-    with pytest.raises(ModelError, match=r"invalid dimensions.*fp32\.onnx"):
-        measure_latency([fp32], images[:, :1], plan=LatencyPlan(), rng=np.random.default_rng(0))
-
-
-def test_second_input_is_refused(edited: Callable[..., Path], images: NDArray[np.float32]) -> None:
-    def add_input(model: onnx.ModelProto) -> None:
-        model.graph.input.append(onnx.helper.make_tensor_value_info("b3", onnx.TensorProto.FLOAT, [5]))
-        del model.graph.initializer[5]
-
-    with pytest.raises(ModelError, match="one image input, got 2 inputs"):
-        measure_latency([edited(add_input)], images, plan=LatencyPlan(), rng=np.random.default_rng(0))
-
-
-# ---------------------------------------------------------------------------------------------- pure pieces
 
 
 def test_quantiles_of_a_run_are_samples() -> None:
@@ -210,18 +85,24 @@ def test_batch_repeats_images_in_order(images: NDArray[np.float32], batch: int) 
     np.testing.assert_array_equal(found, np.concatenate([images] * 3)[:batch])
 
 
-def test_no_images_are_refused(images: NDArray[np.float32]) -> None:
+def test_no_images_are_refused(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32]
+) -> None:
     with pytest.raises(DataError, match="at least one image"):
-        measured(Log(), images[:0])
+        measure(machine(), images[:0])
 
 
 @pytest.mark.parametrize("name", ["threads", "batch", "rounds", "calls"])
-def test_plan_out_of_bounds_is_refused(images: NDArray[np.float32], name: str) -> None:
+def test_plan_out_of_bounds_is_refused(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32], name: str
+) -> None:
     with pytest.raises(OptionError, match=f"{name} at least 1, got 0"):
-        measured(Log(), images, **{name: 0})
+        measure(machine(), images, **{name: 0})
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_duration_of_nothing_is_refused(images: NDArray[np.float32], seconds: float) -> None:
+def test_a_duration_of_nothing_is_refused(
+    machine: Callable[..., Any], measure: Callable[..., Any], images: NDArray[np.float32], seconds: float
+) -> None:
     with pytest.raises(OptionError, match=r"duration at least 0\.01"):
-        measured(Log(), images, duration_s=seconds)
+        measure(machine(), images, duration_s=seconds)

@@ -1,0 +1,91 @@
+"""Convolutions and Gemm in all their forms against ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper, numpy_helper
+
+torch = pytest.importorskip("torch")
+from compress_onnx.saliency.twin import build_twin  # noqa: E402
+
+
+def pooled(kind: str, size: tuple[int, int], attributes: dict[str, Any]) -> onnx.ModelProto:
+    """A model whose logits show every pooled value: pooling, then a flat view of each place."""
+    graph = helper.make_graph(
+        [
+            helper.make_node(kind, ["input"], ["pooled"], "pool", **attributes),
+            helper.make_node("Flatten", ["pooled"], ["logits"], "flatten"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, ["n", 2, *size])],
+        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["n", "c"])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[tuple[int, int], dict[str, Any]]:
+    kernel = [draw(st.integers(1, 4)) for _ in range(2)]
+    attributes: dict[str, Any] = {
+        "kernel_shape": kernel,
+        "strides": [draw(st.integers(1, 3)) for _ in range(2)],
+        "ceil_mode": draw(st.integers(0, 1)),
+    }
+    if draw(st.booleans()):
+        attributes["pads"] = [draw(st.integers(0, side - 1)) for side in (*kernel, *kernel)]
+    else:
+        attributes["auto_pad"] = draw(st.sampled_from(["VALID", "SAME_UPPER", "SAME_LOWER"]))
+        attributes["ceil_mode"] = 0
+        # ONNX Runtime refuses windows that jump over pixels together with automatic padding.
+        attributes["strides"] = [min(pair) for pair in zip(attributes["strides"], kernel, strict=False)]
+    return (draw(st.integers(4, 9)), draw(st.integers(4, 9))), attributes
+
+
+def assert_like_runtime(model: onnx.ModelProto, runtime: Any, size: tuple[int, int]) -> None:
+    images = np.random.default_rng(0).standard_normal((2, 2, *size), dtype=np.float32)
+    expected = runtime(model, images)
+    with torch.no_grad():
+        got = build_twin(model)(torch.from_numpy(images)).numpy()
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(window=windows(), dilation=st.integers(1, 2), groups=st.sampled_from([1, 2]))
+def test_convolutions_pad_as_onnx_runtime_pads(runtime: Any, window: Any, dilation: int, groups: int) -> None:
+    size, attributes = window
+    kernel = attributes.pop("kernel_shape")
+    attributes.pop("ceil_mode")
+    # ONNX Runtime itself refuses automatic padding of dilated windows in some versions.
+    attributes["dilations"] = [dilation if "pads" in attributes else 1] * 2
+    if any((side - 1) * attributes["dilations"][0] + 1 > extent for side, extent in zip(kernel, size, strict=False)):
+        return
+    weight = np.random.default_rng(1).standard_normal((4, 2 // groups, *kernel)).astype(np.float32)
+    model = pooled("Conv", size, {**attributes, "group": groups})
+    model.graph.node[0].input.append("weight")
+    model.graph.initializer.append(numpy_helper.from_array(weight, "weight"))
+    assert_like_runtime(model, runtime, size)
+
+
+@pytest.mark.parametrize("bias", [None, (5,), (1, 5), (1,), (2, 5)])
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (0.5, -2.0)])
+@pytest.mark.parametrize("turned", [0, 1])
+def test_gemm_in_all_its_forms(runtime: Any, bias: Any, alpha: float, beta: float, turned: int) -> None:
+    rng = np.random.default_rng(0)
+    model = pooled("Flatten", (2, 2), {})
+    del model.graph.node[1]
+    weight = rng.standard_normal((5, 8) if turned else (8, 5)).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
+    inputs = ["pooled", "w"]
+    if bias is not None:
+        model.graph.initializer.append(numpy_helper.from_array(rng.standard_normal(bias).astype(np.float32), "b"))
+        inputs.append("b")
+    node = helper.make_node("Gemm", inputs, ["logits"], "gemm", alpha=alpha, beta=beta, transB=turned)
+    model.graph.node.append(node)
+    assert_like_runtime(model, runtime, (2, 2))
