@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compare import CompareOptions, Sweep, bench_models, model_maps
+from compress_onnx.comparison import CompareOptions, Sweep, bench_models, model_maps
 from compress_onnx.data import DataSource, image_set
 from compress_onnx.errors import ModelError
 from compress_onnx.extras import require_extra

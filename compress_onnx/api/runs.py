@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from compress_onnx.compare import (
+from compress_onnx.comparison import (
     CompareOptions,
     Criteria,
     Job,

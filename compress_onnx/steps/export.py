@@ -62,7 +62,7 @@ def export_checked(
     fold: bool,
 ) -> Exported:
     """Export a torch module and prove parity."""
-    from compress_onnx.export import check_parity, export_module
+    from compress_onnx.torch_export import check_parity, export_module
 
     started = time.perf_counter()
     model = export_module(module, preprocessing, class_names, fold=fold)  # type: ignore[arg-type]  # a torch module

@@ -8,19 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compare import check_input, profile_model
+from compress_onnx.comparison import check_input, profile_model
 from compress_onnx.data import ImageSet
 from compress_onnx.errors import ModelError
 from compress_onnx.model import Model, ModelSource, Weight, describe, footprint
 from compress_onnx.options import AUDIT_SIZE, SEED
-from compress_onnx.records import (
-    Artifact,
-    ExecutionProfile,
-    Footprint,
-    FusionReceipt,
-    Preprocessing,
-    SaturationAudit,
-)
+from compress_onnx.records import Artifact, ExecutionProfile, Footprint, FusionReceipt, Preprocessing, SaturationAudit
 from compress_onnx.runtime import audit, batch_norms, fusion_receipt, memory_after_load, slowdown_reasons
 
 # Activations of a batch are kept whole: 16 images of ResNet-18 take 20 MB.

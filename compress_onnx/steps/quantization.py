@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compare import SIDECAR, CalibrationChoice, calibration_for, check_input, is_filed
+from compress_onnx.comparison import SIDECAR, CalibrationChoice, calibration_for, check_input, is_filed
 from compress_onnx.compress import QuantizeOptions, mixed_model, quantize_model, repaired_int4
 from compress_onnx.data import CalibrationManifest, ImageSet, manifest_text
 from compress_onnx.errors import ModelError, naming

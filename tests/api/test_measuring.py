@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from compress_onnx import api as co
+import compress_onnx as co
 from compress_onnx.api.example import classifier, pictures
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
 

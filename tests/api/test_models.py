@@ -7,11 +7,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from compress_onnx import api as co
+import compress_onnx as co
 from compress_onnx.api.example import classifier, pictures
-from compress_onnx.cli.error_handling import run as run_cli
+from compress_onnx.cli.app import run as run_cli
 from compress_onnx.errors import DataError, OptionError
-from compress_onnx.model import Model
+from compress_onnx.model.model import Model
 from compress_onnx.records.artifacts import Preprocessing
 
 

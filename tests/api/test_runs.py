@@ -14,14 +14,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx import api as co
+import compress_onnx as co
 from compress_onnx.api.example import classifier, pictures
-from compress_onnx.cli.error_handling import run as run_cli
+from compress_onnx.cli.app import run as run_cli
 from compress_onnx.data.preprocess import preprocess
 from compress_onnx.errors import CompressOnnxError, DataError, ModelError, OptionError, RecordError
-from compress_onnx.model import Model
+from compress_onnx.model.model import Model
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.store import without_times
+from compress_onnx.store.run import without_times
 
 QUICK: dict[str, Any] = {"saliency": "none", "latency": False, "cache": False}
 FORM = Preprocessing(height=6, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)

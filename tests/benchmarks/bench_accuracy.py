@@ -15,7 +15,7 @@ from bench_table import Row
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-from compress_onnx.compare.calibration import calibration_for
+from compress_onnx.comparison.calibration import calibration_for
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantization.int4_repair import repaired_int4
@@ -24,9 +24,8 @@ from compress_onnx.compress.repair.reference import referenced
 from compress_onnx.compress.repair.statistics import repaired_towards
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
-from compress_onnx.export.exporter import export_module
 from compress_onnx.model.files import load_model, model_bytes, save_model
-from compress_onnx.options import data_root
+from compress_onnx.options.folders import data_root
 from compress_onnx.ort.session import open_session
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.machine import cpu_target
@@ -34,6 +33,7 @@ from compress_onnx.runtime.predict import logits_of
 from compress_onnx.runtime.workers.passport import usable_cores
 from compress_onnx.steps.export import exported
 from compress_onnx.steps.quantization import calibration_batches
+from compress_onnx.torch_export.exporter import export_module
 from compress_onnx.zoo.checkpoints import load_checkpoint
 from compress_onnx.zoo.networks import build
 from compress_onnx.zoo.recipe import recipe_for

@@ -56,10 +56,10 @@ def inputs_of(pictures: ImageSet, form: Preprocessing, start: int, stop: int) ->
 
 def weigh(n: int, model: Path, candidate: Path) -> None:
     """Run the saliency stage on n images as ``compare`` does, with the candidate taking part twice."""
-    from compress_onnx.compare.models import evaluated_models, named_models
-    from compress_onnx.compare.options import CompareOptions
-    from compress_onnx.compare.saliency import baseline_saliency, saliency_against
-    from compress_onnx.compare.samples import shown_rows
+    from compress_onnx.comparison.models import evaluated_models, named_models
+    from compress_onnx.comparison.options import CompareOptions
+    from compress_onnx.comparison.saliency import baseline_saliency, saliency_against
+    from compress_onnx.comparison.samples import shown_rows
     from compress_onnx.options.progress import silent_stages
     from compress_onnx.runtime.predict import Samples, predict
 

@@ -14,11 +14,11 @@ from onnxruntime.quantization import QuantType, quantize_static
 from compress_onnx import options
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
-from compress_onnx.export.exporter import export_module
 from compress_onnx.model.files import save_model
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.runtime.cpu.machine import cpu_target
+from compress_onnx.torch_export.exporter import export_module
 from compress_onnx.zoo.networks import build
 
 NETWORKS = ("resnet18", "squeezenet", "lenet5")

@@ -26,7 +26,7 @@ import torch
 from bench_table import Row, table
 
 from compress_onnx import options
-from compress_onnx.store import load_run, load_study
+from compress_onnx.store.run import load_run, load_study
 from compress_onnx.study.execute.cluster import open_cluster
 from compress_onnx.study.grid.runner import run_study
 from compress_onnx.study.grid.spec import Spec, load_spec, spec_of

@@ -20,7 +20,7 @@ from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, save_model
-from compress_onnx.options import data_root
+from compress_onnx.options.folders import data_root
 from compress_onnx.ort.integer.emulation import EmulatedModel, fused
 from compress_onnx.runtime.cpu.machine import cpu_label
 from compress_onnx.runtime.targets.naming import connect, target_named

@@ -22,7 +22,7 @@ from bench_models import network
 from bench_table import Row, table
 from onnx import helper, numpy_helper
 
-from compress_onnx.compare.timing import Sweep, bench_models, time_files
+from compress_onnx.comparison.timing import Sweep, bench_models, time_files
 from compress_onnx.model.files import save_model
 from compress_onnx.options.declared import DURATION, ROUNDS
 from compress_onnx.records.latency import LatencyComparison

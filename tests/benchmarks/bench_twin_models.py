@@ -16,9 +16,9 @@ from torch import nn
 from torchvision import models
 
 from compress_onnx.errors import CompressOnnxError
-from compress_onnx.export.exporter import export_module
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.saliency.twin import build_twin
+from compress_onnx.torch_export.exporter import export_module
 from compress_onnx.zoo.networks import NETWORKS, build
 
 IMAGES = 4

@@ -15,7 +15,7 @@ import pytest
 
 from compress_onnx import __version__
 from compress_onnx.cli import exit_codes
-from compress_onnx.store import load_run
+from compress_onnx.store.run import load_run
 
 
 def _tool(words: Sequence[object], **environment: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compress_onnx.cli import exit_codes
-from compress_onnx.records import Outcome, Verdict
+from compress_onnx.records.verdict import Outcome, Verdict
 
 
 def test_each_code_means_one_thing() -> None:

@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from compress_onnx.files import sha256_of_file
 from compress_onnx.model.identity import model_identity
-from compress_onnx.store import load_run
+from compress_onnx.store.run import load_run
 
 QUICK = ("--rounds", "2", "--calls", "2")
 
@@ -182,7 +182,7 @@ def _expect_one_sentence(answer: Any, says: str, outside: Path) -> None:
 def test_a_model_that_is_rewritten_while_it_is_timed_is_refused(
     cli: Any, shelf: Any, outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from compress_onnx.compare import timing
+    from compress_onnx.comparison import timing
 
     timed = timing.time_files
 

@@ -19,7 +19,7 @@ pytest.importorskip("torchvision")
 
 from torch import nn  # noqa: E402  # only where torch is
 
-from compress_onnx.export.exporter import export_module  # noqa: E402  # only where torch is
+from compress_onnx.torch_export.exporter import export_module  # noqa: E402  # only where torch is
 from compress_onnx.zoo.networks import build  # noqa: E402  # only where torch is
 
 Runner = Callable[[onnx.ModelProto, NDArray[np.float32]], NDArray[np.float32]]

@@ -11,7 +11,7 @@ import pytest
 
 from compress_onnx.errors import RecordError
 from compress_onnx.records.saliency import SaliencyMaps
-from compress_onnx.store import load_saliency_maps, save_saliency_maps
+from compress_onnx.store.saliency import load_saliency_maps, save_saliency_maps
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from compress_onnx import store
 from compress_onnx.errors import RecordError
-from compress_onnx.records import FlipKind
+from compress_onnx.records.outputs import FlipKind
 
 
 def test_samples_survive_the_disk(tmp_path: Path) -> None:

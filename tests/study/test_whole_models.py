@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx import options
-from compress_onnx.compare import comparison as compare
-from compress_onnx.compare import predictions as answers
-from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import NamedModel
-from compress_onnx.compare.options import CompareOptions
+from compress_onnx.comparison import predictions as answers
+from compress_onnx.comparison import stages as compare
+from compress_onnx.comparison.models import NamedModel
+from compress_onnx.comparison.options import CompareOptions
+from compress_onnx.comparison.stages import Job, compare_models
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.records.artifacts import Preprocessing
 from compress_onnx.records.run import RunRecord
-from compress_onnx.store import load_predictions
+from compress_onnx.store.predictions import load_predictions
 
 FORM = Preprocessing(height=8, width=8, mean=(0.5,) * 3, std=(0.25,) * 3)
 Values = NDArray[np.float32]

@@ -14,14 +14,7 @@ pytest.importorskip("torchvision")
 pytest.importorskip("safetensors")
 
 from compress_onnx.errors import CheckpointError  # noqa: E402  # only where torch is
-from compress_onnx.zoo.resumption import (  # noqa: E402
-    KEPT,
-    TrainingState,
-    forget_states,
-    newest_state,
-    restore_state,
-    save_state,
-)
+from compress_onnx.zoo.resumption import KEPT, TrainingState, forget_states, newest_state, restore_state, save_state  # noqa: E402
 
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True),

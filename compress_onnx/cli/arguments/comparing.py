@@ -15,7 +15,7 @@ from compress_onnx.cli.output import say
 from compress_onnx.options import BATCH, CALLS, ROUNDS, SALIENCY_SAMPLES, SALIENCY_TARGET, SEED, THREADS
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import CompareOptions
+    from compress_onnx.comparison import CompareOptions
 
 AUTO = "auto"
 SaliencySamples = Annotated[int, flag(SALIENCY_SAMPLES)]
@@ -70,7 +70,7 @@ class ComparisonFlags:
 
     def options(self, baseline: Path) -> CompareOptions:
         """Return the options as the library takes them, checked."""
-        from compress_onnx.compare import CompareOptions
+        from compress_onnx.comparison import CompareOptions
         from compress_onnx.runtime import LatencyPlan
 
         plan = LatencyPlan(
@@ -102,7 +102,7 @@ def saliency_method(wanted: str) -> str:
     MissingExtraError
         if a method was asked for by name and the extra is missing.
     """
-    from compress_onnx.compare import saliency_method as resolved
+    from compress_onnx.comparison import saliency_method as resolved
 
     method = resolved(wanted)
     if wanted == AUTO and method == "none":

@@ -12,7 +12,7 @@ import typer
 from compress_onnx.errors import OptionError
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import Criteria
+    from compress_onnx.comparison import Criteria
 
 _POLICY: Any = typer.Option("--policy", help="Policy in TOML; gate --init FILE writes one.")
 Policy = Annotated[Path, _POLICY]
@@ -34,7 +34,7 @@ class JudgingFlags:
 
     def criteria(self, policy: Path | None) -> Criteria:
         """Return all that a run is held against, the policy read."""
-        from compress_onnx.compare import Criteria
+        from compress_onnx.comparison import Criteria
         from compress_onnx.gate import load_policy
 
         return Criteria(

@@ -11,7 +11,7 @@ from compress_onnx.cli.arguments.flags import counts, flag
 from compress_onnx.options import BATCH, CALLS, DURATION, ROUNDS, THREADS
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import Sweep
+    from compress_onnx.comparison import Sweep
 
 Rounds = Annotated[int, flag(ROUNDS)]
 
@@ -29,7 +29,7 @@ class TimingFlags:
 
     def sweep(self) -> Sweep:
         """Return every setting that is timed."""
-        from compress_onnx.compare import Sweep
+        from compress_onnx.comparison import Sweep
         from compress_onnx.runtime import LatencyPlan
 
         plan = LatencyPlan(rounds=self.rounds, spinning=self.spinning)

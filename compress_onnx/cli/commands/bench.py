@@ -36,7 +36,7 @@ def bench_command(
 
     Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --batch 1,8,32 --out reports/bench
     """
-    from compress_onnx.compare import bench_json, bench_models, write_bench
+    from compress_onnx.comparison import bench_json, bench_models, write_bench
 
     sweep = timing.sweep()
     started = datetime.now().astimezone()

@@ -27,7 +27,7 @@ def check_command(
 
     Example: compress-onnx check lenet5.onnx lenet5-w8a8.onnx --data gtsrb --policy policy.toml
     """
-    from compress_onnx.compare import stored_run
+    from compress_onnx.comparison import stored_run
 
     criteria = judging.criteria(policy).readable()
     options = comparison.options(baseline)

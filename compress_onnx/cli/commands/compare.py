@@ -12,7 +12,7 @@ from compress_onnx.cli.arguments import ComparisonFlags, option_groups
 from compress_onnx.cli.output import Run, finish, new_run, progress_bars
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import CompareOptions
+    from compress_onnx.comparison import CompareOptions
     from compress_onnx.records import RunRecord
 
 
@@ -35,7 +35,7 @@ def compare_command(
 
 def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
     """Run a comparison with progress bars and return its record."""
-    from compress_onnx.compare import Job, compare_models, named_models
+    from compress_onnx.comparison import Job, compare_models, named_models
     from compress_onnx.data import load_data
 
     images = load_data(data)

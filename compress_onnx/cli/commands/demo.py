@@ -32,7 +32,7 @@ def demo_command(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx demo")
-    from compress_onnx.compare import CompareOptions
+    from compress_onnx.comparison import CompareOptions
     from compress_onnx.runtime import LatencyPlan
     from compress_onnx.study import CellRun, StudyCell, run_cell
 

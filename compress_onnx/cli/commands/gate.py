@@ -15,7 +15,7 @@ from compress_onnx.cli.output import judge, put, say, show_table
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import RunResults
+    from compress_onnx.comparison import RunResults
     from compress_onnx.records import Measure, RunRecord
 
 
@@ -54,7 +54,7 @@ def gate_command(
             "a run and --policy FILE, --against RUN, --lock FILE or --list; or --init FILE",
             "neither" if run is None else "only the run",
         )
-    from compress_onnx.compare import stored_run
+    from compress_onnx.comparison import stored_run
 
     criteria = judging.criteria(policy)
     finished = stored_run(run)
@@ -70,7 +70,7 @@ def gate_command(
 
 
 def _extend(lock: Path, run: RunResults, against: Path | None, samples: Sequence[str]) -> None:
-    from compress_onnx.compare import extend_lock
+    from compress_onnx.comparison import extend_lock
 
     held, new = extend_lock(lock, run, against=against, samples=samples)
     say(f"{lock} holds {held} images, {new} of them new. Next: compress-onnx gate RUN --lock {lock}")

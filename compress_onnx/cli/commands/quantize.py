@@ -44,7 +44,7 @@ def quantize_command(
         _widen(model, output or model.with_name(f"{model.stem}-wide.onnx"), as_json=as_json)
         return
     from compress_onnx.api import quantize
-    from compress_onnx.compare import manifests_of
+    from compress_onnx.comparison import manifests_of
 
     if not data:
         raise OptionError("calibration images", "none", where="quantize", remedy="Name some with --data.")

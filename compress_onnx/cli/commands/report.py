@@ -31,7 +31,7 @@ def report_command(
 
     Example: compress-onnx report reports/20260102-150405-demo-lenet5-digits
     """
-    from compress_onnx.compare import (
+    from compress_onnx.comparison import (
         is_study,
         write_charts,
         write_markdown,

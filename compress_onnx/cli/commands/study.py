@@ -74,7 +74,7 @@ def study_command(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx study")
-    from compress_onnx.compare import write_study_page
+    from compress_onnx.comparison import write_study_page
     from compress_onnx.study import StudySetup, load_spec
 
     changes = {
@@ -100,7 +100,7 @@ def study_command(
 
 def _run(spec: Spec, run: Run, setup: StudySetup) -> StudyRecord:
     """Run a study; where it ends early, say what there is and how it goes on."""
-    from compress_onnx.compare import write_study_page
+    from compress_onnx.comparison import write_study_page
     from compress_onnx.study import CellError, run_study
 
     try:

@@ -68,7 +68,7 @@ def _try_to_write(folder: Path) -> None:
 
 def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
     """Write the report, then print the record as JSON, or the table and the report's path."""
-    from compress_onnx.compare import write_report
+    from compress_onnx.comparison import write_report
     from compress_onnx.store import as_json as record_json
 
     page = write_report(folder)

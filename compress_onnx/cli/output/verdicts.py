@@ -11,13 +11,13 @@ from compress_onnx.cli.output.terminal import put, say, show_table
 from compress_onnx.errors import OutputError
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import Criteria, RunResults
+    from compress_onnx.comparison import Criteria, RunResults
     from compress_onnx.records import GateCheck, RunRecord, Verdict
 
 
 def judge(run: RunResults, criteria: Criteria, *, summary: Path | None, as_json: bool) -> int:
     """Decide, write the verdict, show it, and return the verdict's exit code."""
-    from compress_onnx.compare import judged_run
+    from compress_onnx.comparison import judged_run
 
     verdict = judged_run(run, criteria)
     if as_json:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnx
 
-from compress_onnx.compare import CalibrationChoice, CompareOptions, Job, NamedModel, compare_models
+from compress_onnx.comparison import CalibrationChoice, CompareOptions, Job, NamedModel, compare_models
 from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import OptionError
 from compress_onnx.model import made_from, model_sha256, read_embedded, save_model

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from compress_onnx.compare import CalibrationChoice, calibration_for
+from compress_onnx.comparison import CalibrationChoice, calibration_for
 from compress_onnx.compress import referenced
 from compress_onnx.data import ImageSet, decoded_once
 from compress_onnx.options import REPAIR_SIZE

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from compress_onnx.compare import Sweep, time_files, write_report
+from compress_onnx.comparison import Sweep, time_files, write_report
 from compress_onnx.data import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.records import Environment, LatencyComparison, Measure

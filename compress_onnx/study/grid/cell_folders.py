@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from compress_onnx.compare import manifest_roots
+from compress_onnx.comparison import manifest_roots
 from compress_onnx.data import load_manifest
 from compress_onnx.errors import OptionError, OutputError
 from compress_onnx.files import sha256_of, sha256_of_file, write_text

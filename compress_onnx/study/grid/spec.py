@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import pydantic
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 
-from compress_onnx.compare import NO_SALIENCY, CompareOptions
+from compress_onnx.comparison import NO_SALIENCY, CompareOptions
 from compress_onnx.errors import OptionError
 from compress_onnx.extension_points import attribution, attributions, datasets
 from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, SALIENCY_SAMPLES, SEED

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from datetime import datetime
 from pathlib import Path
 
-from compress_onnx.compare import write_report
+from compress_onnx.comparison import write_report
 from compress_onnx.options import Stages, silent_stages
 from compress_onnx.records import RunRecord
 from compress_onnx.store import load_run, save_run

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compress_onnx.cli.arguments.flags import counts, flag
 from compress_onnx.errors import OptionError
-from compress_onnx.options import BATCH, CPU, SEED
+from compress_onnx.options.declared import BATCH, CPU, SEED
 
 
 def test_a_flag_says_what_its_option_says_and_more() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from compress_onnx.cli.arguments.timing import TimingFlags
 from compress_onnx.errors import OptionError
-from compress_onnx.options import CALLS, DURATION, ROUNDS
+from compress_onnx.options.declared import CALLS, DURATION, ROUNDS
 
 
 def test_every_number_of_threads_is_timed_with_every_batch() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.store import load_samples
+from compress_onnx.store.samples import load_samples
 
 Write = Callable[[str], Path]
 RULE = '[[rule]]\nmetric = "flips.rate"\n'

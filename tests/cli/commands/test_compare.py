@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compress_onnx.store import load_run
+from compress_onnx.store.run import load_run
 
 QUICK = ("--saliency", "none", "--no-latency")
 

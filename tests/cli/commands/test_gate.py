@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from compress_onnx.store import load_run, load_samples, samples_written
+from compress_onnx.store.run import load_run
+from compress_onnx.store.samples import load_samples, samples_written
 
 Write = Callable[[str], Path]
 RULE = '[[rule]]\nmetric = "flips.rate"\n'

@@ -11,7 +11,7 @@ from compress_onnx.cli.arguments.judging import JudgingFlags
 from compress_onnx.cli.exit_codes import DONE, GATE_FAILED
 from compress_onnx.cli.output.verdicts import judge
 from compress_onnx.errors import OutputError
-from compress_onnx.store import load_run
+from compress_onnx.store.run import load_run
 
 
 def judged(folder: Path, rules: Path, **how: Any) -> int:

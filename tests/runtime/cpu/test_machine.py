@@ -11,7 +11,7 @@ import cpuinfo
 import pytest
 
 from compress_onnx.errors import MachineError, OptionError
-from compress_onnx.options import CPU
+from compress_onnx.options.declared import CPU
 from compress_onnx.ort.integer.probe import saturates
 from compress_onnx.records.artifacts import Environment
 from compress_onnx.runtime.cpu import machine as cpu

@@ -12,9 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("captum")
 from compress_onnx import extension_points  # noqa: E402  # after the skips
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError  # noqa: E402
-from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
-    gradient,
-)
+from compress_onnx.saliency.attribution.gradients import gradient  # noqa: E402
 from compress_onnx.saliency.attribution.layers import grad_cam, guided_backpropagation  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402

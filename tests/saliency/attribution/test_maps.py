@@ -13,12 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("captum")
 from compress_onnx import extension_points  # noqa: E402  # after the skips
 from compress_onnx.errors import DataError, ModelError, PluginError  # noqa: E402
-from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
-    gradient,
-    input_x_gradient,
-    integrated_gradients,
-    smoothgrad,
-)
+from compress_onnx.saliency.attribution.gradients import gradient, input_x_gradient, integrated_gradients, smoothgrad  # noqa: E402
 from compress_onnx.saliency.attribution.layers import grad_cam, guided_backpropagation  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402
 from compress_onnx.saliency.attribution.perturbation import occlusion  # noqa: E402

@@ -10,9 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("captum")
-from compress_onnx.saliency.attribution.gradients import (  # noqa: E402
-    gradient,
-)
+from compress_onnx.saliency.attribution.gradients import gradient  # noqa: E402
 from compress_onnx.saliency.attribution.maps import batch_maps  # noqa: E402
 from compress_onnx.saliency.attribution.perturbation import Deployed, explained_module, occlusion  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402

@@ -10,12 +10,12 @@ import pytest
 
 from compress_onnx import options
 from compress_onnx.cli.app import run
-from compress_onnx.compare.options import CompareOptions
+from compress_onnx.comparison.options import CompareOptions
 from compress_onnx.errors import OptionError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.bench.latency import LatencyPlan
-from compress_onnx.store import load_run, without_times
+from compress_onnx.store.run import load_run, without_times
 from compress_onnx.study.cells.cell import CellRun, StudyCell, run_cell
 
 QUICK = CompareOptions(saliency="gradient", saliency_samples=60, latency=LatencyPlan(rounds=2, calls=5))

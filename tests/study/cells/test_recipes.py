@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from compress_onnx.compare.calibration import calibration_for
+from compress_onnx.comparison.calibration import calibration_for
 from compress_onnx.compress.repair.reference import referenced
 from compress_onnx.data.images import ImageSet
 from compress_onnx.errors import CompressOnnxError

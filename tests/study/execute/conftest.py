@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from compress_onnx import options
-from compress_onnx.study.execute.tasks import (
-    Done,
-    WorkerRequirements,
-)
+from compress_onnx.study.execute.tasks import Done, WorkerRequirements
 from compress_onnx.study.execute.transfer import Bundle, bundle, packed
 
 ANYWHERE = WorkerRequirements(packages={}, data={})

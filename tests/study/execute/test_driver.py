@@ -11,13 +11,7 @@ import pytest
 
 from compress_onnx.files import sha256_of
 from compress_onnx.study.execute.driver import TRIES, Driver
-from compress_onnx.study.execute.tasks import (
-    Done,
-    Failed,
-    Lacking,
-    Task,
-    Unfit,
-)
+from compress_onnx.study.execute.tasks import Done, Failed, Lacking, Task, Unfit
 from compress_onnx.study.execute.transfer import store_contents, unpacked
 
 

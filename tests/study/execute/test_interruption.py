@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.store import load_run, load_study, without_times
+from compress_onnx.store.run import load_run, load_study, without_times
 
 pytestmark = pytest.mark.slow
 

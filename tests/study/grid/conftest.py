@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.compare.comparison import Job, compare_models
-from compress_onnx.compare.models import named_entries
+from compress_onnx.comparison.models import named_models
+from compress_onnx.comparison.stages import Job, compare_models
 from compress_onnx.records.study import StudyRecord
 from compress_onnx.study.cells.cell import CellRun, StudyCell
 from compress_onnx.study.execute import tasks
@@ -56,9 +56,9 @@ def ran(make_classifier: Any, make_images: Any, monkeypatch: pytest.MonkeyPatch)
         artifacts.mkdir(parents=True)
         for path in (base, other):
             (artifacts / path.name).write_bytes(path.read_bytes())
-        entries = named_entries([artifacts / base.name, artifacts / other.name])
+        entries = named_models([artifacts / base.name, artifacts / other.name])
         job = Job(
-            entries=entries,
+            models=entries,
             images=images,
             options=cell.options,
             folder=run.folder,

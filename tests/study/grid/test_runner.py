@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.compare.reports import study_page
+from compress_onnx.comparison.reports import study_page
 from compress_onnx.errors import CompressOnnxError, OptionError, RecordError
 from compress_onnx.records.study import StudyRecord
-from compress_onnx.store import load_run, load_study, save_study, without_times
+from compress_onnx.store.run import load_run, load_study, save_study, without_times
 from compress_onnx.study.cells.cell import CellRun, StudyCell
 from compress_onnx.study.execute import tasks
 from compress_onnx.study.grid.cell_folders import CELL_FILE

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compress_onnx.records.study import StudyRecord
-from compress_onnx.store import load_run
+from compress_onnx.store.run import load_run
 
 RunStudy = Callable[..., StudyRecord]
 

@@ -1,0 +1,5 @@
+"""A finished run against a policy, a previous run and locked images."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,5 +1,0 @@
-"""PyTorch modules to ONNX files, with proof that both compute the same."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
