@@ -171,7 +171,7 @@ def executors() -> Registry[ExecutorMaker]:
     return _registry("executor", "compress_onnx.executors")
 
 
-def attribution(wanted: str) -> Attribution:
+def attribution(method_name: str) -> Attribution:
     """Return the saliency method of a name, or of a name and a layer as ``grad-cam:/features/Conv``.
 
     Errors
@@ -181,12 +181,12 @@ def attribution(wanted: str) -> Attribution:
     OptionError
         if a layer is given to a method that looks at none.
     """
-    name, separator, layer = wanted.partition(":")
+    name, separator, layer = method_name.partition(":")
     method = attributions()[name]
     if not separator:
         return method
     at: Callable[[str], Attribution] | None = getattr(method, "at", None)
     if at is None or not layer:
-        got = f"{wanted!r}, and {name} looks at no single layer" if at is None else f"{wanted!r}"
+        got = f"{method_name!r}, and {name} looks at no single layer" if at is None else f"{method_name!r}"
         raise OptionError("METHOD, or METHOD:LAYER for a method that looks at one layer", got)
     return at(layer)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compress_onnx.cli.error_handling import run
+from compress_onnx.cli.app import run
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 MARKED = re.compile(r"<!-- readme-commands -->\n```console\n(.*?)```", re.DOTALL)

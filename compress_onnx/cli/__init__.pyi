@@ -1,1 +1,1 @@
-from .error_handling import main as main
+from .app import main as main

@@ -1,51 +1,23 @@
-"""The border between Python and the shell: errors become sentences and exit codes."""
+"""Errors become sentences and exit codes: a user's mistake one line, a bug a traceback."""
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from compress_onnx.cli.output import command_words, say
+from compress_onnx.cli.exit_codes import BUG, DONE, INTERRUPTED, READER_LEFT, USER_CAN_FIX
+from compress_onnx.cli.output import say
 from compress_onnx.errors import CompressOnnxError
 
-DONE = 0
-GATE_FAILED = 1
-USER_CAN_FIX = 2
-INCONCLUSIVE = 3
-BUG = 70
-INTERRUPTED = 130
-READER_LEFT = 141
 
-
-def main() -> None:
-    """Run the command line of this process and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that cannot show a letter gets a question mark, not a failure after the work is done.
-            stream.reconfigure(errors="replace")
-    code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has left; what is buffered goes nowhere, and the exit code still says how it ended.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code.
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code; what went wrong is said on stderr.
 
     0 done or passed, 1 gate failed, 2 the user can fix it (one sentence, no traceback), 3
     inconclusive, 70 a bug (with traceback).
     """
-    from compress_onnx.cli.app import app
-
-    command_words.set(tuple(arguments))
     try:
-        app(args=list(arguments), prog_name="compress-onnx")
+        command()
     except SystemExit as leave:
         return _exit_code(leave)
     except CompressOnnxError as error:
@@ -55,17 +27,21 @@ def run(arguments: Sequence[str]) -> int:
         say("compress-onnx: interrupted.")
         return INTERRUPTED
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        say(
-            f"compress-onnx: Expected a file that can be read or written, got {error.strerror or error}{place}. "
-            "Free the place or choose another."
-        )
+        say(f"compress-onnx: {_sentence(error)}")
         return USER_CAN_FIX
-    except Exception:  # noqa: BLE001  # the border: whatever comes here is a bug, and is shown as one
+    except Exception:  # noqa: BLE001  # the edge of the program: whatever comes here is a bug, and is shown as one
         say(traceback.format_exc().rstrip())
         say("compress-onnx: this is a bug. Please report it with the lines above.")
         return BUG
     return DONE
+
+
+def _sentence(error: OSError) -> str:
+    file = f" ({error.filename})" if error.filename else ""
+    return (
+        f"Expected a file that can be read or written, got {error.strerror or error}{file}. "
+        "Free the place or choose another."
+    )
 
 
 def _exit_code(leave: SystemExit) -> int:

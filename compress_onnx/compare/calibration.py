@@ -14,11 +14,15 @@ from compress_onnx.data import (
     choose_calibration,
     content_hashes,
     load_manifest,
+    manifest_of_text,
 )
 from compress_onnx.files import sha256_of
-from compress_onnx.model import load_model, read_embedded
-from compress_onnx.options import kept_folders
+from compress_onnx.model import Model
+from compress_onnx.options import lookup_folders
 from compress_onnx.records import CalibrationInfo
+
+# What the manifest beside a model is called, in place of .onnx.
+SIDECAR = ".calibration.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +36,7 @@ class CalibrationChoice:
 
 def manifest_roots() -> tuple[Path, ...]:
     """Return the folders in which manifests are looked up, first to last."""
-    return kept_folders("calibration")
+    return lookup_folders("calibration")
 
 
 def calibration_for(
@@ -68,24 +72,30 @@ def is_filed(manifest: CalibrationManifest) -> bool:
 
 def beside(model: Path) -> Path:
     """Return where a model's own manifest stands: beside it."""
-    return model.with_suffix(".calibration.json")
+    return model.with_suffix(SIDECAR)
 
 
-def manifests_of(paths: Iterable[Path]) -> tuple[CalibrationManifest, ...]:
+def manifests_of(models: Iterable[Model]) -> tuple[CalibrationManifest, ...]:
     """Return the manifests, each once, of the images that calibrated the given models.
 
     A model that names none, or one that is not at hand, adds nothing.
     """
-    found = {manifest.name: manifest for path in paths if (manifest := _manifest_of(path)) is not None}
+    found = {manifest.name: manifest for model in models if (manifest := _manifest_of(model)) is not None}
     return tuple(found.values())
 
 
-def _manifest_of(path: Path) -> CalibrationManifest | None:
-    steps = read_embedded(load_model(path), where=path).recipe
-    wanted = {step.options.get("calibration") for step in steps} - {None}
-    own = [load_manifest(beside(path))] if beside(path).exists() else []
-    known = [*own, *_filed("", manifest_roots())] if wanted else []
-    return next((manifest for manifest in known if calibration_info(manifest).sha256 in wanted), None)
+def _manifest_of(model: Model) -> CalibrationManifest | None:
+    wanted = {step.options.get("calibration") for step in model.embedded.recipe} - {None}
+    manifests = [*_own(model), *_filed("", manifest_roots())] if wanted else []
+    return next((manifest for manifest in manifests if calibration_info(manifest).sha256 in wanted), None)
+
+
+def _own(model: Model) -> Iterator[CalibrationManifest]:
+    """Yield the manifest that a model carries, or that stands beside its file."""
+    if SIDECAR in model.sidecars:
+        yield manifest_of_text(model.sidecars[SIDECAR], where=model.where)
+    elif model.path is not None and beside(model.path).exists():
+        yield load_manifest(beside(model.path))
 
 
 def _filed(dataset: str, roots: Iterable[Path]) -> Iterator[CalibrationManifest]:

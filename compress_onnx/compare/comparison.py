@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compare.calibration import calibration_info
+from compress_onnx.compare.calibration import calibration_info, manifests_of
 from compress_onnx.compare.cross_cpu import cross_cpu, other_cpu
 from compress_onnx.compare.models import EvaluatedModel, NamedModel, class_names_for, evaluated_models, expect_unchanged
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.compare.plugin_measures import plugin_measures
 from compress_onnx.compare.predictions import predicted
-from compress_onnx.compare.run import Run, save_new
+from compress_onnx.compare.run import RunResults, save_new
 from compress_onnx.compare.saliency import baseline_saliency, saliency_against
 from compress_onnx.compare.samples import sample_columns, shown_pictures, shown_rows
 from compress_onnx.compare.timing import time_models
 from compress_onnx.compare.warnings import with_warnings
 from compress_onnx.data import (
+    IN_MEMORY_BYTES,
     CalibrationManifest,
     DecodedImages,
     ImageSet,
@@ -30,6 +31,7 @@ from compress_onnx.data import (
     content_key,
     decoded_once,
     kept_hashes,
+    mapped,
 )
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.metrics import LogitPair, compare_outputs
@@ -37,13 +39,13 @@ from compress_onnx.model import footprint
 from compress_onnx.options import Stages, silent_stages
 from compress_onnx.records import (
     SCHEMA_VERSION,
-    AttentionMaps,
     Comparison,
     DatasetInfo,
     Footprint,
     PredictionRun,
     Predictions,
     RunRecord,
+    SaliencyMaps,
     SaliencyShift,
 )
 from compress_onnx.runtime import environment, fusion_receipt, memory_after_load
@@ -54,7 +56,7 @@ class Job:
     """A comparison to be made: ``models`` baseline first; :func:`compare_models` writes its results into ``folder``.
 
     ``started_at`` is the local time; ``command`` the words that reproduce the run; ``manifests`` name
-    the images that calibrated the candidates, none of which may be evaluated.
+    the images that calibrated the candidates, none of which may be evaluated; by default those at hand.
     """
 
     models: Sequence[NamedModel]
@@ -63,7 +65,7 @@ class Job:
     command: tuple[str, ...]
     started_at: datetime
     folder: Path | None = None
-    manifests: Sequence[CalibrationManifest] = ()
+    manifests: Sequence[CalibrationManifest] | None = None
 
 
 def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
@@ -81,7 +83,7 @@ def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
     return save_new(compared(job, stages=stages), job.folder).record
 
 
-def compared(job: Job, *, stages: Stages = silent_stages) -> Run:
+def compared(job: Job, *, stages: Stages = silent_stages) -> RunResults:
     """Compare the candidates with the baseline, in memory.
 
     Errors
@@ -96,10 +98,14 @@ def compared(job: Job, *, stages: Stages = silent_stages) -> Run:
         raise OptionError("a baseline and at least one candidate", f"{len(job.models)} model")
     # Asked first: a board that cannot be reached is known before an hour of work.
     other = other_cpu(job.options)
-    models = evaluated_models(job.models, job.images, fallback=job.options.preprocessing, folder=job.folder)
+    models = evaluated_models(
+        job.models, job.images, fallback=job.options.preprocessing or job.images.own_form, folder=job.folder
+    )
     if other is not None:
         for evaluated in models:
             other.expect_predictions(evaluated)
+    if job.manifests is None:
+        job = dataclasses.replace(job, manifests=manifests_of(evaluated.model for evaluated in models))
     images = job.images.seen_by(models[0].preprocessing)
     with decoded_once(images, [evaluated.preprocessing for evaluated in models]) as decoded:
         stage = _Stages(models=models, images=decoded, job=job, stages=stages)
@@ -113,7 +119,7 @@ def compared(job: Job, *, stages: Stages = silent_stages) -> Run:
         dataclasses.replace(of, latency=latency, cross_cpu=crossing)
         for of, latency, crossing in zip(measured.comparisons, timings, crossings, strict=True)
     )
-    return Run(
+    return RunResults(
         record=_record(stage, outputs, comparisons),
         predictions=outputs.predictions,
         columns=measured.columns,
@@ -159,16 +165,17 @@ class _Measured:
     comparisons: list[Comparison] = dataclasses.field(default_factory=list)
     columns: list[Mapping[str, NDArray[Any]]] = dataclasses.field(default_factory=list)
     pictures: dict[tuple[str, str], bytes] = dataclasses.field(default_factory=dict)
-    saliency: dict[str, AttentionMaps] = dataclasses.field(default_factory=dict)
+    saliency: dict[str, SaliencyMaps] = dataclasses.field(default_factory=dict)
 
 
 def _outputs(stage: _Stages) -> _Outputs:
     """Let every model predict."""
     models, predictions, shown, runs = [], {}, [], []
-    options, images = stage.job.options, stage.images
+    options, images, held = stage.job.options, stage.images, 0
     for evaluated in stage.models:
         output = predicted(evaluated, images, options, stage.stages(f"predict {evaluated.name}"))
-        predictions[evaluated.name] = output.predictions
+        held += output.predictions.logits.nbytes
+        predictions[evaluated.name] = output.predictions if held <= IN_MEMORY_BYTES else _on_disk(output.predictions)
         runs.append(output.run)
         models.append(_in_calls(evaluated, output.run))
         if evaluated is stage.models[0]:
@@ -182,6 +189,10 @@ def _outputs(stage: _Stages) -> _Outputs:
     )
 
 
+def _on_disk(predictions: Predictions) -> Predictions:
+    return dataclasses.replace(predictions, logits=mapped(predictions.logits))
+
+
 def _in_calls(evaluated: EvaluatedModel, run: PredictionRun) -> EvaluatedModel:
     """Return the model with the images per call that whoever asks it again has to keep to."""
     return dataclasses.replace(evaluated, call_batch=run.independence.predicted_batch if run.independence else None)
@@ -192,7 +203,7 @@ def _checked_content(stage: _Stages) -> NDArray[np.str_]:
     images = stage.images.images
     key = content_key(images.info.sha256) if stage.job.options.cache else None
     content = kept_hashes(key, stage.images.content_hashes, n=len(images))
-    for manifest in stage.job.manifests:
+    for manifest in stage.job.manifests or ():
         check_disjoint(manifest, set(content.tolist()), where=f"{images.info.name}:{images.info.split}")
     return content
 
@@ -244,7 +255,7 @@ def _comparison(
         latency=None,
         footprint_baseline=_footprint(baseline, options),
         footprint_candidate=_footprint(candidate, options),
-        fusion=fusion_receipt(candidate.model.where),
+        fusion=fusion_receipt(candidate.model),
         extra=plugin_measures(pair),
         **measured,
     )
@@ -254,7 +265,7 @@ def _footprint(evaluated: EvaluatedModel, options: CompareOptions) -> Footprint:
     size, plan = footprint(evaluated.artifact), options.latency
     if plan is None:
         return size
-    return dataclasses.replace(size, resident=memory_after_load(evaluated.model.where, threads=plan.threads))
+    return dataclasses.replace(size, resident=memory_after_load(evaluated.model, threads=plan.threads))
 
 
 def _record(stage: _Stages, outputs: _Outputs, comparisons: tuple[Comparison, ...]) -> RunRecord:

@@ -13,7 +13,15 @@ from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data import BATCH, DecodedImages, ImageSet
 from compress_onnx.metrics import LogitPair, accuracy_change, flip_summary
 from compress_onnx.options import THREADS, Progress, Stages, silent, silent_stages
-from compress_onnx.records import Better, CrossAnswers, CrossCpu, LatencyComparison, Measure, Predictions, undefined
+from compress_onnx.records import (
+    Better,
+    CrossCpu,
+    CrossCpuPredictions,
+    LatencyComparison,
+    Measure,
+    Predictions,
+    undefined,
+)
 from compress_onnx.runtime import ConnectedTarget, compare_latency, connect, target_named, with_progress
 
 NOT_ASKED = "latency was not to be measured"
@@ -30,11 +38,11 @@ class OtherCpu:
 
     def expect_predictions(self, evaluated: EvaluatedModel) -> None:
         """Raise :class:`ModelError` if it is known beforehand that the model cannot be run there."""
-        self.there.expect_answers(evaluated.model.where)
+        self.there.expect_answers(evaluated.model)
 
     def predictions(
         self, evaluated: EvaluatedModel, images: DecodedImages, here: Predictions, *, progress: Progress = silent
-    ) -> CrossAnswers:
+    ) -> CrossCpuPredictions:
         """Return what a model predicts there against what it predicts here, in calls of equal size where that matters.
 
         Errors
@@ -45,7 +53,7 @@ class OtherCpu:
         sized = images.sized(evaluated.preprocessing)
         batches = sized.batches(evaluated.preprocessing, evaluated.call_batch or BATCH)
         logits = self.there.logits(
-            evaluated.model.where,
+            evaluated.model,
             with_progress(batches, total=len(sized), progress=progress, name=evaluated.name),
             threads=self.options.threads or THREADS.default,
             classes=here.logits.shape[1],
@@ -73,7 +81,7 @@ class OtherCpu:
         form = pair[0].preprocessing
         batch = next(images.sized(form).batches(form, plan.batch))
         rng = np.random.default_rng(self.options.seed)
-        timings = self.there.latencies([evaluated.model.where for evaluated in pair], batch, plan=plan, rng=rng)
+        timings = self.there.latencies([evaluated.model for evaluated in pair], batch, plan=plan, rng=rng)
         return compare_latency(timings, 1, plan=plan, rng=rng)
 
 
@@ -127,7 +135,7 @@ def cross_cpu(
 def _crossing(
     other: OtherCpu,
     pair: tuple[EvaluatedModel, EvaluatedModel],
-    there: tuple[CrossAnswers, CrossAnswers],
+    there: tuple[CrossCpuPredictions, CrossCpuPredictions],
     images: DecodedImages,
 ) -> CrossCpu:
     baseline, own = there
@@ -145,12 +153,12 @@ def _crossing(
     )
 
 
-def cross_answers(here: Predictions, there: NDArray[np.float32], images: ImageSet) -> CrossAnswers:
+def cross_answers(here: Predictions, there: NDArray[np.float32], images: ImageSet) -> CrossCpuPredictions:
     """Return how one file's logits (N, C) on another CPU differ from those here."""
     names = images.info.class_names or tuple(str(label) for label in range(there.shape[1]))
     pair = LogitPair(labels=here.labels, baseline=here.logits, candidate=there, class_names=names)
     accuracy = accuracy_change(pair)
-    return CrossAnswers(
+    return CrossCpuPredictions(
         flips=flip_summary(pair),
         accuracy=accuracy.candidate,
         accuracy_change=accuracy.change,

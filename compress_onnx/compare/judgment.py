@@ -11,7 +11,7 @@ from pathlib import Path
 
 from compress_onnx.compare.previous_run import matched, paired_columns, run_warnings
 from compress_onnx.compare.reports import write_report
-from compress_onnx.compare.run import Run, stored_run
+from compress_onnx.compare.run import RunResults, stored_run
 from compress_onnx.files import write_text
 from compress_onnx.gate import (
     Policy,
@@ -51,7 +51,7 @@ class Criteria:
         return self
 
 
-def judged_run(run: Run, criteria: Criteria) -> Verdict:
+def judged_run(run: RunResults, criteria: Criteria) -> Verdict:
     """Hold a stored run against the criteria and write the verdict beside its other results.
 
     Errors
@@ -71,7 +71,7 @@ def judged_run(run: Run, criteria: Criteria) -> Verdict:
     return verdict
 
 
-def verdict_on(run: Run, criteria: Criteria) -> Verdict:
+def verdict_on(run: RunResults, criteria: Criteria) -> Verdict:
     """Return the verdict without writing it."""
     rules = decide(run.record, criteria.policy) if criteria.policy is not None else None
     checks = list(rules.checks) if rules is not None else []
@@ -91,7 +91,7 @@ def verdict_on(run: Run, criteria: Criteria) -> Verdict:
     )
 
 
-def _regressions(now: Run, before: Run, criteria: Criteria) -> list[GateCheck]:
+def _regressions(now: RunResults, before: RunResults, criteria: Criteria) -> list[GateCheck]:
     """Return the checks of every candidate that both runs have, on the policy's measures or the usual ones."""
     rules = (criteria.policy or template_policy()).rules
     checks = []
@@ -105,7 +105,7 @@ def _regressions(now: Run, before: Run, criteria: Criteria) -> list[GateCheck]:
     return checks
 
 
-def _locks(run: Run, lock: Path) -> list[GateCheck]:
+def _locks(run: RunResults, lock: Path) -> list[GateCheck]:
     locked = read_lock(lock)
     rows = run.rows_with_content(list(run.comparisons))
     return [lock_check(locked, rows[name], run.record.dataset.class_names, name) for name in run.comparisons]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from compress_onnx.compare.run import Run, stored_run
+from compress_onnx.compare.run import RunResults, stored_run
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
 from compress_onnx.gate import CONTENT, Columns, LockedImage, extended, lock_text, read_lock, won_images
@@ -13,7 +13,7 @@ from compress_onnx.records import FlipKind, RunRecord
 from compress_onnx.registry import unknown
 
 
-def extend_lock(path: Path, run: Run, *, against: Path | None, samples: Sequence[str]) -> tuple[int, int]:
+def extend_lock(path: Path, run: RunResults, *, against: Path | None, samples: Sequence[str]) -> tuple[int, int]:
     """Write the lock file, images already locked kept, and return how many it holds and how many are new.
 
     Locked are the images that a candidate of the run ``against`` lost and that the baseline and
@@ -60,7 +60,7 @@ def _named(samples: Sequence[str], rows: Columns, won: dict[str, LockedImage]) -
     return [contents[sample] for sample in samples]
 
 
-def _lost(before: Run, now: tuple[RunRecord, Columns]) -> dict[str, str]:
+def _lost(before: RunResults, now: tuple[RunRecord, Columns]) -> dict[str, str]:
     """Return why each image that a candidate of the earlier run lost is locked, by content hash."""
     rows = before.rows(list(before.comparisons))
     key, contents = CONTENT, {}

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 
-from compress_onnx.options import BATCH, PICTURES, SALIENCY_SAMPLES, SALIENCY_TARGET, SEED, THREADS
+from compress_onnx.extension_points import attribution
+from compress_onnx.extras import missing_packages, require_extra
+from compress_onnx.options import (
+    BATCH,
+    PICTURES,
+    SALIENCY_SAMPLES,
+    SALIENCY_TARGET,
+    SEED,
+    THREADS,
+    check_options,
+    option_field,
+)
 from compress_onnx.records import OptionValue, Preprocessing
 from compress_onnx.runtime import LatencyPlan
 
 NO_SALIENCY = "none"
+AUTO = "auto"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,25 +38,19 @@ class CompareOptions:
     """
 
     saliency: str = NO_SALIENCY
-    saliency_samples: int = SALIENCY_SAMPLES.default
-    saliency_target: str = SALIENCY_TARGET.default
+    saliency_samples: int = option_field(SALIENCY_SAMPLES)
+    saliency_target: str = option_field(SALIENCY_TARGET)
     latency: LatencyPlan | None = None
-    threads: int | None = None
-    batch: int = BATCH.default
-    seed: int = SEED.default
-    pictures: int = PICTURES.default
+    threads: int | None = option_field(THREADS, default=None)
+    batch: int = option_field(BATCH)
+    seed: int = option_field(SEED)
+    pictures: int = option_field(PICTURES)
     preprocessing: Preprocessing | None = None
     cache: bool = True
     target: str | None = None
 
     def __post_init__(self) -> None:
-        SALIENCY_SAMPLES.check(self.saliency_samples)
-        SALIENCY_TARGET.check(self.saliency_target)
-        if self.threads is not None:
-            THREADS.check(self.threads)
-        BATCH.check(self.batch)
-        SEED.check(self.seed)
-        PICTURES.check(self.pictures)
+        check_options(self)
         if self.latency is not None:
             self.latency.checked()
 
@@ -65,3 +71,23 @@ class CompareOptions:
             "latency_rounds": timed.rounds if timed else None,
             "latency_calls": timed.calls if timed else None,
         }
+
+
+def saliency_method(wanted: str) -> str:
+    """Return the attribution method to use; ``auto`` is gradient where the torch extra is installed, else ``none``.
+
+    Errors
+    ------
+    UnknownNameError
+        if no method has that name.
+    OptionError
+        if a layer is given to a method that looks at none.
+    MissingExtraError
+        if a method was asked for by name and the extra is missing.
+    """
+    if wanted == AUTO:
+        return NO_SALIENCY if missing_packages("torch") else "gradient"
+    if wanted != NO_SALIENCY:
+        require_extra("torch", command=f"--saliency {wanted}")
+        attribution(wanted)
+    return wanted

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from compress_onnx.compare.run import Run
+from compress_onnx.compare.run import RunResults
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.gate import Columns
 from compress_onnx.records import Comparison, RunRecord
@@ -79,7 +79,9 @@ def run_warnings(now: RunRecord, before: RunRecord) -> list[str]:
     return found
 
 
-def paired_columns(now: Run, before: Run, names: tuple[str, str]) -> tuple[Columns | None, Columns | None]:
+def paired_columns(
+    now: RunResults, before: RunResults, names: tuple[str, str]
+) -> tuple[Columns | None, Columns | None]:
     """Return both candidates' rows in the same order, ``None`` twice where they cannot be paired."""
     if now.record.dataset.sha256 != before.record.dataset.sha256:
         return None, None

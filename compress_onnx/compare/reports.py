@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from compress_onnx.compare.run import RunResults
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.files import write_text
-from compress_onnx.records import AttentionMaps, RunRecord
+from compress_onnx.records import RunRecord, SaliencyMaps
 from compress_onnx.report import (
-    OlderRun,
     Page,
+    PreviousRun,
     ReportInput,
     StudyCell,
     build_study_view,
@@ -30,9 +33,9 @@ from compress_onnx.store import (
     RUN_FILE,
     SAMPLES_FILE,
     STUDY_FILE,
-    load_attention,
     load_pictures,
     load_run,
+    load_saliency_maps,
     load_samples,
     load_study,
     run_file,
@@ -57,7 +60,7 @@ WITHHELD = "Pictures and maps were left out of this file on request."
 def write_report(run: Path, *, against: Path | None = None, images: bool = True) -> Path:
     """Render a run's report from its folder and return the page's path.
 
-    Held ``against`` an older run, the page is named after it and leaves the run's own page alone.
+    Held ``against`` a previous run, the page is named after it and leaves the run's own page alone.
 
     Errors
     ------
@@ -65,10 +68,24 @@ def write_report(run: Path, *, against: Path | None = None, images: bool = True)
         if the record of one of the runs is missing or broken.
     """
     source = report_input(run, against=against, images=images)
-    name = f"report-against-{source.older.record.run_id}.html" if source.older else REPORT_FILE
+    name = f"report-against-{source.previous.record.run_id}.html" if source.previous else REPORT_FILE
     path = run_file(run).parent / name
     write_text(path, render(source))
     return path
+
+
+def report_page(run: RunResults) -> str:
+    """Return the page of a run's report; what a stored run does not hold in memory is read from its folder."""
+    if run.folder is not None:
+        return render(dataclasses.replace(report_input(run.folder), record=run.record))
+    source = ReportInput(
+        record=run.record,
+        samples={name: np.concatenate([part[name] for part in run.columns]) for name in run.columns[0]},
+        pictures={sample: content for (sample, artifact), content in run.pictures.items() if not artifact},
+        maps={key: content for key, content in run.pictures.items() if key[1]},
+        mean_maps=run.saliency,
+    )
+    return render(source)
 
 
 def report_input(run: Path, *, against: Path | None = None, images: bool = True) -> ReportInput:
@@ -81,24 +98,24 @@ def report_input(run: Path, *, against: Path | None = None, images: bool = True)
         samples=_samples(folder),
         pictures={sample: content for (sample, artifact), content in stored.items() if not artifact},
         maps={key: content for key, content in stored.items() if key[1]},
-        attention=_attention(record, folder) if images else {},
-        older=_older(against),
+        mean_maps=_mean_maps(record, folder) if images else {},
+        previous=_previous(against),
         withheld="" if images else WITHHELD,
     )
 
 
-def _attention(record: RunRecord, folder: Path) -> dict[str, AttentionMaps]:
+def _mean_maps(record: RunRecord, folder: Path) -> dict[str, SaliencyMaps]:
     names = [comparison.candidate_name for comparison in record.comparisons]
-    return {name: maps for name in names if (maps := load_attention(folder, name)) is not None}
+    return {name: maps for name in names if (maps := load_saliency_maps(folder, name)) is not None}
 
 
-def _older(run: Path | None) -> OlderRun | None:
-    return OlderRun(record=load_run(run), samples=_samples(run_file(run).parent)) if run else None
+def _previous(run: Path | None) -> PreviousRun | None:
+    return PreviousRun(record=load_run(run), samples=_samples(run_file(run).parent)) if run else None
 
 
 def _samples(folder: Path) -> dict[str, NDArray[Any]] | None:
-    found = load_samples(folder)
-    missing = COLUMNS - found.keys() if found is not None else frozenset()
+    columns = load_samples(folder)
+    missing = COLUMNS - columns.keys() if columns is not None else frozenset()
     if missing:
         raise RecordError(
             f"columns {', '.join(sorted(missing))}",
@@ -106,7 +123,7 @@ def _samples(folder: Path) -> dict[str, NDArray[Any]] | None:
             where=folder / SAMPLES_FILE,
             remedy="Make the run again, or take the file away: the report then leaves out what needs it.",
         )
-    return found
+    return columns
 
 
 def write_markdown(run: Path, path: Path, *, charts: Path | None = None, against: Path | None = None) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compress_onnx.errors import RecordError
 from compress_onnx.files import filled_whole
 from compress_onnx.gate import CONTENT, Columns
-from compress_onnx.records import AttentionMaps, Comparison, Predictions, RunRecord
+from compress_onnx.records import Comparison, Predictions, RunRecord, SaliencyMaps
 from compress_onnx.store import (
     SAMPLES_FILE,
     load_run,
@@ -23,14 +23,14 @@ from compress_onnx.store import (
     pictures_written,
     run_file,
     samples_written,
-    save_attention,
     save_predictions,
     save_run,
+    save_saliency_maps,
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run:
+@dataclasses.dataclass(kw_only=True, eq=False)
+class RunResults:
     """What a comparison found.
 
     ``predictions`` are those of every model by name; ``columns`` the rows of ``samples.parquet``, one set per candidate
@@ -44,7 +44,7 @@ class Run:
     columns: Sequence[Columns] = ()
     predictions: Mapping[str, Predictions] = dataclasses.field(default_factory=dict)
     pictures: Mapping[tuple[str, str], bytes] = dataclasses.field(default_factory=dict)
-    saliency: Mapping[str, AttentionMaps] = dataclasses.field(default_factory=dict)
+    saliency: Mapping[str, SaliencyMaps] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
 
     @property
@@ -134,7 +134,7 @@ def _tagged(rows: Sequence[Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
     return [("td" if number else "th", row) for number, row in enumerate(rows)]
 
 
-def save_new(run: Run, folder: Path) -> Run:
+def save_new(run: RunResults, folder: Path) -> RunResults:
     """Write a run's folder, whole or not at all, and return the run as stored.
 
     Writes ``predictions/``, ``samples.parquet``, ``pictures.parquet``, the saliency maps and, last, ``run.json``.
@@ -148,7 +148,7 @@ def save_new(run: Run, folder: Path) -> Run:
         for name, predictions in run.predictions.items():
             save_predictions(predictions, part / "predictions" / f"{name}.npz")
         for name, maps in run.saliency.items():
-            save_attention(maps, part, name)
+            save_saliency_maps(maps, part, name)
         with samples_written(part) as write_samples:
             for columns in run.columns:
                 write_samples(columns)
@@ -158,7 +158,7 @@ def save_new(run: Run, folder: Path) -> Run:
     return dataclasses.replace(run, folder=folder)
 
 
-def stored_run(run: Path) -> Run:
+def stored_run(run: Path) -> RunResults:
     """Read a run's record and rows, given its folder or its ``run.json``.
 
     Errors
@@ -167,7 +167,7 @@ def stored_run(run: Path) -> Run:
         if the record or the rows are missing or broken.
     """
     record, folder = load_run(run), run_file(run).parent
-    return Run(record=record, columns=_parts(load_samples(folder)), folder=folder)
+    return RunResults(record=record, columns=_parts(load_samples(folder)), folder=folder)
 
 
 def _parts(columns: Mapping[str, NDArray[Any]] | None) -> tuple[Columns, ...]:

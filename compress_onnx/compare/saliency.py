@@ -20,7 +20,7 @@ from compress_onnx.metrics import LogitPair
 from compress_onnx.model import Model
 from compress_onnx.options import THREADS, Stages
 from compress_onnx.ort import exact_spans, open_session
-from compress_onnx.records import AttentionMaps, Predictions, SaliencyShift
+from compress_onnx.records import Predictions, Preprocessing, SaliencyMaps, SaliencyShift
 from compress_onnx.runtime import logits_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class CandidateSaliency:
     shift: SaliencyShift | None
     deviation: NDArray[np.float32]
     maps: Maps
-    study: AttentionMaps | None = None
+    study: SaliencyMaps | None = None
 
 
 def explained_rows(n: int, sample: int, *, seed: int) -> NDArray[np.int64]:
@@ -87,7 +87,7 @@ def baseline_saliency(
     checked = explained_rows(len(images), max(options.saliency_samples, CHECKED), seed=options.seed)
     targets = explained_targets(predictions, options.saliency_target)
     task = dataclasses.replace(
-        _task(evaluated, images, rows, targets, options),
+        saliency_task(evaluated.preprocessing, images, rows, targets, options),
         predict=deployed_file(evaluated.model, threads=options.threads, batch=evaluated.call_batch),
         checked_on=functools.partial(images.subset(checked, split="fidelity").batches, evaluated.preprocessing),
     )
@@ -139,7 +139,9 @@ def saliency_against(
             logits=pair.candidate[explained.checked].astype(np.float32, copy=False),
             flipped=pair.flipped[rows],
             keep=np.searchsorted(rows, kept),
-            others=_task(explained.evaluated, explained.images, others, explained.targets, explained.options),
+            others=saliency_task(
+                explained.evaluated.preprocessing, explained.images, others, explained.targets, explained.options
+            ),
             predict=deployed_file(candidate.model, threads=explained.options.threads, batch=candidate.call_batch),
         ),
         rng=np.random.default_rng(explained.options.seed),
@@ -169,13 +171,13 @@ def _shift(
     return CandidateSaliency(shift=outcome.shift, deviation=deviation, maps=maps, study=_study(explained, outcome))
 
 
-def _study(explained: ExplainedBaseline, outcome: SaliencyOutcome) -> AttentionMaps | None:
+def _study(explained: ExplainedBaseline, outcome: SaliencyOutcome) -> SaliencyMaps | None:
     means, rows, pairs = outcome.means, outcome.examples, outcome.example_maps
     if means is None or rows is None or pairs is None:
         return None
     images, preprocessing = explained.images, explained.evaluated.preprocessing
     chosen = explained.rows[rows]
-    return AttentionMaps(
+    return SaliencyMaps(
         mean_baseline=means.baseline,
         mean_candidate=means.candidate,
         mean_difference=means.difference,
@@ -188,8 +190,8 @@ def _study(explained: ExplainedBaseline, outcome: SaliencyOutcome) -> AttentionM
     )
 
 
-def _task(
-    evaluated: EvaluatedModel,
+def saliency_task(
+    preprocessing: Preprocessing,
     images: ImageSet,
     rows: NDArray[np.int64],
     targets: NDArray[np.int64],
@@ -198,7 +200,6 @@ def _task(
     """Return the task of explaining some of the images (M,), sorted by label or, without labels, by target."""
     from compress_onnx.saliency import SaliencyTask, noise_amplitude
 
-    preprocessing = evaluated.preprocessing
     chosen = images.subset(rows, split="saliency")
     return SaliencyTask(
         batches=functools.partial(chosen.batches, preprocessing),

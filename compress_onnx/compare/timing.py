@@ -14,7 +14,7 @@ from compress_onnx.compare.options import CompareOptions
 from compress_onnx.data import DecodedImages
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
-from compress_onnx.model import expect_unchanged, load_model, signature_of, whole_model
+from compress_onnx.model import Model, ModelSource
 from compress_onnx.options import THREADS, Stages, silent_stages
 from compress_onnx.records import SCHEMA_VERSION, BenchRecord, ExecutionProfile, LatencyComparison
 from compress_onnx.runtime import (
@@ -55,7 +55,7 @@ def time_models(
     if plan is None or len(timed) < 2:
         return [None] * (len(models) - 1)
     timings = measure_latency(
-        [evaluated.model.where for evaluated in timed],
+        [evaluated.model for evaluated in timed],
         next(images.sized(form).batches(form, plan.batch)),
         plan=plan,
         rng=np.random.default_rng(options.seed),
@@ -71,7 +71,7 @@ def time_models(
 
 
 def time_files(
-    paths: Sequence[Path], sweep: Sweep, *, seed: int, stages: Stages = silent_stages
+    sources: Sequence[ModelSource], sweep: Sweep, *, seed: int, stages: Stages = silent_stages
 ) -> list[LatencyComparison]:
     """Return the latency of every file but the first against the first, setting by setting.
 
@@ -84,67 +84,78 @@ def time_files(
     ModelError
         if a file is no image classifier, or inputs differ or are of unknown size.
     """
-    if len(paths) < 2:
-        raise OptionError("a baseline and at least one candidate", f"{len(paths)} model")
+    if len(sources) < 2:
+        raise OptionError("a baseline and at least one candidate", f"{len(sources)} model")
+    models = [Model.of(source) for source in sources]
     plans = [plan.checked() for plan in sweep.plans()]
     _expect_cores(max(sweep.threads))
-    shape = _common_shape(paths)
-    found = []
+    shape = _common_shape(models)
+    latencies = []
     for plan in plans:
         rng = np.random.default_rng(seed)
         inputs = rng.standard_normal((plan.batch, *shape), dtype=np.float32)
         progress = stages(f"batch {plan.batch}, {plan.threads} thread{'' if plan.threads == 1 else 's'}")
-        timings = measure_latency(paths, inputs, plan=plan, rng=rng, progress=progress)
-        found += [compare_latency(timings, place, plan=plan, rng=rng) for place in range(1, len(paths))]
-    return found
+        timings = measure_latency(models, inputs, plan=plan, rng=rng, progress=progress)
+        latencies += [compare_latency(timings, place, plan=plan, rng=rng) for place in range(1, len(models))]
+    return latencies
 
 
-def bench_files(paths: Sequence[Path], sweep: Sweep, *, seed: int, stages: Stages = silent_stages) -> BenchRecord:
-    """Time the files and say of each candidate that is not faster in the first setting why it is not.
+def bench_models(
+    sources: Sequence[ModelSource], sweep: Sweep, *, seed: int, stages: Stages = silent_stages
+) -> BenchRecord:
+    """Time the models and say of each candidate that is not faster in the first setting why it is not.
 
     Errors
     ------
     OptionError, ModelError
-        as :func:`time_files`.
+        as :func:`time_files`; if a model is written to meanwhile.
     """
-    before = [(path, whole_model(path).sha256) for path in paths]
-    found = time_files(paths, sweep, seed=seed, stages=stages)
-    explanations = _explanations(paths, found[: len(paths) - 1], sweep)
-    for path, sha256 in before:
-        expect_unchanged(path, sha256)
+    models = [Model.of(source) for source in sources]
+    latencies = time_files(models, sweep, seed=seed, stages=stages)
+    explanations = _explanations(models, latencies[: len(models) - 1], sweep)
+    for model in models:
+        model.expect_unchanged()
     return BenchRecord(
         schema_version=SCHEMA_VERSION,
-        models=tuple(str(path) for path in paths),
+        models=tuple(str(model.where) for model in models),
         environment=environment(),
         seed=seed,
-        latency=tuple(found),
+        latency=tuple(latencies),
         explanations=explanations,
     )
 
 
 def _explanations(
-    paths: Sequence[Path], found: Sequence[LatencyComparison], sweep: Sweep
+    models: Sequence[Model], latencies: Sequence[LatencyComparison], sweep: Sweep
 ) -> tuple[tuple[str, ...], ...]:
+    """Return for each candidate why it is not faster, nothing where it is."""
+    slow = [not is_faster(comparison) for comparison in latencies]
+    if not any(slow):
+        return tuple(() for _ in latencies)
     plan = next(sweep.plans())
-    slow = [path for path, comparison in zip(paths[1:], found, strict=True) if not is_faster(comparison)]
-    if not slow:
-        return tuple(() for _ in found)
-    images = np.zeros((plan.batch, *_common_shape(paths)), np.float32)
-    profiles = {path: profile(path, images, setting=plan.setting(), start=plan.start) for path in (paths[0], *slow)}
-    return tuple(not_faster(profiles[paths[0]], profiles[path]) if path in slow else () for path in paths[1:])
+    images = np.zeros((plan.batch, *_common_shape(models)), np.float32)
+
+    def profiled(model: Model) -> ExecutionProfile:
+        return profile(model, images, setting=plan.setting(), start=plan.start)
+
+    baseline = profiled(models[0])
+    return tuple(
+        not_faster(baseline, profiled(model)) if is_slow else ()
+        for model, is_slow in zip(models[1:], slow, strict=True)
+    )
 
 
-def profile_file(path: Path) -> ExecutionProfile:
-    """Return where the time of one image goes in a file, on one thread.
+def profile_model(model: Model) -> ExecutionProfile:
+    """Return where the time of one image goes in a model, on one thread.
 
     Errors
     ------
     ModelError
-        if the file is no image classifier or its input is of unknown size.
+        if it is no image classifier or its input is of unknown size.
     """
     plan = LatencyPlan()
-    images = np.zeros((1, *_common_shape([path])), np.float32)
-    return profile(path, images, setting=plan.setting(), start=plan.start)
+    images = np.zeros((1, *_common_shape([model])), np.float32)
+    return profile(model, images, setting=plan.setting(), start=plan.start)
 
 
 def is_faster(comparison: LatencyComparison) -> bool:
@@ -162,15 +173,15 @@ def _expect_cores(threads: int) -> None:
         )
 
 
-def _common_shape(paths: Sequence[Path]) -> tuple[int, ...]:
+def _common_shape(models: Sequence[Model]) -> tuple[int, ...]:
     first: tuple[int, ...] | None = None
-    for path in paths:
-        shape = tuple(size for size in signature_of(load_model(path), where=path).image_shape if size is not None)
+    for model in models:
+        shape = tuple(size for size in model.signature.image_shape if size is not None)
         if len(shape) != 3:
-            raise ModelError("an input of known size beyond the batch", "an unknown dimension", where=path)
+            raise ModelError("an input of known size beyond the batch", "an unknown dimension", where=model.where)
         first = first or shape
         if shape != first:
-            raise ModelError(f"the baseline's input shape {first}", str(shape), where=path)
+            raise ModelError(f"the baseline's input shape {first}", str(shape), where=model.where)
     return first or ()
 
 

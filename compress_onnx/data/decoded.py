@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.data.images import BATCH, ImageSet, pixels_sha256
 from compress_onnx.data.inputs import InputSet
+from compress_onnx.data.mapping import IN_MEMORY_BYTES, mapped_empty
 from compress_onnx.data.preprocess import preprocess, resized
 from compress_onnx.records import Preprocessing
 
 Size = tuple[int, int]
-
-# Pixels beyond this many bytes go to a file that is mapped into memory: 87,000 pictures of 32 x 32, 1,783 of 224 x 224.
-IN_MEMORY_BYTES = 256 * 2**20
 
 
 class DecodedImages:
@@ -96,17 +92,5 @@ def decoded_once(
         return
     sizes = sorted({(form.height, form.width) for form in forms})
     needed = sum(len(images) * height * width * 3 for height, width in sizes)
-    with contextlib.ExitStack() as stack:
-        scratch = None
-        if needed > in_memory_bytes:
-            # Windows cannot remove a file that is still mapped; the system's own clean-up gets it there.
-            folder = tempfile.TemporaryDirectory(prefix="compress-onnx-", ignore_cleanup_errors=True)
-            scratch = Path(stack.enter_context(folder))
-        yield DecodedImages(images, {size: _store(len(images), size, scratch) for size in sizes})
-
-
-def _store(n: int, size: Size, scratch: Path | None) -> NDArray[np.uint8]:
-    shape = (n, *size, 3)
-    if scratch is None:
-        return np.empty(shape, dtype=np.uint8)
-    return np.memmap(scratch / f"{size[0]}x{size[1]}", dtype=np.uint8, mode="w+", shape=shape)
+    empty = np.empty if needed <= in_memory_bytes else mapped_empty
+    yield DecodedImages(images, {size: empty((len(images), *size, 3), np.uint8) for size in sizes})

@@ -69,6 +69,11 @@ class ImageSet:
         for start in range(0, len(self), size):
             yield self.inputs(start, min(start + size, len(self)), preprocessing)
 
+    @property
+    def own_form(self) -> Preprocessing | None:
+        """How the images are fed where they are model inputs already, ``None`` for pictures."""
+        return None
+
     def seen_by(self, preprocessing: Preprocessing) -> ImageSet:
         """Return the set as a model with this preprocessing sees it: pictures are pictures to any model."""
         del preprocessing

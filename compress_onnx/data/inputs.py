@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,13 +11,12 @@ from numpy.typing import NDArray
 
 from compress_onnx.data.arrays import Source, checked_labels, picture_set, row_ids
 from compress_onnx.data.images import ImageSet, named_classes, valid_labels
+from compress_onnx.data.mapping import IN_MEMORY_BYTES, mapped, mapped_empty
 from compress_onnx.data.preprocess import pictures_of, preprocess
 from compress_onnx.errors import DataError
 from compress_onnx.files import sha256_of
 from compress_onnx.records import DatasetInfo, Preprocessing
 
-# Inputs beyond this many bytes go to a file that is mapped into memory: 21,845 inputs of 3 x 32 x 32.
-IN_MEMORY_BYTES = 256 * 2**20
 _REMEDY = "Give batches of (inputs, labels): float32 as the model takes them, or uint8 pictures (B, H, W, 3)."
 # So many inputs are turned back into pictures at once.
 _CHUNK = 256
@@ -33,6 +31,11 @@ class InputSet(ImageSet):
 
     values: NDArray[np.float32]
     form: Preprocessing
+
+    @property
+    def own_form(self) -> Preprocessing | None:
+        """How the images are fed: as they are."""
+        return self.form
 
     def inputs(self, start: int, stop: int, preprocessing: Preprocessing) -> NDArray[np.float32]:
         """Return rows ``start`` to ``stop``.
@@ -202,7 +205,7 @@ class _Collected:
         part = self._checked(images)
         self._labels.append(None if labels is None else checked_labels(labels, len(part), self._source))
         self._bytes += part.nbytes
-        self._parts.append(part if self._bytes <= self._limit else _mapped(part))
+        self._parts.append(part if self._bytes <= self._limit else mapped(part))
 
     def _checked(self, images: NDArray[Any]) -> NDArray[Any]:
         got = f"{images.dtype} of shape {images.shape}"
@@ -235,7 +238,7 @@ class _Collected:
         if self._bytes <= self._limit:
             return np.concatenate(self._parts)
         shape = (sum(map(len, self._parts)), *self._parts[0].shape[1:])
-        whole = _mapped_empty(shape, self._parts[0].dtype)
+        whole = mapped_empty(shape, self._parts[0].dtype)
         np.concatenate(self._parts, out=whole)
         return whole
 
@@ -245,15 +248,3 @@ class _Collected:
         if known and len(known) < len(self._labels):
             raise self._refused("labels in every batch or in none", f"{len(known)} of {len(self._labels)} with labels")
         return np.concatenate(known) if known else None
-
-
-def _mapped_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array in a temporary file without a name: it is gone with the array."""
-    with tempfile.TemporaryFile(prefix="compress-onnx-") as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
-
-
-def _mapped(part: NDArray[Any]) -> NDArray[Any]:
-    mapped = _mapped_empty(part.shape, part.dtype)
-    mapped[:] = part
-    return mapped

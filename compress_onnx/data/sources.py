@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from compress_onnx.data.folder import load_folder
 from compress_onnx.data.images import SPLITS, ImageSet
+from compress_onnx.data.inputs import array_set, batch_set
 from compress_onnx.data.npz import load_npz
 from compress_onnx.data.parquet import load_parquet
 from compress_onnx.errors import DataError
@@ -42,6 +46,34 @@ def load_data(spec: str) -> ImageSet:
     if path.exists() or path.suffix or len(path.parts) > 1:
         return _from_path(path)
     raise unknown("data set", name, datasets().names())
+
+
+DataSource: TypeAlias = str | os.PathLike[str] | ImageSet | tuple[Any, Any] | Iterable[Any]
+"""What images are given as: a name or a path, an image set, arrays ``(images, labels)``, or batches of ``(inputs, labels)``."""
+
+
+def image_set(source: DataSource) -> ImageSet:
+    """Return the images of a source; batches, of a ``DataLoader`` for one, are gone through once.
+
+    Errors
+    ------
+    UnknownNameError, DataError
+        as of :func:`load_data` for names and paths, and of :func:`~compress_onnx.data.inputs.batch_set` for arrays and
+        batches.
+    """
+    if isinstance(source, str | os.PathLike):
+        return load_data(str(source))
+    if isinstance(source, ImageSet):
+        return source
+    if isinstance(source, tuple) and len(source) == 2 and hasattr(source[0], "shape"):
+        return array_set(source[0], source[1])
+    if not isinstance(source, bytes | dict) and hasattr(source, "__iter__"):
+        return batch_set(source)
+    raise DataError(
+        "a data set's name or path, arrays (images, labels), or batches of (inputs, labels)",
+        f"a {type(source).__name__}",
+        where="data",
+    )
 
 
 def _from_path(path: Path) -> ImageSet:

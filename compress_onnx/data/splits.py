@@ -153,14 +153,20 @@ def check_disjoint(manifest: CalibrationManifest, evaluated: AbstractSet[str], *
         )
 
 
+_REMEDY = "Choose calibration images anew."
 _ADAPTER = TypeAdapter(CalibrationManifest)
 
 
 def save_manifest(path: Path, manifest: CalibrationManifest) -> None:
-    """Write a manifest as JSON, one field per line, whole or not at all."""
+    """Write a manifest whole or not at all."""
+    write_text(path, manifest_text(manifest))
+
+
+def manifest_text(manifest: CalibrationManifest) -> str:
+    """Return a manifest as JSON, one field per line."""
     fields = _ADAPTER.dump_python(manifest, mode="json")
     lines = [f"{json.dumps(key)}:{json.dumps(value, separators=(',', ':'))}" for key, value in fields.items()]
-    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def load_manifest(path: Path) -> CalibrationManifest:
@@ -171,20 +177,37 @@ def load_manifest(path: Path) -> CalibrationManifest:
     RecordError
         if the file is missing, not JSON, or not what :class:`CalibrationManifest` says.
     """
-    expected, remedy = "a calibration manifest", "Choose calibration images anew."
     try:
-        manifest = _ADAPTER.validate_json(path.read_bytes())
-    except OSError as error:
-        raise RecordError(expected, error.strerror or "no file", where=path, remedy=remedy) from error
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        got = getattr(error, "strerror", None) or (
+            "broken text" if isinstance(error, UnicodeDecodeError) else "no file"
+        )
+        raise RecordError("a calibration manifest", got, where=path, remedy=_REMEDY) from error
+    return manifest_of_text(text, where=path)
+
+
+def manifest_of_text(text: str, *, where: object) -> CalibrationManifest:
+    """Return the manifest that a text holds.
+
+    Errors
+    ------
+    RecordError
+        if it is not JSON, or not what :class:`CalibrationManifest` says.
+    """
+    try:
+        manifest = _ADAPTER.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise RecordError(expected, f"{first['msg']} in {field}", where=path, remedy=remedy) from error
+        raise RecordError(
+            "a calibration manifest", f"{first['msg']} in {field}", where=where, remedy=_REMEDY
+        ) from error
     if len(manifest.sample_ids) != len(manifest.sample_sha256):
         raise RecordError(
             "one hash for every id",
             f"{len(manifest.sample_ids)} ids and {len(manifest.sample_sha256)} hashes",
-            where=path,
-            remedy=remedy,
+            where=where,
+            remedy=_REMEDY,
         )
     return manifest

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import torch
@@ -16,8 +17,6 @@ from onnx_ir.passes import common as passes
 from onnxscript import optimizer
 
 from compress_onnx.errors import ModelError
-from compress_onnx.export.modes import in_eval_mode
-from compress_onnx.export.shapes import settle_reshapes
 from compress_onnx.model import Embedded, signature_of, write_embedded
 from compress_onnx.records import Preprocessing, RecipeStep
 
@@ -60,6 +59,45 @@ def export_module(
     onnx.checker.check_model(proto, full_check=True)
     _expect_classifier(proto, type(module).__name__)
     return proto
+
+
+@contextlib.contextmanager
+def in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module into eval mode within the block.
+
+    ``module.train(mode)`` afterwards would also wake parts that were frozen on their own.
+    """
+    modes = {name: part.training for name, part in module.named_modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for name, part in module.named_modules():
+            part.training = modes[name]
+
+
+def folded(model: ir.Model) -> ir.Model:
+    """Return the model with each BatchNorm folded into the convolution before it."""
+    optimizer.optimize(model)
+    return passes.ClearMetadataAndDocStringPass()(model).model
+
+
+def settle_reshapes(model: ir.Model) -> int:
+    """Give every Reshape whose only unknown output size is the batch a constant shape, in place.
+
+    The exporter computes such shapes from the input with Shape, Squeeze and Concat, which hinders
+    fusion and readers. Returns how many nodes were changed; the arithmetic left unused is for a
+    later clean-up pass.
+    """
+    changed = 0
+    for node in model.graph:
+        shape = node.inputs[1] if node.op_type == "Reshape" else None
+        if shape is not None and ir.convenience.get_const_tensor(shape) is None:
+            sizes = _one_unknown(node.outputs[0].shape)
+            if sizes is not None:
+                node.replace_input_with(1, _constant(model, f"{node.name}_shape", sizes))
+                changed += 1
+    return changed
 
 
 def _expect_classifier(proto: onnx.ModelProto, where: str) -> None:
@@ -140,7 +178,15 @@ def _clean(model: ir.Model) -> ir.Model:
     return passes_in_order(model).model
 
 
-def folded(model: ir.Model) -> ir.Model:
-    """Return the model with each BatchNorm folded into the convolution before it."""
-    optimizer.optimize(model)
-    return passes.ClearMetadataAndDocStringPass()(model).model
+def _one_unknown(shape: ir.Shape | None) -> list[int] | None:
+    if shape is None:
+        return None
+    sizes = [size if isinstance(size, int) else -1 for size in shape]
+    return sizes if sizes.count(-1) <= 1 else None
+
+
+def _constant(model: ir.Model, name: str, sizes: list[int]) -> ir.Value:
+    tensor = ir.tensor(np.array(sizes, dtype=np.int64), name=name)
+    value = ir.Value(name=name, shape=ir.Shape([len(sizes)]), type=ir.TensorType(tensor.dtype), const_value=tensor)
+    model.graph.register_initializer(value)
+    return value

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ParityError
-from compress_onnx.export.modes import in_eval_mode
+from compress_onnx.export.exporter import in_eval_mode
 
 # Float32 kernels of two runtimes differ in summation order; on logits this stays near 1e-6 of their range.
 LIMIT = 1e-4

@@ -1,5 +1,3 @@
-from .annotations import markdown as markdown
-from .annotations import workflow_commands as workflow_commands
 from .junit import junit_xml as junit_xml
 from .lock import CONTENT as CONTENT
 from .lock import LockedImage as LockedImage
@@ -18,7 +16,9 @@ from .regression import regression_checks as regression_checks
 from .shift import Columns as Columns
 from .verdict import decide as decide
 from .verdict import overall as overall
+from .words import markdown as markdown
 from .words import ordered as ordered
 from .words import signed as signed
 from .words import verdict_line as verdict_line
 from .words import why as why
+from .words import workflow_commands as workflow_commands

@@ -38,8 +38,8 @@ def junit_xml(verdict: Verdict, record: RunRecord) -> str:
         ET.SubElement(properties, "property", name=_legal(name), value=_legal(value))
     for check in verdict.checks:
         _add_case(suite, check)
-    told = [verdict_line(verdict), *map(check_line, verdict.checks)]
-    ET.SubElement(suite, "system-out").text = _legal("\n".join(told))
+    lines = [verdict_line(verdict), *map(check_line, verdict.checks)]
+    ET.SubElement(suite, "system-out").text = _legal("\n".join(lines))
     ET.SubElement(suite, "system-err").text = _legal("\n".join(verdict.warnings))
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

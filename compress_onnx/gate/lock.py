@@ -5,7 +5,7 @@ A text file of JSON lines, sorted by hash so that a diff shows what came and wen
     {"format": "compress-onnx flips.lock", "version": 1}
     {"sha256": "0f…", "class": "stop", "label": 14, "sample": "00012", "why": "lost by w8a8 in 20260102-…"}
 
-An image enters when an earlier candidate lost it (the baseline was right, the candidate wrong) and
+An image enters when a previous candidate lost it (the baseline was right, the candidate wrong) and
 every candidate of the present run gets it right, or when its sample id is named by hand.
 """
 
@@ -83,8 +83,8 @@ def read_lock(path: Path) -> tuple[LockedImage, ...]:
             where=path,
             remedy="Restore the file, or write it again with this version of compress-onnx.",
         )
-    places = [(line, f"{path}, line {number}") for number, line in enumerate(lines[1:], start=2) if line.strip()]
-    return tuple(_image(line, where) for line, where in places)
+    numbered = [(line, f"{path}, line {number}") for number, line in enumerate(lines[1:], start=2) if line.strip()]
+    return tuple(_image(line, where) for line, where in numbered)
 
 
 def _image(line: str, where: str) -> LockedImage:
@@ -112,12 +112,12 @@ def _image(line: str, where: str) -> LockedImage:
 
 def _parsed(line: str, where: str) -> dict[str, Any]:
     try:
-        found = json.loads(line)
+        value = json.loads(line)
     except ValueError as error:
         raise RecordError("a JSON object", line[:60] or "an empty line", where=where, remedy="Repair it.") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise RecordError("a JSON object", line[:60], where=where, remedy="Repair it.")
-    return found
+    return value
 
 
 def lock_check(locked: Sequence[LockedImage], columns: Columns, class_names: Sequence[str], name: str) -> GateCheck:
@@ -131,9 +131,9 @@ def lock_check(locked: Sequence[LockedImage], columns: Columns, class_names: Seq
     RecordError
         if a locked image is of a class that the run does not know.
     """
-    answers = _answers(columns)
-    present = [image for image in locked if image.sha256 in answers]
-    lost = [image for image in present if answers[image.sha256] != {_label(image, class_names)}]
+    predicted = _predicted_classes(columns)
+    present = [image for image in locked if image.sha256 in predicted]
+    lost = [image for image in present if predicted[image.sha256] != {_label(image, class_names)}]
     outcome = Outcome.FAIL if lost else Outcome.PASS if present or not locked else Outcome.INCONCLUSIVE
     words = f"lost {len(lost)} of {len(present)}" if present else "none is in this data set"
     absent = len(locked) - len(present)
@@ -151,12 +151,12 @@ def lock_check(locked: Sequence[LockedImage], columns: Columns, class_names: Seq
     )
 
 
-def _answers(columns: Columns) -> dict[str, set[int]]:
+def _predicted_classes(columns: Columns) -> dict[str, set[int]]:
     """Return the classes that were predicted for each content; equal pictures may stand more than once."""
-    found: dict[str, set[int]] = {}
-    for content, answer in zip(columns[CONTENT].tolist(), columns["candidate_class"].tolist(), strict=True):
-        found.setdefault(content, set()).add(answer)
-    return found
+    classes: dict[str, set[int]] = {}
+    for content, predicted in zip(columns[CONTENT].tolist(), columns["candidate_class"].tolist(), strict=True):
+        classes.setdefault(content, set()).add(predicted)
+    return classes
 
 
 def _label(image: LockedImage, class_names: Sequence[str]) -> int:
@@ -202,7 +202,7 @@ def extended(
     locked: Iterable[LockedImage], won: Mapping[str, LockedImage], why: Mapping[str, str]
 ) -> tuple[LockedImage, ...]:
     """Return the locked images and those won ones that there is a reason for, ``why`` by content hash."""
-    kept = {image.sha256: image for image in locked}
+    before = {image.sha256: image for image in locked}
     new = {
         content: LockedImage(
             sha256=content,
@@ -214,4 +214,4 @@ def extended(
         for content, image in won.items()
         if content in why
     }
-    return tuple((new | kept).values())
+    return tuple((new | before).values())

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compress_onnx.gate.names import segment
-from compress_onnx.gate.worst import worst_class_change
+from compress_onnx.gate.worst import WORST, worst_class_change
 from compress_onnx.records import Better, Comparison, Footprint, Interval, Measure, undefined
 
 NOT_MEASURED = "not measured in this run"
@@ -30,11 +30,11 @@ def measures(comparison: Comparison) -> dict[str, Measure]:
     Derived are ``classes.worst.change``, ``footprint.file_ratio`` and ``footprint.zip_ratio``
     (candidate over baseline) and ``fusion.integer_fraction``.
     """
-    found = dict(_below(comparison, ""))
-    found["classes.worst.change"] = worst_class_change(comparison.classes)
-    found |= _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
-    found["fusion.integer_fraction"] = _integer_fraction(comparison)
-    return dict(sorted(found.items()))
+    named = dict(_below(comparison, ""))
+    named[WORST] = worst_class_change(comparison.classes)
+    named |= _ratios(comparison.footprint_baseline, comparison.footprint_candidate)
+    named["fusion.integer_fraction"] = _integer_fraction(comparison)
+    return dict(sorted(named.items()))
 
 
 def _below(node: Any, path: str) -> Iterator[tuple[str, Measure]]:

@@ -43,8 +43,8 @@ def _text(quoted: str) -> str:
         return quoted
 
 
-def resolved(asked: str, known: Iterable[str]) -> str:
-    """Return the known name that was asked for: letter for letter, else the only one alike but for quotes.
+def resolved(written: str, measured: Iterable[str]) -> str:
+    """Return the measured name that a rule means by what is written: letter for letter, else the only one alike but for quotes.
 
     Errors
     ------
@@ -54,17 +54,17 @@ def resolved(asked: str, known: Iterable[str]) -> str:
     >>> resolved("classes.no. 7.change", ['classes."no. 7".change', "flips.rate"])
     'classes."no. 7".change'
     """
-    names = list(known)
-    if asked in names:
-        return asked
-    alike = [name for name in names if unquoted(name) == unquoted(asked)]
+    names = list(measured)
+    if written in names:
+        return written
+    alike = [name for name in names if unquoted(name) == unquoted(written)]
     if len(alike) == 1:
         return alike[0]
-    near = alike or difflib.get_close_matches(asked.lower(), names, n=3, cutoff=0.6)
+    near = alike or difflib.get_close_matches(written.lower(), names, n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise UnknownNameError(
         "a measure of this run",
-        repr(asked),
+        repr(written),
         where="policy",
         remedy=f"{hint}All {len(names)} names: compress-onnx gate RUN --list.",
     )

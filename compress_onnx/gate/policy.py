@@ -153,9 +153,9 @@ def _target_cpu(entry: Any, where: str) -> str | None:
         if key != "cpu":
             raise unknown("field of [target]", key, ("cpu",), where=where)
     cpu = entry.get("cpu")
-    known = [choice for choice in CPU.choices if choice != "auto"]
-    if cpu is not None and cpu not in known:
-        raise unknown("target CPU", str(cpu), known, where=where)
+    targets = [choice for choice in CPU.choices if choice != "auto"]
+    if cpu is not None and cpu not in targets:
+        raise unknown("target CPU", str(cpu), targets, where=where)
     return cpu
 
 

@@ -1,4 +1,4 @@
-"""Against an earlier run: no measure of the policy may get worse beyond noise."""
+"""Against a previous run: no measure of the policy may get worse beyond noise."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from compress_onnx.gate.measured import measures
 from compress_onnx.gate.names import resolved
 from compress_onnx.gate.policy import DecideOn, Rule
-from compress_onnx.gate.sample_size import WORST
 from compress_onnx.gate.shift import Columns, class_shifts, paired_shift, unpaired_shift
-from compress_onnx.gate.worst import sampled, worst_class_change
+from compress_onnx.gate.worst import WORST, sampled, worst_class_change
 from compress_onnx.records import Better, CheckKind, ClassResult, Comparison, GateCheck, Measure, Outcome
 
 
@@ -23,14 +22,14 @@ class Side:
     columns: Columns | None
 
 
-def regression_checks(rules: Sequence[Rule], now: Side, earlier: Side, class_names: Sequence[str]) -> list[GateCheck]:
+def regression_checks(rules: Sequence[Rule], now: Side, previous: Side, class_names: Sequence[str]) -> list[GateCheck]:
     """Return one check per measure that the rules name: it fails where the measure got worse beyond noise.
 
-    Noise is the interval of *now minus earlier*: paired where both sides have columns and the
+    Noise is the interval of *now minus previous*: paired where both sides have columns and the
     measure is a mean over images, else the two measures' own intervals combined as if independent.
     A pass says how much worse the measure may still be; it is no proof that nothing changed. For
     ``classes.worst.change`` on the same images the question is asked of every class that is now
-    below the earlier worst: it fails where one fell beyond noise, at a level corrected for the
+    below the previous worst: it fails where one fell beyond noise, at a level corrected for the
     number of all classes.
 
     Errors
@@ -38,16 +37,16 @@ def regression_checks(rules: Sequence[Rule], now: Side, earlier: Side, class_nam
     UnknownNameError
         if one of the runs does not have a measure.
     """
-    known = measures(now.comparison), measures(earlier.comparison)
+    named = measures(now.comparison), measures(previous.comparison)
     unique = {rule.metric: rule for rule in rules}
-    return [_check(rule, known, (now, earlier), class_names) for rule in unique.values()]
+    return [_check(rule, named, (now, previous), class_names) for rule in unique.values()]
 
 
 def _check(
-    rule: Rule, known: tuple[dict[str, Measure], ...], sides: tuple[Side, Side], class_names: Sequence[str]
+    rule: Rule, named: tuple[dict[str, Measure], ...], sides: tuple[Side, Side], class_names: Sequence[str]
 ) -> GateCheck:
-    name = resolved(rule.metric, known[0])
-    after, before = known[0][name], known[1][resolved(rule.metric, known[1])]
+    name = resolved(rule.metric, named[0])
+    after, before = named[0][name], named[1][resolved(rule.metric, named[1])]
     moved = _shift(name, (after, before), sides, class_names)
     outcome, words = _judged(rule, after, moved)
     values = "" if None in {before.value, after.value} else f"was {before.value:.4g}, is {after.value:.4g}: "
@@ -66,7 +65,7 @@ def _check(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Shift:
-    """How far something moved, what it is, and how that was asked."""
+    """How far something moved, what it is, and how both runs were compared."""
 
     by: Measure
     how: str
@@ -74,28 +73,30 @@ class _Shift:
 
 
 def _shift(name: str, values: tuple[Measure, Measure], sides: tuple[Side, Side], class_names: Sequence[str]) -> _Shift:
-    now, earlier = sides
+    now, previous = sides
     if any(measure.value is None for measure in values):
         return _Shift(by=unpaired_shift(*values), how="undefined in one of the runs")
-    if now.columns is None or earlier.columns is None:
+    if now.columns is None or previous.columns is None:
         return _Shift(by=unpaired_shift(*values), how="unpaired: other images, or no samples.parquet")
     if name == WORST:
-        found = _fallen(class_shifts(now.columns, earlier.columns, class_names), now.comparison, values[1].value or 0.0)
-        return found or _Shift(by=unpaired_shift(*values), how="unpaired: no class is now below the earlier worst")
-    paired = paired_shift(name, now.columns, earlier.columns, class_names)
+        fallen = _fallen(
+            class_shifts(now.columns, previous.columns, class_names), now.comparison, values[1].value or 0.0
+        )
+        return fallen or _Shift(by=unpaired_shift(*values), how="unpaired: no class is now below the earlier worst")
+    paired = paired_shift(name, now.columns, previous.columns, class_names)
     if paired is None:
         return _Shift(by=unpaired_shift(*values), how="unpaired: this measure is no mean over images")
     return _Shift(by=paired, how=f"paired on {paired.n:,} images")
 
 
-def _fallen(shifts: Sequence[ClassResult], now: Comparison, earlier_worst: float) -> _Shift | None:
+def _fallen(shifts: Sequence[ClassResult], now: Comparison, previous_worst: float) -> _Shift | None:
     """Return the largest fall among the classes that are now worse than the worst one was."""
-    worse = {r.class_name for r in now.classes if r.change.value is not None and r.change.value < earlier_worst}
+    worse = {r.class_name for r in now.classes if r.change.value is not None and r.change.value < previous_worst}
     below = [shift for shift in sampled(shifts) if shift.class_name in worse]
     if not below:
         return None
     classes = len(sampled(shifts))
-    fell = worst_class_change(below, asked=classes)
+    fell = worst_class_change(below, chosen_from=classes)
     most = next(shift.class_name for shift in below if shift.change.value == fell.value)
     return _Shift(by=fell, how=f"paired on {fell.n:,} images, corrected for {classes} classes", what=most)
 

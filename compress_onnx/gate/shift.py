@@ -1,4 +1,4 @@
-"""How a measure moved from an earlier run to this one: paired where both saw the same images."""
+"""How a measure moved from a previous run to this one: paired where both saw the same images."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _VALUES: dict[str, Callable[[Columns], Values]] = {
 _OF_A_CLASS = {"change": _change, "recall_candidate": _VALUES["accuracy.candidate"]}
 
 
-def paired_shift(name: str, now: Columns, earlier: Columns, class_names: Sequence[str]) -> Measure | None:
-    """Return now minus earlier of a measure that is a mean over images; ``None`` if it is not one.
+def paired_shift(name: str, now: Columns, previous: Columns, class_names: Sequence[str]) -> Measure | None:
+    """Return now minus previous of a measure that is a mean over images; ``None`` if it is not one.
 
     Both sides are rows of the same images in the same order. Indicators get the interval of paired
     proportions, other values a t interval of their differences.
@@ -65,20 +65,20 @@ def paired_shift(name: str, now: Columns, earlier: Columns, class_names: Sequenc
         label, of = _class_value(name, class_names)
     if of is None:
         return None
-    return _moved(of, _of_class(now, label), _of_class(earlier, label))[0]
+    return _moved(of, _of_class(now, label), _of_class(previous, label))[0]
 
 
-def class_shifts(now: Columns, earlier: Columns, class_names: Sequence[str]) -> tuple[ClassResult, ...]:
-    """Return how every class's change moved, *baseline* being the earlier run and *candidate* this one.
+def class_shifts(now: Columns, previous: Columns, class_names: Sequence[str]) -> tuple[ClassResult, ...]:
+    """Return how every class's change moved, *baseline* being the previous run and *candidate* this one.
 
     The recalls are left undefined where the two runs had different baselines.
     """
-    found = []
+    results = []
     for label, name in enumerate(class_names):
-        change, counts = _moved(_change, _of_class(now, label), _of_class(earlier, label))
+        change, counts = _moved(_change, _of_class(now, label), _of_class(previous, label))
         nothing = undefined("not asked", unit=FRACTION, better=Better.HIGHER)
         right = None if counts is None else proportion(counts.baseline, counts.n, better=Better.HIGHER)
-        found.append(
+        results.append(
             ClassResult(
                 class_name=name,
                 support=change.n,
@@ -91,18 +91,18 @@ def class_shifts(now: Columns, earlier: Columns, class_names: Sequence[str]) -> 
                 won=None if counts is None else counts.only_candidate,
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def _of_class(rows: Columns, label: int | None) -> Columns:
     return rows if label is None else {key: column[rows["label"] == label] for key, column in rows.items()}
 
 
-def _moved(of: Callable[[Columns], Values], now: Columns, earlier: Columns) -> tuple[Measure, PairedCounts | None]:
-    if of is _change and np.array_equal(now["baseline_class"], earlier["baseline_class"]):
+def _moved(of: Callable[[Columns], Values], now: Columns, previous: Columns) -> tuple[Measure, PairedCounts | None]:
+    if of is _change and np.array_equal(now["baseline_class"], previous["baseline_class"]):
         # The baseline's part cancels, and what is left is right or wrong.
         of = _VALUES["accuracy.candidate"]
-    after, before = of(now), of(earlier)
+    after, before = of(now), of(previous)
     if set(np.unique(np.concatenate([after, before])).tolist()) <= {0.0, 1.0}:
         counts = paired_counts(before == 1, after == 1)
         return paired_change(counts), counts
@@ -117,24 +117,24 @@ def _class_value(name: str, class_names: Sequence[str]) -> tuple[int | None, Cal
     return None, None
 
 
-def unpaired_shift(now: Measure, earlier: Measure) -> Measure:
-    """Return now minus earlier of two measures from their two intervals, as if independent.
+def unpaired_shift(now: Measure, previous: Measure) -> Measure:
+    """Return now minus previous of two measures from their two intervals, as if independent.
 
-    The bounds lie sqrt((estimate now - low now)^2 + (high earlier - estimate earlier)^2) below and
-    likewise above (MOVER; Newcombe 1998, Statistics in Medicine 17, 873-890, method 10; Zou &
-    Donner 2008). No interval where one of the two has none.
+    The bounds lie sqrt((estimate now - low now)^2 + (high previous - estimate previous)^2)
+    below and likewise above (MOVER; Newcombe 1998, Statistics in Medicine 17, 873-890, method 10;
+    Zou & Donner 2008). No interval where one of the two has none.
     """
-    if now.value is None or earlier.value is None:
-        return now if now.value is None else earlier
-    value = now.value - earlier.value
-    if now.interval is None or earlier.interval is None:
+    if now.value is None or previous.value is None:
+        return now if now.value is None else previous
+    value = now.value - previous.value
+    if now.interval is None or previous.interval is None:
         return dataclasses.replace(now, value=value, interval=None)
-    below = math.hypot(now.value - now.interval.low, earlier.interval.high - earlier.value)
-    above = math.hypot(now.interval.high - now.value, earlier.value - earlier.interval.low)
+    below = math.hypot(now.value - now.interval.low, previous.interval.high - previous.value)
+    above = math.hypot(now.interval.high - now.value, previous.value - previous.interval.low)
     interval = Interval(
         low=value - below,
         high=value + above,
-        level=min(now.interval.level, earlier.interval.level),
+        level=min(now.interval.level, previous.interval.level),
         method="two intervals combined (MOVER, Newcombe 1998)",
     )
     return dataclasses.replace(now, value=value, interval=interval)

@@ -8,7 +8,8 @@ from compress_onnx.gate.limits import check_limit
 from compress_onnx.gate.measured import measures
 from compress_onnx.gate.names import resolved
 from compress_onnx.gate.policy import DecideOn, Policy, Rule
-from compress_onnx.gate.sample_size import WORST, need
+from compress_onnx.gate.sample_size import deciding_size
+from compress_onnx.gate.worst import WORST
 from compress_onnx.records import Comparison, GateCheck, Measure, Outcome, RunRecord, Verdict
 
 
@@ -37,23 +38,23 @@ def overall(outcomes: Iterable[Outcome]) -> Outcome:
     >>> overall([Outcome.PASS, Outcome.INCONCLUSIVE]).value
     'inconclusive'
     """
-    found = set(outcomes)
-    if Outcome.FAIL in found:
+    kinds = set(outcomes)
+    if Outcome.FAIL in kinds:
         return Outcome.FAIL
-    return Outcome.PASS if found == {Outcome.PASS} else Outcome.INCONCLUSIVE
+    return Outcome.PASS if kinds == {Outcome.PASS} else Outcome.INCONCLUSIVE
 
 
 def _checks(policy: Policy, comparison: Comparison) -> list[GateCheck]:
-    known = measures(comparison)
-    return [_check(rule, comparison, known) for rule in policy.rules]
+    named = measures(comparison)
+    return [_check(rule, comparison, named) for rule in policy.rules]
 
 
-def _check(rule: Rule, comparison: Comparison, known: Mapping[str, Measure]) -> GateCheck:
-    name = resolved(rule.metric, known)
-    measure = known[name]
+def _check(rule: Rule, comparison: Comparison, named: Mapping[str, Measure]) -> GateCheck:
+    name = resolved(rule.metric, named)
+    measure = named[name]
     check_limit(rule, name, measure)
     outcome, reason = judged(rule, measure)
-    needed = need(rule, name, measure, comparison) if outcome is Outcome.INCONCLUSIVE else None
+    needed = deciding_size(rule, name, measure, comparison) if outcome is Outcome.INCONCLUSIVE else None
     return GateCheck(
         rule=str(rule),
         candidate=comparison.candidate_name,
@@ -99,8 +100,8 @@ def _target_warnings(record: RunRecord, policy: Policy) -> tuple[str, ...]:
     measured = record.environment.cpu_target
     if policy.target_cpu in {None, measured}:
         return ()
-    place = f"The policy is for {policy.target_cpu}, this run was made on {measured}"
-    return (f"{place}: predictions and speed can differ between the two. Make the run again on the target.",)
+    mismatch = f"The policy is for {policy.target_cpu}, this run was made on {measured}"
+    return (f"{mismatch}: predictions and speed can differ between the two. Make the run again on the target.",)
 
 
 def _class_warnings(record: RunRecord, policy: Policy) -> tuple[str, ...]:

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from compress_onnx.metrics import PairedCounts, normal_quantile, paired_change
 from compress_onnx.records import Better, ClassResult, Interval, Measure, undefined
 
+# The measure's name in a policy.
+WORST = "classes.worst.change"
 
-def worst_class_change(classes: Sequence[ClassResult], *, asked: int | None = None) -> Measure:
+
+def worst_class_change(classes: Sequence[ClassResult], *, chosen_from: int | None = None) -> Measure:
     """Return the recall change of the class that lost most; undefined without labeled classes.
 
     The low bound is the lowest of all classes' bounds: *no class lost more than the limit* holds
@@ -18,13 +21,13 @@ def worst_class_change(classes: Sequence[ClassResult], *, asked: int | None = No
     asked once per class, so the high bound is the lowest of the classes' upper bounds at a level
     corrected for their number (Bonferroni, the first step of Holm 1979). Classes without samples
     do not take part. ``n`` counts the samples of the class that lost most. Where ``classes`` were
-    chosen by looking, ``asked`` is the number they were chosen from.
+    chosen by looking, ``chosen_from`` is the number they were chosen from.
     """
     judged = sampled(classes)
     if not judged:
         return undefined("no class has labeled samples", unit="fraction", better=Better.HIGHER)
     worst = min(judged, key=lambda result: result.change.value or 0.0)
-    return dataclasses.replace(worst.change, interval=_joined(judged, asked or len(judged)))
+    return dataclasses.replace(worst.change, interval=_joined(judged, chosen_from or len(judged)))
 
 
 def sampled(classes: Sequence[ClassResult]) -> list[ClassResult]:
@@ -69,9 +72,9 @@ def class_counts(result: ClassResult) -> PairedCounts | None:
     )
 
 
-def _joined(judged: Sequence[ClassResult], asked: int) -> Interval | None:
+def _joined(judged: Sequence[ClassResult], chosen_from: int) -> Interval | None:
     own = [result.change.interval for result in judged]
-    wider = [corrected(result, asked).interval for result in judged]
+    wider = [corrected(result, chosen_from).interval for result in judged]
     lows = [interval.low for interval in own if interval is not None]
     highs = [interval.high for interval in wider if interval is not None]
     first = own[0]

@@ -1,6 +1,8 @@
 """Statistics that compare a baseline and a candidate classifier: pure NumPy and SciPy.
 
-Start with :class:`LogitPair` and :func:`compare_outputs`; the single metrics stand in their modules.
+Start with :class:`LogitPair` and :func:`compare_outputs`. ``outputs`` holds the metrics of predictions, ``saliency``
+those of maps, ``statistics`` the intervals and tests of both. To add one, write its module there, its record, and its
+line in ``compare.py``.
 """
 
 import lazy_loader

@@ -8,6 +8,7 @@ import numpy as np
 
 from compress_onnx.metrics.outputs import (
     accuracy_change,
+    class_pattern,
     class_results,
     confidence_shift,
     confusion_change,
@@ -15,7 +16,6 @@ from compress_onnx.metrics.outputs import (
     output_divergence,
     uncertainty_shift,
 )
-from compress_onnx.metrics.statistics import class_pattern
 from compress_onnx.options import SEED
 from compress_onnx.records import (
     AccuracyChange,

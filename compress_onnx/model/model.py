@@ -59,6 +59,10 @@ class Model:
             return cls(proto=checked_graph(whole), whole=whole)
         return read_model(_path(source))
 
+    def __str__(self) -> str:
+        """Return what sentences about it name."""
+        return str(self.where)
+
     @property
     def sha256(self) -> str:
         """The identity of all its bytes."""
@@ -134,7 +138,7 @@ class Model:
     _graph_sha256: str = dataclasses.field(init=False, default="", repr=False)
 
 
-ModelSource: TypeAlias = "str | os.PathLike[str] | bytes | onnx.ModelProto | Model"
+ModelSource: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto | Model
 """What a model is given as: a path, a file's bytes, a graph in memory, or a model."""
 
 

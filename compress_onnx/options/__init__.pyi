@@ -23,11 +23,13 @@ from .declared import SEED as SEED
 from .declared import SPARSITY as SPARSITY
 from .declared import THREADS as THREADS
 from .declared import WEIGHTS as WEIGHTS
+from .folders import cache_root as cache_root
+from .folders import data_root as data_root
+from .folders import lookup_folders as lookup_folders
 from .kinds import ChoiceOption as ChoiceOption
 from .kinds import NumberOption as NumberOption
-from .places import cache_root as cache_root
-from .places import data_root as data_root
-from .places import kept_folders as kept_folders
+from .kinds import check_options as check_options
+from .kinds import option_field as option_field
 from .progress import Progress as Progress
 from .progress import Stages as Stages
 from .progress import silent as silent

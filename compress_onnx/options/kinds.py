@@ -1,10 +1,10 @@
-"""What an option is: a number with bounds, or one of a few names."""
+"""What an option is: a number with bounds, or one of a few names; and how a dataclass holds several."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from compress_onnx.errors import OptionError
 from compress_onnx.registry import unknown
@@ -61,3 +61,36 @@ class ChoiceOption:
         if value not in self.choices:
             raise unknown(self.name, value, self.choices, where=f"--{self.name}")
         return value
+
+
+_OPTION = "option"
+_ITS_OWN: Any = object()
+
+
+def option_field(option: NumberOption[Any] | ChoiceOption, *, default: Any = _ITS_OWN) -> Any:
+    """Return a dataclass field that holds an option: with its default, or another one such as ``None``."""
+    return dataclasses.field(default=option.default if default is _ITS_OWN else default, metadata={_OPTION: option})
+
+
+def check_options(holder: Any) -> None:
+    """Check every :func:`option_field` of a dataclass instance, in their order; ``None`` is not given and passes.
+
+    >>> @dataclasses.dataclass
+    ... class Blur:
+    ...     width: int = option_field(NumberOption(name="width", default=3, low=1, help=""))
+    >>> check_options(Blur())
+    >>> check_options(Blur(width=0))
+    Traceback (most recent call last):
+    compress_onnx.errors.OptionError: Expected width at least 1, got 0. Give --width a value there.
+
+    Errors
+    ------
+    OptionError
+        if a number is out of its bounds.
+    UnknownNameError
+        if a name is none of the choices.
+    """
+    for field in dataclasses.fields(holder):
+        option, value = field.metadata.get(_OPTION), getattr(holder, field.name)
+        if option is not None and value is not None:
+            option.check(value)

@@ -15,7 +15,7 @@ import onnx
 import onnxruntime as ort
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model import WholeModel, model_bytes, whole_model
+from compress_onnx.model import Model, WholeModel, model_bytes, whole_model
 from compress_onnx.options import THREADS
 from compress_onnx.ort.failures import LOADS, runtime_failures
 
@@ -23,7 +23,7 @@ _FATAL = 4
 
 
 def open_session(
-    model: Path | WholeModel | bytes,
+    model: Path | Model | WholeModel | bytes,
     *,
     threads: int = THREADS.default,
     spinning: bool = True,
@@ -32,7 +32,7 @@ def open_session(
 ) -> ort.InferenceSession:
     """Load a model for the CPU as it would be deployed.
 
-    ``model`` is a file, what was read of one, or a serialized model. A file is read once, its data
+    ``model`` is a file, a model, what was read of a file, or a serialized model. A file is read once, its data
     files too, and what the session holds does not change with it. ``threads`` are intra-op threads;
     operators run one after another. ``spinning`` lets idle threads wait busily, ORT's default. ``optimized`` turns
     all graph optimizations on, ORT's default, or all off. ``save_optimized_to`` names a file that
@@ -50,7 +50,8 @@ def open_session(
         options.optimized_model_filepath = str(save_optimized_to)
     # The default logger speaks of unknown CPUs; a report on stdout or stderr must not be mixed with it.
     ort.set_default_logger_severity(_FATAL)
-    source = whole_model(model) if isinstance(model, Path) else model
+    source = model.whole if isinstance(model, Model) else model
+    source = whole_model(source) if isinstance(source, Path) else source
     content, where = (source, "") if isinstance(source, bytes) else (source.serialized(), str(source.path))
     with runtime_failures(where):
         return _session(content, options)

@@ -20,7 +20,7 @@ from compress_onnx.records.artifacts import (
     RecipeStep,
 )
 from compress_onnx.records.base import SCHEMA_VERSION, Better, Interval, Measure, OptionValue, record, undefined
-from compress_onnx.records.cross_cpu import CrossAnswers, CrossCpu
+from compress_onnx.records.cross_cpu import CrossCpu, CrossCpuPredictions, Need, NodeSaturation, SaturationAudit
 from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyComparison, LatencyRun, OperatorTime
 from compress_onnx.records.outputs import (
     AccuracyChange,
@@ -40,16 +40,15 @@ from compress_onnx.records.outputs import (
 )
 from compress_onnx.records.run import BatchIndependence, Comparison, PredictionRun, RunRecord
 from compress_onnx.records.saliency import (
-    AttentionMaps,
-    ClassAttention,
+    ClassSaliency,
     SaliencyGroup,
+    SaliencyMaps,
     SaliencyScale,
     SaliencyShift,
     ShiftVerdict,
     SystematicShift,
     TwinFidelity,
 )
-from compress_onnx.records.saturation import Need, NodeSaturation, SaturationAudit
 from compress_onnx.records.study import CandidateSummary, CellFailure, CellSummary, LatencySummary, StudyRecord
 from compress_onnx.records.verdict import CheckKind, GateCheck, Outcome, Verdict
 
@@ -57,7 +56,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "AccuracyChange",
     "Artifact",
-    "AttentionMaps",
     "BatchIndependence",
     "BenchRecord",
     "Better",
@@ -67,15 +65,15 @@ __all__ = [
     "CellSummary",
     "ChangedConfusion",
     "CheckKind",
-    "ClassAttention",
     "ClassPattern",
     "ClassResult",
+    "ClassSaliency",
     "Comparison",
     "ConfidenceShift",
     "ConformalSets",
     "ConfusionChange",
-    "CrossAnswers",
     "CrossCpu",
+    "CrossCpuPredictions",
     "DatasetInfo",
     "Environment",
     "ExecutionProfile",
@@ -106,6 +104,7 @@ __all__ = [
     "ReliabilityBin",
     "RunRecord",
     "SaliencyGroup",
+    "SaliencyMaps",
     "SaliencyScale",
     "SaliencyShift",
     "SaturationAudit",

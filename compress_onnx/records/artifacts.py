@@ -162,7 +162,7 @@ class DatasetInfo:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predictions:
-    """What one artifact answered on one data set.
+    """What one artifact predicted on one data set.
 
     ``sample_ids`` (N,) str; ``labels`` (N,) int64 or ``None``; ``logits`` (N, C) float32 as the
     file returns them; ``cpu`` names where it ran.

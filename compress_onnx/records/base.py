@@ -54,6 +54,19 @@ class Measure:
     interval: Interval | None = None
     undefined_reason: str | None = None
 
+    def __float__(self) -> float:
+        """Return the value.
+
+        Errors
+        ------
+        ValueError
+            if it is undefined; the reason is in the message.
+        """
+        if self.value is None:
+            message = f"undefined: {self.undefined_reason}"
+            raise ValueError(message)
+        return self.value
+
 
 def undefined(reason: str, *, unit: str, better: Better, n: int = 0) -> Measure:
     """Return a measure that could not be taken, with the reason.

@@ -56,14 +56,14 @@ class Comparison:
 
 @record
 class BatchIndependence:
-    """Whether a file answers an image whatever other images are in the call, as it was found out.
+    """Whether a file's prediction for an image is the same whatever other images are in the call, as it was found out.
 
-    ``checked`` images were answered alone, in a call of ``batch`` and in another one whose other
+    ``checked`` images were predicted alone, in a call of ``batch`` and in another one whose other
     images were exaggerated. ``changed`` of ``compared`` predictions differ between calls of
-    ``batch`` and those that count, logits by up to ``largest_difference``. Where answers depend on
+    ``batch`` and those that count, logits by up to ``largest_difference``. Where predictions depend on
     the call, ``predicted_batch`` images went into each that counts, and ``causes`` are the nodes
     that look across images, as far as the graph shows. ``draws`` are nodes that draw at random,
-    though the answers to equal calls were equal.
+    though equal calls had equal outputs.
     """
 
     independent: bool

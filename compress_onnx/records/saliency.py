@@ -43,7 +43,7 @@ class SaliencyGroup:
 class SaliencyScale:
     """Where a candidate lies by each further measure: 0 at the noise floor, 1 at the randomized ceiling.
 
-    The place by deviation is :attr:`SaliencyShift.scale_position`.
+    The position by deviation is :attr:`SaliencyShift.scale_position`.
     """
 
     spearman: Measure
@@ -54,7 +54,7 @@ class SaliencyScale:
 
 
 class ShiftVerdict(StrEnum):
-    """Whether attention moved in one way over all pictures.
+    """Whether saliency moved in one way over all pictures.
 
     ``negligible``: beyond chance, but smaller than what is called a small effect.
     """
@@ -66,8 +66,8 @@ class ShiftVerdict(StrEnum):
 
 
 @record
-class ClassAttention:
-    """How attention moved in the pictures of one class.
+class ClassSaliency:
+    """How saliency moved in the pictures of one class.
 
     ``effect`` and ``p_value`` are as in :class:`SystematicShift`, for this class alone and on a grid of at
     most 8 x 8 cells; ``q_value`` is ``p_value`` adjusted by Benjamini and Hochberg over all
@@ -103,7 +103,7 @@ class SystematicShift:
     effect: Measure
     explained: Measure
     largest_effect: float | None
-    classes: tuple[ClassAttention, ...]
+    classes: tuple[ClassSaliency, ...]
     undefined_reason: str | None = None
 
 
@@ -113,7 +113,7 @@ class SaliencyShift:
 
     ``floor`` is the baseline against itself under half a gray level of input noise, ``ceiling`` the
     baseline against copies with re-drawn weights, by every measure; ``noise_floor`` and
-    ``randomized_ceiling`` are their deviations. ``scale_position`` is the candidate's place by
+    ``randomized_ceiling`` are their deviations. ``scale_position`` is the candidate's position by
     deviation, 0 at the floor, 1 at the ceiling. ``flat_baseline`` and ``flat_candidate`` count maps
     whose pixels are all equal.
     """
@@ -142,8 +142,8 @@ class SaliencyShift:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AttentionMaps:
-    """What a report shows of one candidate's attention.
+class SaliencyMaps:
+    """What a report shows of one candidate's saliency maps.
 
     Means over the counted samples of min-max-normalized maps, each (h, w) float32, averaged over
     cells of :attr:`SystematicShift.cell_px` pixels: baseline, candidate, and their signed

@@ -24,7 +24,7 @@ class CandidateSummary:
     ``worst_class`` names the class that lost most recall, ``worst_change`` by how much; both are
     ``None`` without labels. ``saliency`` is the mean absolute deviation of the maps,
     ``saliency_place`` where that lies between noise (0) and random weights (1), ``saliency_verdict``
-    whether attention moved in one way. Changes of confidence are means over all, over unchanged
+    whether saliency moved in one way. Changes of confidence are means over all, over unchanged
     and over changed predictions; ``class_pattern`` tells whether classes lose unequally beyond chance.
     """
 

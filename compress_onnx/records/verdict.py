@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 
 
 class CheckKind(StrEnum):
-    """What a check holds a candidate against: a policy's limit, an earlier run, or locked images."""
+    """What a check holds a candidate against: a policy's limit, a previous run, or locked images."""
 
     RULE = "rule"
     REGRESSION = "regression"
@@ -48,7 +48,7 @@ class GateCheck:
 class Verdict:
     """All checks together: ``fail`` if one fails, else ``inconclusive`` if one is, else ``pass``.
 
-    ``policy_sha256`` is empty where no policy was given, ``against`` the earlier run's id.
+    ``policy_sha256`` is empty where no policy was given, ``against`` the previous run's id.
     """
 
     outcome: Outcome

@@ -12,7 +12,7 @@ from compress_onnx.metrics import (
     ClassSamples,
     MapSimilarities,
     MeanShift,
-    class_attention,
+    class_saliency,
     coarse,
     flat,
     joined,
@@ -59,7 +59,7 @@ class ComparedMaps:
             deviation=self.similarities.mean_absolute_deviation,
             differences=self.coarse_differences,
         )
-        return self.mean_shift.verdict(class_attention(samples, names, rng))
+        return self.mean_shift.verdict(class_saliency(samples, names, rng))
 
     def pairs(self, rows: NDArray[np.int64]) -> MapPairs:
         """Return the map pairs of some rows (K,)."""

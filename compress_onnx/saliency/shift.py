@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from compress_onnx.errors import ModelError, UnknownNameError
-from compress_onnx.metrics import MeanMaps, nowhere, scale_positions, summarized, untested
+from compress_onnx.metrics import MeanMaps, no_positions, scale_positions, summarized, untested
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import SaliencyGroup, SaliencyShift, TwinFidelity
 from compress_onnx.saliency.attribution import Predict
@@ -106,7 +106,7 @@ class BaselineSaliency:
 
     def undefined(self, fidelity: TwinFidelity, reason: str) -> SaliencyOutcome:
         """Return the outcome for a candidate without saliency, with the reason."""
-        position, scale = nowhere(reason)
+        position, scale = no_positions(reason)
         return SaliencyOutcome(
             shift=dataclasses.replace(
                 self._record(fidelity),

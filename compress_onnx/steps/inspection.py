@@ -4,40 +4,107 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.compare import check_input
-from compress_onnx.data import ImageSet, load_data
+from compress_onnx.compare import check_input, profile_model
+from compress_onnx.data import ImageSet
 from compress_onnx.errors import ModelError
-from compress_onnx.model import describe, footprint, load_model, read_embedded, signature_of
-from compress_onnx.records import Footprint, Preprocessing, SaturationAudit
-from compress_onnx.runtime import audit, memory_after_load
+from compress_onnx.model import Model, ModelSource, Weight, describe, footprint
+from compress_onnx.options import AUDIT_SIZE, SEED
+from compress_onnx.records import (
+    Artifact,
+    ExecutionProfile,
+    Footprint,
+    FusionReceipt,
+    Preprocessing,
+    SaturationAudit,
+)
+from compress_onnx.runtime import audit, batch_norms, fusion_receipt, memory_after_load, slowdown_reasons
 
 # Activations of a batch are kept whole: 16 images of ResNet-18 take 20 MB.
 _BATCH = 16
 
 
-def weighed(path: Path) -> Footprint:
-    """Return every size of a file, the memory it takes once loaded included.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inspection:
+    """What a model holds, weighs and becomes on this CPU; ``profile`` is ``None`` where it was not run.
+
+    ``why_not_faster`` are the reasons why its kernels are slower than they could be; ``saturation`` says which U8S8
+    channels can overflow on a CPU without VNNI.
+    """
+
+    artifact: Artifact
+    weights: tuple[Weight, ...]
+    fusion: FusionReceipt
+    batch_norms: int
+    why_not_faster: tuple[str, ...]
+    footprint: Footprint
+    saturation: SaturationAudit
+    profile: ExecutionProfile | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inspected:
+    """What an inspection looks at beside the model: ``n`` images of ``data``, drawn by ``seed``; whether it is run."""
+
+    data: ImageSet | None = None
+    n: int = AUDIT_SIZE.default
+    seed: int = SEED.default
+    preprocessing: Preprocessing | None = None
+    profiled: bool = False
+
+    def __post_init__(self) -> None:
+        AUDIT_SIZE.check(self.n)
+        SEED.check(self.seed)
+
+
+def inspected(source: ModelSource, beside: Inspected) -> Inspection:
+    """Return what a model holds, weighs and becomes.
 
     Errors
     ------
     ModelError
-        if the file is no ONNX model, or ONNX Runtime cannot load it.
+        if it is no ONNX classifier, ONNX Runtime cannot load it, or it is written to meanwhile.
+    DataError
+        if the images do not fit.
     """
-    found = footprint(describe(path, name=path.stem, shown_path=str(path)))
-    return dataclasses.replace(found, resident=memory_after_load(path))
+    model = Model.of(source)
+    receipt = fusion_receipt(model)
+    audited = saturation_audit(model, beside.data, n=beside.n, seed=beside.seed, preprocessing=beside.preprocessing)
+    found = Inspection(
+        artifact=describe(model, name=model.where.stem, shown_path=str(model.where)),
+        weights=model.weights,
+        fusion=receipt,
+        batch_norms=batch_norms(model.proto),
+        why_not_faster=tuple(slowdown_reasons(model.proto, receipt)),
+        footprint=loaded_footprint(model),
+        saturation=audited,
+        profile=profile_model(model) if beside.profiled else None,
+    )
+    model.expect_unchanged()
+    return found
+
+
+def loaded_footprint(model: Model) -> Footprint:
+    """Return every size of a model, the memory it takes once loaded included.
+
+    Errors
+    ------
+    ModelError
+        if ONNX Runtime cannot load it.
+    """
+    size = footprint(describe(model, name=model.where.stem, shown_path=str(model.where)))
+    return dataclasses.replace(size, resident=memory_after_load(model))
 
 
 def saturation_audit(
-    path: Path, data: str, *, n: int, seed: int, preprocessing: Preprocessing | None
+    model: Model, data: ImageSet | None, *, n: int, seed: int, preprocessing: Preprocessing | None
 ) -> SaturationAudit:
     """Return which U8S8 channels can overflow without VNNI, and on ``n`` images of ``data`` how often they do.
 
-    ``data`` is empty without images. Images are drawn at random, seeded; all where there are fewer.
+    Images are drawn at random, seeded; all where there are fewer.
     ``preprocessing`` serves a file whose metadata holds none.
 
     Errors
@@ -47,17 +114,16 @@ def saturation_audit(
     DataError
         if the images cannot be read.
     """
-    model = load_model(path)
-    if not data:
-        return audit(model)
-    known = preprocessing or read_embedded(model, where=path).preprocessing
-    if known is None:
+    if data is None:
+        return audit(model.proto)
+    form = preprocessing or model.embedded.preprocessing or data.own_form
+    if form is None:
         raise ModelError(
-            "preprocessing in the model's metadata", "none", where=path, remedy="Give it with --mean and --std."
+            "preprocessing in the model's metadata", "none", where=model.where, remedy="Give it with --mean and --std."
         )
-    takes = signature_of(model, where=path)
-    check_input(known, takes, path)
-    return audit(model, _batches(_drawn(load_data(data), n, seed), known, takes.fixed_batch))
+    check_input(form, model.signature, model.where)
+    drawn = _drawn(data.seen_by(form), n, seed)
+    return audit(model.proto, _batches(drawn, form, model.signature.fixed_batch))
 
 
 def _drawn(images: ImageSet, n: int, seed: int) -> ImageSet:

@@ -1,16 +1,14 @@
-"""Prune a file, by weights or by channels; repair it, and search how much it bears."""
+"""Prune a model, by weights or by channels; repair it, and search how much it bears."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compare import beside, is_filed
 from compress_onnx.compress import (
     Batches,
     PruneOptions,
@@ -23,26 +21,30 @@ from compress_onnx.compress import (
     repair_model,
     structured_pruned,
 )
-from compress_onnx.data import save_manifest
 from compress_onnx.errors import DataError, OptionError, naming
 from compress_onnx.metrics import PairedCounts, paired_counts
-from compress_onnx.model import descended, made_from, model_bytes, read_model, save_model
+from compress_onnx.model import Model, ModelSource, descended, made_from, made_model, model_bytes
 from compress_onnx.options import Progress, silent
 from compress_onnx.ort import open_session
 from compress_onnx.runtime import logits_of
-from compress_onnx.steps.quantization import CalibrationData, PreparedData, calibration_batches, prepared_data
+from compress_onnx.steps.quantization import (
+    CalibrationData,
+    PreparedData,
+    calibrated,
+    calibration_batches,
+    prepared_data,
+)
 from compress_onnx.steps.search import Searched, confirmed_sparsity
 
 
-def prune_file(
-    source: Path,
-    target: Path,
+def pruned(
+    source: ModelSource,
     options: PruneOptions | StructuredOptions,
     *,
     data: CalibrationData | None,
     progress: Progress = silent,
-) -> onnx.ModelProto:
-    """Prune ``source`` into ``target``; with ``data`` the result is repaired.
+) -> Model:
+    """Prune a model; with ``data`` the result is repaired.
 
     After structured pruning only BatchNorms can be repaired.
 
@@ -51,21 +53,17 @@ def prune_file(
     ModelError, DataError, OptionError
         as the steps.
     """
-    read = read_model(source)
+    model = Model.of(source)
     if data is None:
-        with naming(source):
-            pruned = _pruned(read.proto, options, where=source)
-            expect_sound_pruning(read.proto, pruned, made_images(read.proto))
-        pruned = made_from(pruned, read.sha256)
-        save_model(pruned, target)
-        return pruned
-    images = prepared_data(read.proto, data, where=source)
-    with naming(source), referenced(read.proto, _feed(images)) as reference:
-        pruned = pruned_and_repaired(reference, options, images, progress=progress)
-        expect_sound_pruning(read.proto, pruned, reference.pool.first)
-    pruned = made_from(pruned, read.sha256)
-    _save(pruned, target, images)
-    return pruned
+        with naming(model.where):
+            graph = _pruned(model.proto, options, where=model.where)
+            expect_sound_pruning(model.proto, graph, made_images(model.proto))
+        return made_model(made_from(graph, model.sha256), name=model.where.stem)
+    images = prepared_data(model, data)
+    with naming(model.where), referenced(model.proto, _feed(images)) as reference:
+        graph = pruned_and_repaired(reference, options, images, progress=progress)
+        expect_sound_pruning(model.proto, graph, reference.pool.first)
+    return calibrated(made_from(graph, model.sha256), model, images.choice)
 
 
 def _feed(images: PreparedData) -> Batches:
@@ -109,23 +107,22 @@ class Search:
         )
 
 
-def search_file(
-    source: Path, target: Path, job: Search, *, data: CalibrationData, progress: Progress = silent
-) -> Searched:
-    """Prune ``source`` as far as its accuracy on labeled calibration images bears, into ``target``.
+def searched(
+    source: ModelSource, job: Search, *, data: CalibrationData, progress: Progress = silent
+) -> tuple[Model, Searched]:
+    """Prune a model as far as its accuracy on labeled calibration images bears, and say what was found.
 
     Errors
     ------
     DataError
         if the images have no labels.
     """
-    read = read_model(source)
-    images = prepared_data(read.proto, data, where=source)
-    with naming(source), referenced(read.proto, _feed(images)) as reference:
-        pruned, found = searched_model(reference, job, images=images, where=source, progress=progress)
-        expect_sound_pruning(read.proto, pruned, reference.pool.first)
-    _save(made_from(pruned, read.sha256), target, images)
-    return found
+    model = Model.of(source)
+    images = prepared_data(model, data)
+    with naming(model.where), referenced(model.proto, _feed(images)) as reference:
+        graph, outcome = searched_model(reference, job, images=images, where=model.where, progress=progress)
+        expect_sound_pruning(model.proto, graph, reference.pool.first)
+    return calibrated(made_from(graph, model.sha256), model, images.choice), outcome
 
 
 def searched_model(
@@ -175,9 +172,3 @@ def _correct(model: onnx.ModelProto, images: PreparedData, labels: NDArray[np.in
 def _with_search(model: onnx.ModelProto, found: Searched, max_drop: float) -> onnx.ModelProto:
     facts = dataclasses.asdict(found) | {"max_drop": max_drop, "tried": [float(sparsity) for sparsity in found.tried]}
     return descended(model, model, "search", facts)
-
-
-def _save(model: onnx.ModelProto, target: Path, images: PreparedData) -> None:
-    save_model(model, target)
-    if not is_filed(images.choice.manifest):
-        save_manifest(beside(target), images.choice.manifest)

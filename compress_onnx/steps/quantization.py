@@ -1,22 +1,22 @@
-"""Quantize a file on calibration images that are named in a manifest and never evaluated."""
+"""Quantize a model on calibration images that are named in a manifest and never evaluated."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compare import CalibrationChoice, beside, calibration_for, check_input, is_filed
+from compress_onnx.compare import SIDECAR, CalibrationChoice, calibration_for, check_input, is_filed
 from compress_onnx.compress import QuantizeOptions, mixed_model, quantize_model, repaired_int4
-from compress_onnx.data import ImageSet, save_manifest
+from compress_onnx.data import CalibrationManifest, ImageSet, manifest_text
 from compress_onnx.errors import ModelError, naming
+from compress_onnx.extension_points import datasets
 from compress_onnx.files import sha256_of
-from compress_onnx.model import made_from, read_embedded, read_model, save_model, signature_of
+from compress_onnx.model import Model, ModelSource, made_from, made_model
 from compress_onnx.options import MAX_DROP, Progress, silent
 from compress_onnx.records import Preprocessing
 
@@ -41,17 +41,28 @@ class CalibrationData:
     repairs: bool = True
 
 
-def quantize_file(
-    source: Path,
-    target: Path,
-    options: QuantizeOptions,
-    *,
-    data: CalibrationData,
-    progress: Progress = silent,
-) -> str:
-    """Quantize ``source`` into ``target`` and return the calibration manifest's name.
+def excluded_by_default(data: object) -> str:
+    """Return the images that must not calibrate unless others are named: the test split of named training data.
 
-    A manifest that no ``calibration/`` folder holds is written beside ``target``.
+    >>> excluded_by_default("digits:train"), excluded_by_default("photos/train")
+    ('digits:test', '')
+    """
+    name, _, split = data.partition(":") if isinstance(data, str) else ("", "", "")
+    return f"{name}:test" if split == "train" and name in datasets() else ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quantized:
+    """A quantized model, and the manifest of the images that calibrated it."""
+
+    model: Model
+    manifest: CalibrationManifest
+
+
+def quantized(
+    source: ModelSource, options: QuantizeOptions, *, data: CalibrationData, progress: Progress = silent
+) -> Quantized:
+    """Quantize a model. A manifest that no ``calibration/`` folder holds is saved beside it.
 
     Errors
     ------
@@ -60,23 +71,26 @@ def quantize_file(
     DataError
         if the images do not fit, or would be evaluated too.
     """
-    read = read_model(source)
-    model = read.proto
-    images = prepared_data(model, data, where=source)
-    choice, known = images.choice, images.preprocessing
-    named = dataclasses.replace(options, calibration=choice.info.sha256, cache_key=cache_key(choice, known))
-    feed = functools.partial(calibration_batches, choice, known, progress)
-    with naming(source):
+    model = Model.of(source)
+    images = prepared_data(model, data)
+    choice, form = images.choice, images.preprocessing
+    named = dataclasses.replace(options, calibration=choice.info.sha256, cache_key=cache_key(choice, form))
+    feed = functools.partial(calibration_batches, choice, form, progress)
+    with naming(model.where):
         if options.weights == "mixed":
-            quantized = mixed_model(model, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
+            graph = mixed_model(model.proto, feed, named, labels=choice.images.labels, max_drop=data.max_drop)
         elif options.weights == "int4" and data.repairs:
-            quantized = repaired_int4(model, feed, named, where=source)
+            graph = repaired_int4(model.proto, feed, named, where=model.where)
         else:
-            quantized = quantize_model(model, feed(), named, where=source)
-    save_model(made_from(quantized, read.sha256), target)
-    if not is_filed(choice.manifest):
-        save_manifest(beside(target), choice.manifest)
-    return choice.manifest.name
+            graph = quantize_model(model.proto, feed(), named, where=model.where)
+    return Quantized(model=calibrated(made_from(graph, model.sha256), model, choice), manifest=choice.manifest)
+
+
+def calibrated(graph: onnx.ModelProto, source: Model, choice: CalibrationChoice) -> Model:
+    """Return what a step made of a model on calibration images, with their manifest where no folder holds it."""
+    filed = is_filed(choice.manifest)
+    sidecars = {} if filed else {SIDECAR: manifest_text(choice.manifest)}
+    return made_model(graph, name=source.where.stem, sidecars=sidecars)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,7 +101,7 @@ class PreparedData:
     preprocessing: Preprocessing
 
 
-def prepared_data(model: onnx.ModelProto, data: CalibrationData, *, where: Path) -> PreparedData:
+def prepared_data(model: Model, data: CalibrationData) -> PreparedData:
     """Choose calibration images for a model, by its own preprocessing, else by that of ``data``.
 
     Errors
@@ -97,14 +111,14 @@ def prepared_data(model: onnx.ModelProto, data: CalibrationData, *, where: Path)
     DataError
         if the images do not fit, or would be evaluated too.
     """
-    known = read_embedded(model, where=where).preprocessing or data.preprocessing
-    if known is None:
+    form = model.embedded.preprocessing or data.preprocessing or data.training.own_form
+    if form is None:
         raise ModelError(
-            "preprocessing in the model's metadata", "none", where=where, remedy="Give it with --mean and --std."
+            "preprocessing in the model's metadata", "none", where=model.where, remedy="Give it with --mean and --std."
         )
-    check_input(known, signature_of(model, where=where), where)
-    choice = calibration_for(data.training, data.size, seed=data.seed, evaluation=data.evaluation)
-    return PreparedData(choice=choice, preprocessing=known)
+    check_input(form, model.signature, model.where)
+    choice = calibration_for(data.training.seen_by(form), data.size, seed=data.seed, evaluation=data.evaluation)
+    return PreparedData(choice=choice, preprocessing=form)
 
 
 def cache_key(choice: CalibrationChoice, preprocessing: Preprocessing) -> str:

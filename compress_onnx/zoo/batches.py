@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from compress_onnx.errors import DataError
 from compress_onnx.records import DatasetInfo, Preprocessing
-from compress_onnx.zoo.recipe import Recipe
+from compress_onnx.zoo.recipe import TrainingRecipe
 
 
-class Images(Protocol):
+class LabeledImages(Protocol):
     """What training needs of a set of images; the data package's image sets have it."""
 
     @property
@@ -32,7 +32,7 @@ class Images(Protocol):
         """Return images ``start`` to ``stop``, (B, H, W, 3) uint8, resized to the model's size."""
 
 
-def in_memory(images: Images, preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
+def in_memory(images: LabeledImages, preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
     """Return all pictures (N, 3, H, W) uint8 and labels (N,) int64.
 
     Errors
@@ -57,7 +57,7 @@ def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
 
 
 def training_batches(
-    pixels: torch.Tensor, labels: torch.Tensor, recipe: Recipe, *, rng: np.random.Generator
+    pixels: torch.Tensor, labels: torch.Tensor, recipe: TrainingRecipe, *, rng: np.random.Generator
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield one epoch in random order as (B, 3, H, W) uint8 and (B,) int64, without a last partial batch.
 
@@ -70,7 +70,7 @@ def training_batches(
         yield varied(pixels[rows], recipe, rng=rng), labels[rows]
 
 
-def varied(pictures: torch.Tensor, recipe: Recipe, *, rng: np.random.Generator) -> torch.Tensor:
+def varied(pictures: torch.Tensor, recipe: TrainingRecipe, *, rng: np.random.Generator) -> torch.Tensor:
     """Return pictures (B, 3, H, W) uint8, each cropped, flipped and lit at random, as the recipe says."""
     if recipe.crop_padding:
         pictures = _cropped(pictures, recipe.crop_padding, rng)

@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
 from compress_onnx.errors import CheckpointError
 from compress_onnx.files import sha256_of, write_bytes, write_text
-from compress_onnx.records import Preprocessing, record
-from compress_onnx.zoo.folders import CARD, WEIGHTS, model_folder
+from compress_onnx.zoo.cards import CARD, WEIGHTS, ModelCard, card_text, load_card, model_folder
 from compress_onnx.zoo.networks import build
-from compress_onnx.zoo.recipe import Precision, Recipe
+from compress_onnx.zoo.recipe import StoredPrecision
 
-CARD_SCHEMA = 1
-Origin: TypeAlias = Literal["trained", "given"]
-"""Whether the weights were trained into this folder, or given and only tested."""
 # A zip archive (torch.save since 1.6) and the protocol marks of a bare pickle.
 _PICKLE_MARKS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
-@record
-class ModelCard:
-    """What a trained network is and where it came from; ``test_accuracy`` is a fraction.
-
-    ``versions`` are those that trained it, or that tested it where its weights were given.
-    """
-
-    schema_version: int
-    network: str
-    dataset: str
-    class_names: tuple[str, ...]
-    preprocessing: Preprocessing
-    recipe: Recipe
-    seed: int
-    epochs: int
-    versions: dict[str, str]
-    train_sha256: str
-    train_n: int
-    test_sha256: str
-    test_n: int
-    test_accuracy: float
-    parameters: int
-    weights_sha256: str
-    origin: Origin = "trained"
-
-
-_ADAPTER = TypeAdapter(ModelCard)
-
-
-def encoded_weights(module: nn.Module, *, stored: Precision = "float32") -> bytes:
+def encoded_weights(module: nn.Module, *, stored: StoredPrecision = "float32") -> bytes:
     """Return a module's state as safetensors bytes; equal weights give equal bytes.
 
     Floating tensors are written in the precision ``stored``, whole numbers as they are.
@@ -65,14 +29,14 @@ def encoded_weights(module: nn.Module, *, stored: Precision = "float32") -> byte
     return save({name: _as_stored(t, stored).contiguous() for name, t in module.state_dict().items()})
 
 
-def rounded(module: nn.Module, *, stored: Precision) -> nn.Module:
+def rounded(module: nn.Module, *, stored: StoredPrecision) -> nn.Module:
     """Return a float32 copy with the weights that a file of this precision holds."""
     copied = copy.deepcopy(module)
     copied.load_state_dict({name: _as_stored(t, stored) for name, t in module.state_dict().items()})
     return copied
 
 
-def _as_stored(tensor: torch.Tensor, stored: Precision) -> torch.Tensor:
+def _as_stored(tensor: torch.Tensor, stored: StoredPrecision) -> torch.Tensor:
     return tensor.to(getattr(torch, stored)) if tensor.is_floating_point() else tensor
 
 
@@ -84,7 +48,7 @@ def save_model(folder: Path, module: nn.Module, card: ModelCard) -> None:
             "the weights that the card describes", "others", where=folder, remedy="Make the card from these weights."
         )
     write_bytes(folder / WEIGHTS, content)
-    write_text(folder / CARD, json.dumps(_ADAPTER.dump_python(card, mode="json"), indent=1) + "\n")
+    write_text(folder / CARD, card_text(card))
 
 
 def load_model(name: str | Path) -> tuple[nn.Module, ModelCard]:
@@ -112,28 +76,6 @@ def load_model(name: str | Path) -> tuple[nn.Module, ModelCard]:
             remedy="Restore both files or train again.",
         )
     return module, card
-
-
-def load_card(path: Path) -> ModelCard:
-    """Read and validate a card.
-
-    Errors
-    ------
-    CheckpointError
-        if it is missing, not JSON, or not what :class:`ModelCard` says.
-    """
-    try:
-        return _ADAPTER.validate_json(path.read_bytes())
-    except OSError as error:
-        raise CheckpointError(
-            "a model card", error.strerror or "no file", where=path, remedy="Restore it or train again."
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise CheckpointError(
-            "a model card", f"{first['msg']} in {field}", where=path, remedy="Restore it or train again."
-        ) from error
 
 
 def load_checkpoint(path: Path, factory: Callable[[], nn.Module]) -> nn.Module:
@@ -188,15 +130,15 @@ def _looks_pickled(content: bytes) -> bool:
     return content.startswith(_PICKLE_MARKS) or (content[:1] in (b"(", b"]", b"}", b"c") and content.endswith(b"."))
 
 
-def _check_shapes(path: Path, found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+def _check_shapes(path: Path, stored: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
     remedy = "Give the checkpoint of this network, or this checkpoint's network and number of classes."
     for name, tensor in wanted.items():
-        if name not in found:
+        if name not in stored:
             raise CheckpointError(f"a tensor {name}", "none", where=path, remedy=remedy)
-        if found[name].shape != tensor.shape:
-            expected, got = _shape(tensor), _shape(found[name])
+        if stored[name].shape != tensor.shape:
+            expected, got = _shape(tensor), _shape(stored[name])
             raise CheckpointError(f"{name} of shape {expected}", f"shape {got}", where=path, remedy=remedy)
-    extra = sorted(found.keys() - wanted.keys())
+    extra = sorted(stored.keys() - wanted.keys())
     if extra:
         raise CheckpointError("only the network's tensors", f"also {extra[0]}", where=path, remedy=remedy)
 

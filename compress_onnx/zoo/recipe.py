@@ -24,11 +24,11 @@ from typing import Any, Literal, TypeAlias
 from compress_onnx.records import record
 from compress_onnx.registry import unknown
 
-Precision: TypeAlias = Literal["float32", "float16"]
+StoredPrecision: TypeAlias = Literal["float32", "float16"]
 
 
 @record
-class Recipe:
+class TrainingRecipe:
     """How a network is trained, fully resolved.
 
     The learning rate follows ``torch.optim.lr_scheduler.OneCycleLR`` per step to ``peak_rate``
@@ -55,14 +55,14 @@ class Recipe:
     bfloat16: bool = False
     channels_last: bool = False
     batch_norm: bool = False
-    stored: Precision = "float32"
+    stored: StoredPrecision = "float32"
     seed: int = 0
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
 
 _BASE = {
-    "lenet5": Recipe(
+    "lenet5": TrainingRecipe(
         network="lenet5",
         epochs=30,
         batch=128,
@@ -71,7 +71,7 @@ _BASE = {
         warmup=0.25,
         weight_decay=1e-3,
     ),
-    "squeezenet": Recipe(
+    "squeezenet": TrainingRecipe(
         network="squeezenet",
         epochs=14,
         batch=128,
@@ -83,7 +83,7 @@ _BASE = {
         channels_last=True,
         batch_norm=True,
     ),
-    "resnet18": Recipe(
+    "resnet18": TrainingRecipe(
         network="resnet18",
         epochs=14,
         batch=128,
@@ -119,7 +119,7 @@ _OF_BOTH: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def recipe_for(network: str, dataset: str) -> Recipe:
+def recipe_for(network: str, dataset: str) -> TrainingRecipe:
     """Return the network's recipe with what the data set changes in it.
 
     A data set without an entry here keeps the network's values, is not flipped, and is normalized

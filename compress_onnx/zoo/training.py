@@ -16,25 +16,17 @@ from compress_onnx.files import sha256_of
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import Preprocessing
 from compress_onnx.zoo.batches import (
-    Images,
+    LabeledImages,
     channel_statistics,
     epoch_generator,
     in_memory,
     normalized,
     training_batches,
 )
-from compress_onnx.zoo.checkpoints import (
-    CARD_SCHEMA,
-    ModelCard,
-    Origin,
-    encoded_weights,
-    load_checkpoint,
-    rounded,
-    save_model,
-)
-from compress_onnx.zoo.networks import build, count_parameters
-from compress_onnx.zoo.normalization import with_batch_norm, without_batch_norm
-from compress_onnx.zoo.recipe import Recipe
+from compress_onnx.zoo.cards import CARD_SCHEMA, ModelCard, Origin
+from compress_onnx.zoo.checkpoints import encoded_weights, load_checkpoint, rounded, save_model
+from compress_onnx.zoo.networks import build, count_parameters, with_batch_norm, without_batch_norm
+from compress_onnx.zoo.recipe import TrainingRecipe
 from compress_onnx.zoo.resumption import TrainingState, forget_states, newest_state, restore_state, save_state
 
 SIZE = 32
@@ -46,9 +38,9 @@ _TEST_BATCH = 500
 class TrainingJob:
     """What is trained, on what, how, and into which folder."""
 
-    recipe: Recipe
-    train_set: Images
-    test_set: Images
+    recipe: TrainingRecipe
+    train_set: LabeledImages
+    test_set: LabeledImages
     folder: Path
 
     @property
@@ -100,11 +92,11 @@ def _finish(job: TrainingJob, checkpoint: Path | None, progress: Progress) -> Tr
         while state.epoch < job.recipe.epochs:
             _run_epoch(state, (pixels, labels), job.recipe, preprocessing, progress=progress)
             save_state(job.folder, state, identity=job.identity)
-    return _kept(job, _finished(state.module, job.recipe), preprocessing, "trained", progress=progress)
+    return _saved(job, _finished(state.module, job.recipe), preprocessing, "trained", progress=progress)
 
 
 def adopt(job: TrainingJob, weights: Path, *, progress: Progress = silent) -> TrainedModel:
-    """Take a safetensors file that this recipe made elsewhere as the trained network, and test it.
+    """Take a safetensors file that this recipe made on another machine as the trained network, and test it.
 
     The weights are rounded as the recipe stores them, and the rounded network is the one whose
     accuracy the card holds.
@@ -118,16 +110,16 @@ def adopt(job: TrainingJob, weights: Path, *, progress: Progress = silent) -> Tr
     module = load_checkpoint(weights, lambda: build(recipe.network, len(job.train_set.info.class_names)))
     progress(0.0, "reading pictures")
     preprocessing = preprocessing_for(recipe, in_memory(job.train_set, _RAW)[0])
-    return _kept(job, rounded(module, stored=recipe.stored), preprocessing, "given", progress=progress)
+    return _saved(job, rounded(module, stored=recipe.stored), preprocessing, "given", progress=progress)
 
 
-def preprocessing_for(recipe: Recipe, pixels: torch.Tensor) -> Preprocessing:
+def preprocessing_for(recipe: TrainingRecipe, pixels: torch.Tensor) -> Preprocessing:
     """Return the recipe's preprocessing; what it leaves open is measured on pictures (N, 3, H, W) uint8."""
     mean, std = channel_statistics(pixels)
     return dataclasses.replace(_RAW, mean=recipe.mean or mean, std=recipe.std or std)
 
 
-def _kept(
+def _saved(
     job: TrainingJob, module: nn.Module, preprocessing: Preprocessing, origin: Origin, *, progress: Progress
 ) -> TrainedModel:
     """Test a finished network and write it with its card."""
@@ -150,13 +142,15 @@ def _start(job: TrainingJob, *, steps_per_epoch: int) -> TrainingState:
     return TrainingState(module=module, optimizer=optimizer, schedule=schedule)
 
 
-def _finished(trained: nn.Module, recipe: Recipe) -> nn.Module:
+def _finished(trained: nn.Module, recipe: TrainingRecipe) -> nn.Module:
     """Return the network as it will be read back: no BatchNorm of the training, weights rounded as stored."""
     module = without_batch_norm(trained).to(memory_format=torch.contiguous_format)
     return rounded(module, stored=recipe.stored)
 
 
-def _one_cycle(optimizer: torch.optim.Optimizer, recipe: Recipe, *, steps: int) -> torch.optim.lr_scheduler.OneCycleLR:
+def _one_cycle(
+    optimizer: torch.optim.Optimizer, recipe: TrainingRecipe, *, steps: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
     # torch divides by the length of each phase, and a phase of a training of few steps can have none.
     total = max(steps, 3)
     return torch.optim.lr_scheduler.OneCycleLR(
@@ -164,7 +158,7 @@ def _one_cycle(optimizer: torch.optim.Optimizer, recipe: Recipe, *, steps: int) 
     )
 
 
-def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(module: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             module.parameters(), lr=recipe.peak_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
@@ -175,7 +169,7 @@ def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def _run_epoch(
     state: TrainingState,
     data: tuple[torch.Tensor, torch.Tensor],
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     preprocessing: Preprocessing,
     *,
     progress: Progress,
@@ -199,7 +193,7 @@ def _run_epoch(
 
 
 def _step(
-    state: TrainingState, inputs: torch.Tensor, labels: torch.Tensor, recipe: Recipe
+    state: TrainingState, inputs: torch.Tensor, labels: torch.Tensor, recipe: TrainingRecipe
 ) -> tuple[float, torch.Tensor]:
     if recipe.channels_last:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
@@ -215,7 +209,7 @@ def _step(
     return float(loss.detach()), logits.detach()
 
 
-def measured_accuracy(module: nn.Module, images: Images, preprocessing: Preprocessing) -> float:
+def measured_accuracy(module: nn.Module, images: LabeledImages, preprocessing: Preprocessing) -> float:
     """Return the fraction of images whose largest logit is their label's; float32, evaluation mode."""
     pixels, labels = in_memory(images, preprocessing)
     right = 0

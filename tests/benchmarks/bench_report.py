@@ -20,9 +20,9 @@ import numpy as np
 from bench_table import Row, table
 from numpy.typing import NDArray
 
-from compress_onnx.report.html import render
-from compress_onnx.report.pictures import map_png, png
-from compress_onnx.report.source import ReportInput
+from compress_onnx.report.kit.pictures import map_png, png
+from compress_onnx.report.kit.source import ReportInput
+from compress_onnx.report.pages.run import render
 
 CANDIDATES = ("w8a8", "w4a8", "pruned50", "pruned70", "pruned70-w8a8")
 SAMPLES, FLIPS = 10_000, 300

@@ -27,9 +27,10 @@ from bench_table import Row, table
 
 from compress_onnx import options
 from compress_onnx.store import load_run, load_study
-from compress_onnx.study.cells.spec import Spec, load_spec, spec_of
 from compress_onnx.study.execute.cluster import open_cluster
-from compress_onnx.study.grid import Setting, run_study
+from compress_onnx.study.grid.runner import run_study
+from compress_onnx.study.grid.spec import Spec, load_spec, spec_of
+from compress_onnx.study.grid.stages import StudySetup
 
 CELLS = 8
 EQUAL = {
@@ -44,9 +45,9 @@ SECONDS = 3600
 _NEEDED = ("cifar10", "gtsrb")
 
 
-def setting(open_executor: Callable[[], Executor]) -> Setting:
+def setting(open_executor: Callable[[], Executor]) -> StudySetup:
     """Return how the studies of this benchmark run."""
-    return Setting(
+    return StudySetup(
         command=("bench",),
         started_at=datetime.now().astimezone(),
         open_executor=open_executor,

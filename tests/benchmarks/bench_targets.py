@@ -26,7 +26,7 @@ from compress_onnx.runtime.cpu.machine import cpu_label
 from compress_onnx.runtime.targets.naming import connect, target_named
 from compress_onnx.runtime.targets.session import ConnectedTarget
 from compress_onnx.steps.export import exported
-from compress_onnx.steps.quantization import CalibrationData, quantize_file
+from compress_onnx.steps.quantization import CalibrationData, quantized
 
 TARGET = "qemu:haswell"
 BATCH = 64
@@ -80,7 +80,7 @@ class _Files:
     def quantized(self, cpu: str) -> Path:
         path = self._folder / f"{self._name}-{cpu}.onnx"
         data = CalibrationData(training=load_data("gtsrb:train"), evaluation=self._test, size=512, seed=0)
-        quantize_file(self._base, path, QuantizeOptions(cpu=cpu), data=data)
+        quantized(self._base, QuantizeOptions(cpu=cpu), data=data).model.save(path)
         return path
 
     def simulated(self, path: Path, *, saturating: bool) -> NDArray[np.float32]:

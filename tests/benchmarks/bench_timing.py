@@ -22,7 +22,7 @@ from bench_models import network
 from bench_table import Row, table
 from onnx import helper, numpy_helper
 
-from compress_onnx.compare.timing import Sweep, bench_files, time_files
+from compress_onnx.compare.timing import Sweep, bench_models, time_files
 from compress_onnx.model.files import save_model
 from compress_onnx.options.declared import DURATION, ROUNDS
 from compress_onnx.records.latency import LatencyComparison
@@ -186,7 +186,7 @@ def overhead_row(folder: Path) -> Row:
     """Return the share of the wall time of ``bench`` for three models that is no timed call."""
     paths = [written(name, folder) for name in ("resnet18", "squeezenet", "lenet5")]
     begin = time.perf_counter()
-    found = bench_files(paths, DEFAULTS, seed=0).latency
+    found = bench_models(paths, DEFAULTS, seed=0).latency
     wall = time.perf_counter() - begin
     first = found[0]
     again = sum(first.repeat_ms) * len(first.baseline.values_ms) / first.rounds

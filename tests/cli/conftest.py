@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.cli.error_handling import run
+from compress_onnx.cli.app import run
 from compress_onnx.model.files import save_model
 from compress_onnx.model.metadata import Embedded, write_embedded
 from compress_onnx.records.artifacts import Preprocessing

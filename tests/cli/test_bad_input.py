@@ -469,7 +469,7 @@ RECORDS = (
     Case(
         "another schema version",
         lambda p: ("report", p.record(lambda r: r.update(schema_version=99))),
-        "schema version 2, got version 99",
+        "schema version 3, got version 99",
     ),
     Case("a record without schema version", lambda p: ("report", p.write("run.json", "[]")), "got no schema version"),
     Case("a record with an unknown field", lambda p: ("report", p.record(lambda r: r.update(mood="good"))), "at mood"),

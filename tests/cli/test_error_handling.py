@@ -1,33 +1,13 @@
-"""Exit codes, streams and the words a run records."""
+"""Errors become one sentence or a traceback, and an exit code."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compress_onnx import __version__
-from compress_onnx.cli import error_handling as border
 from compress_onnx.steps import pruning
-from compress_onnx.store import load_run
-
-
-def _tool(words: Sequence[object], **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "compress_onnx", *map(str, words)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        env={**os.environ, **environment},
-    )
 
 
 def _raising(error: BaseException) -> Any:
@@ -43,16 +23,6 @@ def test_a_finished_command_exits_0(cli: Any, shelf: Any, tmp_path: Path) -> Non
     assert (tmp_path / "p.onnx").is_file()
     assert "50.0% of" in answer.out
     assert answer.err == ""
-
-
-def test_the_version_is_the_packages(cli: Any) -> None:
-    assert (cli("--version").code, cli("--version").out) == (0, f"compress-onnx {__version__}\n")
-
-
-def test_without_a_command_the_help_is_shown(cli: Any) -> None:
-    answer = cli()
-    assert answer.code == 2
-    assert "Usage: compress-onnx" in answer.out + answer.err
 
 
 def test_a_bug_exits_70_with_a_traceback(cli: Any, shelf: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -81,58 +51,3 @@ def test_a_full_disk_is_no_bug(cli: Any, shelf: Any, monkeypatch: pytest.MonkeyP
         "compress-onnx: Expected a file that can be read or written, got No space left on device (/somewhere). "
         "Free the place or choose another.\n"
     )
-
-
-def test_a_run_records_the_words_that_made_it(compared: Path, shelf: Any) -> None:
-    words = load_run(compared).command
-    assert words[:4] == ("compress-onnx", "compare", str(shelf.base), str(shelf.other))
-    assert words[-6:] == ("--saliency", "none", "--rounds", "2", "--calls", "3")
-
-
-def test_the_module_runs_like_the_script() -> None:
-    answer = _tool(["--version"])
-    assert (answer.returncode, answer.stdout, answer.stderr) == (0, f"compress-onnx {__version__}\n", "")
-
-
-def test_a_process_ends_with_the_same_codes_and_streams(tmp_path: Path) -> None:
-    answer = _tool(["inspect", tmp_path / "no.onnx", "--json"])
-    assert answer.returncode == 2
-    assert answer.stdout == ""
-    assert answer.stderr.startswith("compress-onnx: Expected an ONNX file, got no file (")
-    assert answer.stderr.count("\n") == 1
-
-
-def test_a_terminal_without_the_letters_gets_question_marks(tmp_path: Path) -> None:
-    answer = _tool(["inspect", tmp_path / "größe.onnx"], PYTHONIOENCODING="ascii")
-    assert answer.returncode == 2
-    assert "gr??e.onnx" in answer.stderr
-
-
-@pytest.mark.parametrize("words", ["list", "list --json", "--help"])
-def test_a_reader_that_leaves_early_is_no_failed_gate(words: str) -> None:
-    answer = subprocess.run(  # noqa: S602  # only a shell has pipes, and the text is fixed
-        [f"set -o pipefail; '{sys.executable}' -m compress_onnx {words} | true"],
-        shell=True,
-        executable="/bin/bash",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode in {border.DONE, border.READER_LEFT}
-    assert answer.stderr == ""
-
-
-def test_control_c_exits_130() -> None:
-    code = "import time, compress_onnx.cli.commands.gate as g, compress_onnx.cli.error_handling as b, sys\n"
-    code += "def wait(path):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-    code += "g._write_template = wait\nsys.exit(b.run(['gate', '--init', 'x']))"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=30)
-    assert process.returncode == border.INTERRUPTED
-    assert "Traceback" not in complaint

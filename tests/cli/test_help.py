@@ -51,7 +51,7 @@ def test_the_exit_codes_stand_in_the_help(cli: Any) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = f"""
 import json, sys
-from compress_onnx.cli.error_handling import run
+from compress_onnx.cli.app import run
 for words in [["--help"], *[[name, "--help"] for name in {COMMANDS}]]:
     assert run(words) == 0
 print(json.dumps([name for name in {HEAVY} if name in sys.modules]), file=sys.stderr)

@@ -15,8 +15,9 @@ from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.files import load_model
 from compress_onnx.model.metadata import Embedded, read_embedded
+from compress_onnx.model.model import Model
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.steps.quantization import CalibrationData, quantize_file
+from compress_onnx.steps.quantization import CalibrationData, quantized
 
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni")
 
@@ -66,37 +67,39 @@ def test_too_few_pictures_are_refused(make_images: Any) -> None:
 
 
 @pytest.fixture
-def quantized(make_classifier: Any, make_images: Any, tmp_path: Path) -> Path:
+def quantized_file(make_classifier: Any, make_images: Any, tmp_path: Path) -> Path:
     data = CalibrationData(training=make_images(seed=1), evaluation=None, size=30, seed=0)
     target = tmp_path / "w8a8.onnx"
-    assert quantize_file(make_classifier("base"), target, OPTIONS, data=data) == "pictures1-all-30-seed0"
+    result = quantized(make_classifier("base"), OPTIONS, data=data)
+    result.model.save(target)
+    assert result.manifest.name == "pictures1-all-30-seed0"
     return target
 
 
-def test_a_quantized_file_names_its_manifest(quantized: Path) -> None:
-    (manifest,) = manifests_of([quantized, quantized])
+def test_a_quantized_file_names_its_manifest(quantized_file: Path) -> None:
+    (manifest,) = manifests_of([Model.of(quantized_file), Model.of(quantized_file)])
     info = calibration_info(manifest)
     assert (info.manifest, info.n) == ("pictures1-all-30-seed0", 30)
-    assert read_embedded(load_model(quantized)).recipe[-1].options["calibration"] == info.sha256
+    assert read_embedded(load_model(quantized_file)).recipe[-1].options["calibration"] == info.sha256
 
 
 def test_a_manifest_that_is_filed_is_not_written_again(
-    quantized: Path, make_classifier: Any, make_images: Any, tmp_path: Path
+    quantized_file: Path, make_classifier: Any, make_images: Any, tmp_path: Path
 ) -> None:
-    beside(quantized).rename(tmp_path / "filed" / "pictures1.json")
+    beside(quantized_file).rename(tmp_path / "filed" / "pictures1.json")
     data = CalibrationData(training=make_images(seed=1), evaluation=None, size=30, seed=0)
-    quantize_file(make_classifier("base"), quantized, OPTIONS, data=data)
-    assert not beside(quantized).exists()
-    assert len(manifests_of([quantized])) == 1
+    quantized(make_classifier("base"), OPTIONS, data=data).model.save(quantized_file)
+    assert not beside(quantized_file).exists()
+    assert len(manifests_of([Model.of(quantized_file)])) == 1
 
 
-def test_a_model_whose_manifest_is_away_is_not_vouched_for(quantized: Path) -> None:
-    beside(quantized).unlink()
-    assert manifests_of([quantized]) == ()
+def test_a_model_whose_manifest_is_away_is_not_vouched_for(quantized_file: Path) -> None:
+    beside(quantized_file).unlink()
+    assert manifests_of([Model.of(quantized_file)]) == ()
 
 
 def test_a_model_that_nobody_calibrated_says_nothing(make_classifier: Any) -> None:
-    assert manifests_of([make_classifier("base")]) == ()
+    assert manifests_of([Model.of(make_classifier("base"))]) == ()
 
 
 def test_pictures_of_another_size_than_the_models_are_refused(
@@ -105,5 +108,5 @@ def test_pictures_of_another_size_than_the_models_are_refused(
     odd = Preprocessing(height=9, width=6, mean=(0.5,) * 3, std=(0.5,) * 3)
     data = CalibrationData(training=make_images(), evaluation=None, size=9, seed=0, preprocessing=odd)
     with pytest.raises(ModelError, match=r"an input of shape \(N, 3, 9, 6\)"):
-        quantize_file(make_classifier("base", embedded=Embedded()), tmp_path / "q.onnx", OPTIONS, data=data)
+        quantized(make_classifier("base", embedded=Embedded()), OPTIONS, data=data)
     assert not (tmp_path / "q.onnx").exists()

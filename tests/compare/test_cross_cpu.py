@@ -36,14 +36,14 @@ class Imagined(ConnectedTarget):
     added: NDArray[np.float32]
     timed: list[Any]
 
-    def logits(self, path: Path, batches: Iterable[Any], *, threads: int, classes: int) -> NDArray[np.float32]:
+    def logits(self, model: Any, batches: Iterable[Any], *, threads: int, classes: int) -> NDArray[np.float32]:
         inputs = np.concatenate(list(batches))
         here = inputs.mean(axis=(2, 3)).astype(np.float32)
         assert here.shape[1] == classes
-        return here + (self.added[: len(here)] if path.stem == "other" else 0)
+        return here + (self.added[: len(here)] if model.where.stem == "other" else 0)
 
-    def latencies(self, paths: Any, images: Any, *, plan: LatencyPlan, rng: Any) -> Any:
-        self.timed.append(paths)
+    def latencies(self, models: Any, images: Any, *, plan: LatencyPlan, rng: Any) -> Any:
+        self.timed.append([model.where for model in models])
         raise WorkerError("an answer", "none", where=self.target.name)
 
 

@@ -22,7 +22,7 @@ from compress_onnx.extension_points import attributions
 from compress_onnx.gate.measured import measures
 from compress_onnx.model.metadata import Embedded
 from compress_onnx.records.artifacts import Preprocessing
-from compress_onnx.store import load_attention, load_run, load_samples
+from compress_onnx.store import load_run, load_saliency_maps, load_samples
 
 if "gradient" not in attributions():
     pytest.skip("the package is not installed, so it has no entry points", allow_module_level=True)
@@ -79,7 +79,7 @@ def test_more_samples_than_images_are_all_images(compare: Any, make_classifier: 
 
 def test_maps_are_written_and_shown(compare: Any, make_classifier: Any, make_images: Any, tmp_path: Path) -> None:
     compare([make_classifier("base"), make_classifier("other", noise=0.6)], make_images(), saliency_samples=50)
-    maps = load_attention(tmp_path / "run", "other")
+    maps = load_saliency_maps(tmp_path / "run", "other")
     assert maps is not None
     assert maps.mean_difference.shape == maps.significant.shape == (6, 6)
     assert maps.example_pixels.shape == (2, 6, 6, 3)
@@ -124,7 +124,7 @@ def test_a_candidate_fed_otherwise_gets_a_reason_and_the_next_one_figures(
     assert measures(first)["saliency.scale_position"].undefined_reason == OTHER_INPUTS
     assert second.saliency.over_all.n == 90
     assert load_run(tmp_path / "run") == record
-    assert load_attention(tmp_path / "run", "other") is None
+    assert load_saliency_maps(tmp_path / "run", "other") is None
     assert OTHER_INPUTS in write_report(tmp_path / "run").read_text(encoding="utf-8")
 
 

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.compare import timing
-from compress_onnx.compare.timing import Sweep, bench_files, time_files, write_bench
+from compress_onnx.compare.timing import Sweep, bench_models, time_files, write_bench
 from compress_onnx.errors import ModelError, OptionError
+from compress_onnx.model.model import Model
 from compress_onnx.records.latency import BenchRecord, ExecutionProfile, LatencyRun, OperatorTime
 from compress_onnx.runtime.bench.latency import LatencyPlan, Timings, latency_run
 from compress_onnx.runtime.bench.rounds import RoundTiming
@@ -31,15 +32,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A machine on which files take the milliseconds that their names say, and whose profiles are counted."""
     seen: dict[str, Any] = {"plans": [], "profiled": [], "shapes": []}
 
-    def measure(paths: Sequence[Path], inputs: NDArray[np.float32], *, plan: LatencyPlan, **_: Any) -> Timings:
+    def measure(models: Sequence[Model], inputs: NDArray[np.float32], *, plan: LatencyPlan, **_: Any) -> Timings:
         seen["plans"].append((plan.threads, plan.batch))
         seen["shapes"].append(inputs.shape)
-        runs = tuple(run_of(float(path.stem), plan.rounds) for path in paths)
+        runs = tuple(run_of(float(model.where.stem), plan.rounds) for model in models)
         return Timings(runs=runs, repeat=runs[0], cores=(), warnings=())
 
-    def profile(path: Path, images: NDArray[np.float32], **_: Any) -> ExecutionProfile:
-        seen["profiled"].append(path.stem)
-        operators = (OperatorTime(op="Relu", nodes=int(float(path.stem)), ms=1.0),)
+    def profile(model: Model, images: NDArray[np.float32], **_: Any) -> ExecutionProfile:
+        seen["profiled"].append(model.where.stem)
+        operators = (OperatorTime(op="Relu", nodes=int(float(model.where.stem)), ms=1.0),)
         return ExecutionProfile(calls=1, run_ms=1.0, nodes=operators[0].nodes, operators=operators)
 
     monkeypatch.setattr(timing, "measure_latency", measure)
@@ -68,21 +69,21 @@ def test_only_those_that_are_not_faster_are_profiled_and_explained(
     make_classifier: Any, machine: dict[str, Any]
 ) -> None:
     paths = [make_classifier("2"), make_classifier("1"), make_classifier("4")]
-    record = bench_files(paths, sweep(batches=(1, 8)), seed=0)
+    record = bench_models(paths, sweep(batches=(1, 8)), seed=0)
     assert sorted(machine["profiled"]) == ["2", "4"]
     assert record.explanations[0] == ()
     assert record.explanations[1][0] == "It runs 4 operators per call, the baseline 2."
 
 
 def test_nothing_is_profiled_where_all_are_faster(make_classifier: Any, machine: dict[str, Any]) -> None:
-    record = bench_files([make_classifier("4"), make_classifier("1")], sweep(), seed=0)
+    record = bench_models([make_classifier("4"), make_classifier("1")], sweep(), seed=0)
     assert (machine["profiled"], record.explanations) == ([], ((),))
 
 
 def test_the_record_is_written_whole_beside_its_page(
     make_classifier: Any, machine: dict[str, Any], tmp_path: Path
 ) -> None:
-    record = bench_files([make_classifier("4"), make_classifier("1")], sweep(), seed=0)
+    record = bench_models([make_classifier("4"), make_classifier("1")], sweep(), seed=0)
     record = dataclasses.replace(record, command=("compress-onnx", "bench"))
     page = write_bench(record, tmp_path / "run")
     assert sorted(path.name for path in page.parent.iterdir()) == ["bench.html", "bench.json"]

@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.cli.error_handling import BUG, DONE, USER_CAN_FIX, run
+from compress_onnx.cli.app import run
+from compress_onnx.cli.exit_codes import BUG, DONE, USER_CAN_FIX
 from compress_onnx.compress.quantization.int4_repair import repaired_int4
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 

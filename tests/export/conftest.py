@@ -11,30 +11,12 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("onnxscript")
-
-from torch import nn  # noqa: E402  # only where torch is
-
 Images = NDArray[np.float32]
-
-
-class Small(nn.Module):
-    """Conv, BatchNorm, ReLU, pool, flatten, linear: logits (N, 5) for images (N, 3, 8, 8)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 6, 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(6)
-        self.fc = nn.Linear(96, 5)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features = nn.functional.max_pool2d(torch.relu(self.bn(self.conv(images))), 2)
-        return self.fc(features.view(features.size(0), -1))
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Any:
+    torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -42,10 +24,24 @@ def one_thread() -> Any:
 
 
 @pytest.fixture(scope="session")
-def make_small() -> Callable[[], nn.Module]:
+def make_small() -> Callable[[], Any]:
     """Make one and the same module in training mode whose BatchNorm has seen data."""
+    torch = pytest.importorskip("torch")
 
-    def make() -> nn.Module:
+    class Small(torch.nn.Module):
+        """Conv, BatchNorm, ReLU, pool, flatten, linear: logits (N, 5) for images (N, 3, 8, 8)."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 6, 3, padding=1, bias=False)
+            self.bn = torch.nn.BatchNorm2d(6)
+            self.fc = torch.nn.Linear(96, 5)
+
+        def forward(self, images: Any) -> Any:
+            features = torch.nn.functional.max_pool2d(torch.relu(self.bn(self.conv(images))), 2)
+            return self.fc(features.view(features.size(0), -1))
+
+    def make() -> Any:
         torch.manual_seed(0)
         module = Small()
         with torch.no_grad():
@@ -56,7 +52,7 @@ def make_small() -> Callable[[], nn.Module]:
 
 
 @pytest.fixture
-def small(make_small: Callable[[], nn.Module]) -> nn.Module:
+def small(make_small: Callable[[], Any]) -> Any:
     return make_small()
 
 

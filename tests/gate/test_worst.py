@@ -65,7 +65,7 @@ def test_one_class_without_interval_leaves_all_without(made: Any) -> None:
 
 def test_classes_that_were_chosen_by_looking_are_corrected_for_all(made: Any) -> None:
     results = [made.counted_class(str(number), n=100, lost=number) for number in range(10)]
-    chosen = worst_class_change(results[-1:], asked=10).interval
+    chosen = worst_class_change(results[-1:], chosen_from=10).interval
     of_all = worst_class_change(results).interval
     assert chosen is not None
     assert of_all is not None

@@ -1,5 +1,7 @@
 import dataclasses
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,8 +17,8 @@ from compress_onnx.metrics.outputs.confusion import confusion_change
 from compress_onnx.metrics.outputs.divergence import output_divergence
 from compress_onnx.metrics.outputs.flips import flip_summary
 from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.outputs.pattern import class_pattern
 from compress_onnx.metrics.outputs.uncertainty import uncertainty_shift
-from compress_onnx.metrics.statistics.pattern import class_pattern
 from compress_onnx.records.base import Measure
 from compress_onnx.records.run import Comparison
 
@@ -122,3 +124,13 @@ def test_its_fields_are_those_of_a_comparison(make_pair: Callable[..., LogitPair
 
 def test_comparing_twice_gives_the_same_record(make_pair: Callable[..., LogitPair]) -> None:
     assert compare_outputs(make_pair()) == compare_outputs(make_pair())
+
+
+def test_metrics_need_neither_a_runtime_nor_a_framework() -> None:
+    heavy = ("torch", "onnx", "onnxruntime", "pyarrow", "scipy.stats")
+    program = (
+        "import sys; from compress_onnx import metrics; [getattr(metrics, name) for name in metrics.__all__]; "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import helper
 
 MakeModel = Callable[..., onnx.ModelProto]
@@ -32,3 +33,9 @@ def dequantized(make_model: MakeModel) -> Callable[..., onnx.ModelProto]:
         return make_model(nodes, tensors | ({} if point is None else {"point": point}))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def images() -> NDArray[np.float32]:
+    """Return (12, 3, 8, 8) float32."""
+    return np.random.default_rng(5).normal(size=(12, 3, 8, 8)).astype(np.float32)

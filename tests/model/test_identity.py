@@ -14,8 +14,9 @@ from onnx import TensorProto
 
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of_file
-from compress_onnx.model.files import load_model, model_bytes, read_model, save_model
+from compress_onnx.model.files import load_model, model_bytes, save_model
 from compress_onnx.model.identity import MAX_BYTES, expect_unchanged, is_one_file, model_identity, whole_model
+from compress_onnx.model.model import read_model
 
 
 def test_a_file_that_is_all_there_is_keeps_its_plain_hash(convnet: onnx.ModelProto, tmp_path: Path) -> None:

@@ -41,10 +41,19 @@ from compress_onnx.records.outputs import (
     UncertaintyShift,
 )
 from compress_onnx.records.run import Comparison, PredictionRun, RunRecord
-from compress_onnx.records.saliency import SaliencyGroup, SaliencyShift, TwinFidelity
+from compress_onnx.records.saliency import (
+    ClassSaliency,
+    SaliencyGroup,
+    SaliencyMaps,
+    SaliencyScale,
+    SaliencyShift,
+    ShiftVerdict,
+    SystematicShift,
+    TwinFidelity,
+)
 from compress_onnx.records.verdict import GateCheck, Outcome, Verdict
-from compress_onnx.report.pictures import map_png, png
-from compress_onnx.report.source import ReportInput
+from compress_onnx.report.kit.pictures import map_png, png
+from compress_onnx.report.kit.source import ReportInput
 
 FILES = ((44_700_000, 41_200_000), (11_300_000, 9_800_000), (5_700_000, 4_900_000), (11_300_000, 4_100_000))
 NAMES = ("w8a8", "w4a8", "pruned50-w8a8", "pruned90")
@@ -508,3 +517,71 @@ def run_factory() -> type[RunFactory]:
 @pytest.fixture
 def make_run() -> Callable[..., RunFactory]:
     return RunFactory
+
+
+def _saliency_measure(value: float, *, spread: float = 0.01) -> Measure:
+    interval = Interval(low=value - spread, high=value + spread, level=0.95, method="BCa")
+    return Measure(value=value, unit="fraction", better=Better.LOWER, n=400, interval=interval)
+
+
+def _systematic(verdict: ShiftVerdict = ShiftVerdict.NEGLIGIBLE, classes: int = 12) -> SystematicShift:
+    return SystematicShift(
+        verdict=verdict,
+        n=400,
+        p_value=0.001,
+        permutations=999,
+        cell_px=1,
+        significant_fraction=_saliency_measure(0.15),
+        effect=_saliency_measure(0.07),
+        explained=_saliency_measure(0.003),
+        largest_effect=0.21,
+        classes=tuple(
+            ClassSaliency(
+                class_name=f"<class {i}>",
+                n=30,
+                mean_absolute_deviation=_saliency_measure(0.02),
+                effect=None if i == 0 else i / 100,
+                p_value=None if i == 0 else 0.0005,
+                q_value=None if i == 0 else 0.02 if i == 5 else 0.5,
+            )
+            for i in range(classes)
+        ),
+    )
+
+
+@pytest.fixture
+def make_systematic() -> Callable[..., SystematicShift]:
+    return _systematic
+
+
+@pytest.fixture
+def shift(run: Any) -> SaliencyShift:
+    measured = run.record().comparisons[0].saliency
+    group = measured.over_all
+    return dataclasses.replace(
+        measured,
+        floor=group,
+        ceiling=group,
+        over_flipped=None,
+        over_flipped_undefined_reason="no explained sample has another class",
+        scale_position=_saliency_measure(0.42),
+        scale=SaliencyScale(**{field.name: _saliency_measure(0.3) for field in dataclasses.fields(SaliencyScale)}),
+        systematic=_systematic(),
+    )
+
+
+@pytest.fixture
+def maps() -> SaliencyMaps:
+    rng = np.random.default_rng(0)
+    means, pair = rng.random((2, 8, 8)).astype(np.float32), rng.random((2, 2, 8, 8)).astype(np.float32)
+    return SaliencyMaps(
+        mean_baseline=means[0],
+        mean_candidate=means[1],
+        mean_difference=means[1] - means[0],
+        significant=rng.random((8, 8)) > 0.5,
+        example_ids=np.array(["<one>", "two"]),
+        example_pixels=rng.integers(0, 256, (2, 8, 8, 3)).astype(np.uint8),
+        example_baseline=pair[0],
+        example_candidate=pair[1],
+        example_deviation=np.array([0.1, 0.2], np.float32),
+    )

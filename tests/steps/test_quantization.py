@@ -13,7 +13,7 @@ from compress_onnx.compress.quantization.quantize import QuantizeOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.model.files import load_model
 from compress_onnx.model.metadata import read_embedded
-from compress_onnx.steps.quantization import CalibrationData, quantize_file
+from compress_onnx.steps.quantization import CalibrationData, quantized
 
 OPTIONS = QuantizeOptions(cpu="x86-64-vnni")
 
@@ -35,14 +35,13 @@ def test_ranges_are_measured_once_per_model_and_images(
 ) -> None:
     source, first, second = make_classifier("colors"), tmp_path / "1.onnx", tmp_path / "2.onnx"
     data = CalibrationData(training=make_images(30), evaluation=None, size=12, seed=0)
-    quantize_file(source, first, OPTIONS, data=data)
+    quantized(source, OPTIONS, data=data).model.save(first)
     with monkeypatch.context() as patch:
         patch.setattr(quantize, "ranges", _never)
-        quantize_file(source, second, OPTIONS, data=data)
+        quantized(source, OPTIONS, data=data).model.save(second)
     assert first.read_bytes() == second.read_bytes()
-    quantize_file(
-        source, second, OPTIONS, data=CalibrationData(training=data.training, evaluation=None, size=9, seed=0)
-    )
+    fewer = CalibrationData(training=data.training, evaluation=None, size=9, seed=0)
+    quantized(source, OPTIONS, data=fewer)
     assert len(list((options.cache_root() / "ranges").iterdir())) == 2
 
 
@@ -50,5 +49,5 @@ def test_the_cache_leaves_no_trace_in_the_recipe(
     make_classifier: Callable[..., Path], make_images: Callable[..., ImageSet], tmp_path: Path
 ) -> None:
     data = CalibrationData(training=make_images(30), evaluation=None, size=12, seed=0)
-    quantize_file(make_classifier("colors"), tmp_path / "q.onnx", OPTIONS, data=data)
+    quantized(make_classifier("colors"), OPTIONS, data=data).model.save(tmp_path / "q.onnx")
     assert "cache_key" not in read_embedded(load_model(tmp_path / "q.onnx")).recipe[-1].options

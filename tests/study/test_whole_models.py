@@ -61,7 +61,7 @@ def _network(change: Callable[[Values], Values], *, seed: int = 0) -> onnx.Model
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 6])],
         [numpy_helper.from_array(values, name) for name, values in weights.items()],
     )
-    return helper.make_classifier(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
 def _dense(values: Values) -> Values:

@@ -12,21 +12,21 @@ pytest.importorskip("torchvision")
 from compress_onnx.data.preprocess import preprocess  # noqa: E402  # only where torch is
 from compress_onnx.records.artifacts import Preprocessing  # noqa: E402
 from compress_onnx.zoo.batches import channel_statistics, epoch_generator, normalized, training_batches, varied  # noqa: E402
-from compress_onnx.zoo.recipe import Recipe  # noqa: E402
+from compress_onnx.zoo.recipe import TrainingRecipe  # noqa: E402
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 256, size=(9, 3, 8, 8), dtype=np.uint8))
 
 
 @pytest.fixture
-def plain(recipe: Recipe) -> Recipe:
+def plain(recipe: TrainingRecipe) -> TrainingRecipe:
     return dataclasses.replace(recipe, crop_padding=0, flip=False, light=0.0)
 
 
-def varied_with(recipe: Recipe, seed: int = 0, **changes: Any) -> Any:
+def varied_with(recipe: TrainingRecipe, seed: int = 0, **changes: Any) -> Any:
     return varied(PIXELS, dataclasses.replace(recipe, **changes), rng=np.random.default_rng(seed))
 
 
-def test_an_epoch_shows_each_picture_at_most_once_and_drops_the_rest(plain: Recipe) -> None:
+def test_an_epoch_shows_each_picture_at_most_once_and_drops_the_rest(plain: TrainingRecipe) -> None:
     recipe = dataclasses.replace(plain, batch=4)
     batches = list(training_batches(PIXELS, torch.arange(9), recipe, rng=np.random.default_rng(1)))
     assert [len(labels) for _, labels in batches] == [4, 4]
@@ -35,12 +35,12 @@ def test_an_epoch_shows_each_picture_at_most_once_and_drops_the_rest(plain: Reci
     assert torch.equal(torch.cat([pictures for pictures, _ in batches]), PIXELS[rows])
 
 
-def test_a_set_smaller_than_a_batch_is_one_batch(plain: Recipe) -> None:
+def test_a_set_smaller_than_a_batch_is_one_batch(plain: TrainingRecipe) -> None:
     batches = list(training_batches(PIXELS, torch.arange(9), plain, rng=np.random.default_rng(1)))
     assert [len(labels) for _, labels in batches] == [9]
 
 
-def test_crops_are_windows_of_the_reflected_picture(plain: Recipe) -> None:
+def test_crops_are_windows_of_the_reflected_picture(plain: TrainingRecipe) -> None:
     padded = np.pad(PIXELS.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect")
     offsets = set()
     for picture, frame in zip(varied_with(plain, crop_padding=2).numpy(), padded, strict=True):
@@ -50,7 +50,7 @@ def test_crops_are_windows_of_the_reflected_picture(plain: Recipe) -> None:
     assert len(offsets) > 3
 
 
-def test_flips_mirror_some_pictures_left_to_right(plain: Recipe) -> None:
+def test_flips_mirror_some_pictures_left_to_right(plain: TrainingRecipe) -> None:
     flipped = varied_with(plain, flip=True)
     same = [torch.equal(a, b) for a, b in zip(flipped, PIXELS, strict=True)]
     mirrored = [torch.equal(a, b.flip(2)) for a, b in zip(flipped, PIXELS, strict=True)]
@@ -58,14 +58,14 @@ def test_flips_mirror_some_pictures_left_to_right(plain: Recipe) -> None:
     assert 0 < sum(mirrored) < 9
 
 
-def test_light_changes_gray_pictures_by_at_most_its_fraction(plain: Recipe) -> None:
+def test_light_changes_gray_pictures_by_at_most_its_fraction(plain: TrainingRecipe) -> None:
     gray = torch.full((200, 3, 4, 4), 100, dtype=torch.uint8)
     lit = varied(gray, dataclasses.replace(plain, light=0.2), rng=np.random.default_rng(0))
     assert lit.dtype == torch.uint8
     assert (int(lit.min()), int(lit.max())) == pytest.approx((80, 120), abs=2)
 
 
-def test_nothing_asked_nothing_changed(plain: Recipe) -> None:
+def test_nothing_asked_nothing_changed(plain: TrainingRecipe) -> None:
     assert torch.equal(varied_with(plain), PIXELS)
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("torchvision")
 safetensors = pytest.importorskip("safetensors.torch")
 
 from compress_onnx.errors import CheckpointError, UnknownNameError  # noqa: E402  # only where torch is
-from compress_onnx.zoo import folders  # noqa: E402
+from compress_onnx.zoo import cards  # noqa: E402
 from compress_onnx.zoo.checkpoints import load_checkpoint, load_model, save_model  # noqa: E402
 from compress_onnx.zoo.networks import lenet5  # noqa: E402
 from compress_onnx.zoo.training import TrainingJob, train  # noqa: E402
@@ -114,11 +114,11 @@ def test_a_model_is_found_by_name_in_models_of_the_working_directory(
     module, card = load_model("lenet5-halves")
     assert card.dataset == "halves"
     assert module(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
-    assert "lenet5-halves" in folders.model_names()
+    assert "lenet5-halves" in cards.model_names()
 
 
 def test_an_unknown_model_gets_near_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "model_roots", lambda: (folder.parent,))
+    monkeypatch.setattr(cards, "model_roots", lambda: (folder.parent,))
     with pytest.raises(
         UnknownNameError, match=r"a trained model, got 'lenet5-half' \(models/\)\. Did you mean lenet5-ha"
     ):

@@ -15,7 +15,7 @@ pytest.importorskip("torchvision")
 from compress_onnx.errors import CheckpointError, DataError, OutputError  # noqa: E402  # only where torch is
 from compress_onnx.zoo import training  # noqa: E402
 from compress_onnx.zoo.checkpoints import load_model  # noqa: E402
-from compress_onnx.zoo.recipe import Recipe  # noqa: E402
+from compress_onnx.zoo.recipe import TrainingRecipe  # noqa: E402
 from compress_onnx.zoo.training import TrainingJob, adopt, resume, train  # noqa: E402
 
 Jobs = Callable[..., TrainingJob]
@@ -186,7 +186,9 @@ def test_the_recipes_bfloat16_stays_out_of_the_file(make_job: Jobs) -> None:
     assert json.dumps(dataclasses.asdict(card))
 
 
-def test_accuracy_is_counted_over_all_batches(make_job: Jobs, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accuracy_is_counted_over_all_batches(
+    make_job: Jobs, recipe: TrainingRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained = train(make_job(epochs=1, peak_rate=1e-6))
     whole = training.measured_accuracy(trained.module, make_job().test_set, trained.card.preprocessing)
     monkeypatch.setattr(training, "_TEST_BATCH", 7)

@@ -1,4 +1,4 @@
-"""Arguments: TODO."""
+"""Option groups: each owns its flags, how their texts become values, and what is refused before any work begins."""
 
 import lazy_loader
 

@@ -1,38 +1,26 @@
-"""Flags of the commands that are fed training images, and what they become."""
+"""Training images that calibrate or repair: which, how many, and which must not be among them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import Annotated
 
-from compress_onnx.cli.arguments.shared import preprocessing_of
-from compress_onnx.options import CALIBRATION_SIZE, SEED
+import typer
 
-if TYPE_CHECKING:
-    from compress_onnx.steps import CalibrationData
+from compress_onnx.cli.arguments.flags import Seed, flag
+from compress_onnx.cli.arguments.preprocessing import PreprocessingFlags
+from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, SEED
 
 
-def calibration_data(
-    model: Path, data: str, *, exclude: str, size: int, seed: int, normalization: dict[str, str]
-) -> CalibrationData:
-    """Return the calibration data that flags describe.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationFlags:
+    """How ranges are chosen, for which CPU, from which images."""
 
-    The test split of named data is excluded unless ``exclude`` names other images.
-    ``normalization`` holds the texts of --mean, --std, --size and --layout.
-    """
-    from compress_onnx.data import load_data
-    from compress_onnx.extension_points import datasets
-    from compress_onnx.steps import CalibrationData
-
-    CALIBRATION_SIZE.check(size)
-    SEED.check(seed)
-    name, _, split = data.partition(":")
-    if not exclude and split == "train" and name in datasets():
-        exclude = f"{name}:test"
-    return CalibrationData(
-        training=load_data(data),
-        evaluation=load_data(exclude) if exclude else None,
-        size=size,
-        seed=seed,
-        preprocessing=preprocessing_of(model, **normalization),
-    )
+    calibration_size: Annotated[int, flag(CALIBRATION_SIZE)] = CALIBRATION_SIZE.default
+    method: Annotated[str, flag(METHOD, more=f"One of {', '.join(METHOD.choices)}.")] = METHOD.default
+    cpu: Annotated[str, flag(CPU, more=f"One of {', '.join(CPU.choices)}.")] = CPU.default
+    exclude: Annotated[
+        str, typer.Option(help="Images that must not calibrate; the test split of named data by default.")
+    ] = ""
+    seed: Seed = SEED.default
+    preprocessing: PreprocessingFlags

@@ -1,74 +1,81 @@
-"""The options of commands that compare models on images, declared once: ``compare`` and ``check`` take them all."""
+"""What commands that compare models on images are asked for: ``compare`` and ``check`` take all of it."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.arguments.shared import (
-    Batch,
-    Cache,
-    Calls,
-    Data,
-    Json,
-    Layout,
-    Mean,
-    Out,
-    Rounds,
-    Saliency,
-    SaliencySamples,
-    SaliencyTarget,
-    Seed,
-    Size,
-    Std,
-    Target,
-    UsedThreads,
-    preprocessing_of,
-)
-from compress_onnx.cli.output import AUTO, plan_of, saliency_method
+from compress_onnx.cli.arguments.flags import Json, Out, Seed, flag
+from compress_onnx.cli.arguments.preprocessing import PreprocessingFlags
+from compress_onnx.cli.arguments.timing import Rounds
+from compress_onnx.cli.output import say
 from compress_onnx.options import BATCH, CALLS, ROUNDS, SALIENCY_SAMPLES, SALIENCY_TARGET, SEED, THREADS
 
 if TYPE_CHECKING:
     from compress_onnx.compare import CompareOptions
 
-Latency = Annotated[bool, typer.Option(help="Time the models too.")]
+AUTO = "auto"
+SaliencySamples = Annotated[int, flag(SALIENCY_SAMPLES)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Comparing:
+class ComparisonFlags:
     """What was asked for on the command line; each field is an option of that name."""
 
-    data: Data
-    saliency: Saliency = AUTO
+    data: Annotated[
+        str,
+        typer.Option(
+            help="digits, cifar10, gtsrb (with :train or :test), a .parquet or .npz file, or a folder per class."
+        ),
+    ]
+    saliency: Annotated[
+        str,
+        typer.Option(
+            help="Attribution method (grad-cam:LAYER for a layer by its ONNX name), none, or auto: "
+            "gradient where the torch extra is installed."
+        ),
+    ] = AUTO
     saliency_samples: SaliencySamples = SALIENCY_SAMPLES.default
-    saliency_target: SaliencyTarget = SALIENCY_TARGET.default
-    latency: Latency = True
-    threads: UsedThreads = None
-    cache: Cache = True
-    batch: Batch = BATCH.default
+    saliency_target: Annotated[str, flag(SALIENCY_TARGET)] = SALIENCY_TARGET.default
+    latency: Annotated[bool, typer.Option(help="Time the models too.")] = True
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads that predict, one per core by default; the timing's intra-op threads too, 1 by default."
+        ),
+    ] = None
+    cache: Annotated[bool, typer.Option(help="Keep predictions for the next comparison of the same file and data.")] = (
+        True
+    )
+    batch: Annotated[
+        int, flag(BATCH, more="Models whose answers depend on the other images of a call predict so too.")
+    ] = BATCH.default
     rounds: Rounds = ROUNDS.default
-    calls: Calls = CALLS.default
+    calls: Annotated[int, flag(CALLS)] = CALLS.default
     seed: Seed = SEED.default
-    target: Target = ""
-    mean: Mean = ""
-    std: Std = ""
-    size: Size = ""
-    layout: Layout = "NCHW"
+    target: Annotated[
+        str,
+        typer.Option(
+            help="Ask another CPU too: simulated:x86-64-avx2, simulated:x86-64-vnni or simulated:aarch64 (its arithmetic, "
+            "on this machine), qemu:haswell or qemu:CPU (emulated), qemu-aarch64:CPU:ROOT (a folder with an ARM "
+            "Python), ssh://user@board:port/path/to/python (port and path may be left out), or local."
+        ),
+    ] = ""
+    preprocessing: PreprocessingFlags
     out: Out = None
     as_json: Json = False
 
     def options(self, baseline: Path) -> CompareOptions:
         """Return the options as the library takes them, checked."""
         from compress_onnx.compare import CompareOptions
+        from compress_onnx.runtime import LatencyPlan
 
-        timed = {"batch": self.batch, "rounds": self.rounds, "calls": self.calls}
-        plan = plan_of(threads=self.threads or THREADS.default, **timed)
+        plan = LatencyPlan(
+            threads=self.threads or THREADS.default, batch=self.batch, rounds=self.rounds, calls=self.calls
+        )
         return CompareOptions(
             saliency=saliency_method(self.saliency),
             saliency_samples=self.saliency_samples,
@@ -79,34 +86,25 @@ class Comparing:
             batch=self.batch,
             seed=self.seed,
             target=self.target or None,
-            preprocessing=preprocessing_of(baseline, mean=self.mean, std=self.std, size=self.size, layout=self.layout),
+            preprocessing=self.preprocessing.of(baseline),
         )
 
 
-def comparing(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command every option of :class:`Comparing` in place of its parameter ``how``, some with other defaults."""
+def saliency_method(wanted: str) -> str:
+    """Return the attribution method to use; ``auto`` is gradient where the torch extra is installed.
 
-    def given(command: Callable[..., None]) -> Callable[..., None]:
-        names = [field.name for field in dataclasses.fields(Comparing)]
+    Errors
+    ------
+    UnknownNameError
+        if no method has that name.
+    OptionError
+        if a layer is given to a method that looks at none.
+    MissingExtraError
+        if a method was asked for by name and the extra is missing.
+    """
+    from compress_onnx.compare import saliency_method as resolved
 
-        @functools.wraps(command)
-        def called(**values: Any) -> None:
-            how = Comparing(**{name: values.pop(name) for name in names})
-            command(how=how, **values)
-
-        called.__signature__ = _spread(command, defaults)  # type: ignore[attr-defined]  # what inspect reads
-        return called
-
-    return given
-
-
-def _spread(command: Callable[..., None], defaults: dict[str, Any]) -> inspect.Signature:
-    """Return the command's signature with an option per field in place of ``how``."""
-    hints = get_type_hints(Comparing, include_extras=True)
-    fields = inspect.signature(Comparing).parameters.values()
-    options = [
-        field.replace(annotation=hints[field.name], default=defaults.get(field.name, field.default)) for field in fields
-    ]
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    spread = [new for parameter in own for new in (options if parameter.name == "how" else [parameter])]
-    return inspect.Signature(spread)
+    method = resolved(wanted)
+    if wanted == AUTO and method == "none":
+        say("Saliency is left out: it needs the torch extra (pip install 'compress-onnx[torch]').")
+    return method

@@ -1,4 +1,4 @@
-"""Commands: TODO."""
+"""The commands, one module each: arguments become a call of the library, and its result is printed."""
 
 import lazy_loader
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.arguments import Json, Rounds, Seed, counts
-from compress_onnx.cli.output import progress_bars, put, say, show_table
-from compress_onnx.options import BATCH, CALLS, DURATION, ROUNDS, SEED, THREADS
+from compress_onnx.cli.arguments import Json, Seed, TimingFlags, option_groups
+from compress_onnx.cli.output import command_words, new_run, progress_bars, put, say, show_table
+from compress_onnx.options import SEED
 
 if TYPE_CHECKING:
     from compress_onnx.records import BenchRecord, LatencyComparison, LatencyRun, Measure
@@ -21,15 +21,11 @@ _MB = 1e6
 _COLUMNS = ("p50 ms", "p90 ms", "p99 ms", "images/s", "load ms", "first ms", "peak MB", "speed-up (95 %)")
 
 
-def bench(
+@option_groups()
+def bench_command(
     models: Annotated[list[Path], typer.Argument(help="ONNX files, baseline first.")],
     *,
-    threads: Annotated[str, typer.Option(help=f"{THREADS.help} Several as 1,2.")] = str(THREADS.default),
-    batch: Annotated[str, typer.Option(help=f"{BATCH.help} Several as 1,8,32.")] = str(BATCH.default),
-    rounds: Rounds = ROUNDS.default,
-    duration: Annotated[float, typer.Option(help=DURATION.help)] = DURATION.default,
-    calls: Annotated[int | None, typer.Option(help=f"{CALLS.help} In place of --duration.")] = None,
-    spinning: Annotated[bool, typer.Option(help="Let idle threads wait busily, as ONNX Runtime does.")] = True,
+    timing: TimingFlags,
     seed: Seed = SEED.default,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.json and bench.html.")] = None,
     as_json: Json = False,
@@ -40,46 +36,37 @@ def bench(
 
     Example: compress-onnx bench lenet5.onnx lenet5-w8a8.onnx --batch 1,8,32 --out reports/bench
     """
-    from compress_onnx.cli.output import command_words, new_run
-    from compress_onnx.compare import Sweep, bench_files, bench_json, write_bench
-    from compress_onnx.runtime import LatencyPlan
+    from compress_onnx.compare import bench_json, bench_models, write_bench
 
-    SEED.check(seed)
-    plan = LatencyPlan(rounds=rounds, spinning=spinning)
-    plan = dataclasses.replace(plan, duration_s=duration) if calls is None else dataclasses.replace(plan, calls=calls)
-    sweep = Sweep(
-        threads=counts(threads, THREADS),
-        batches=counts(batch, BATCH),
-        plan=plan,
-    )
+    sweep = timing.sweep()
     started = datetime.now().astimezone()
     if out is not None:
         new_run(out, "bench")  # fails now if the folder cannot be written, not after a minute
     with progress_bars() as stages:
-        found = bench_files(models, sweep, seed=seed, stages=stages)
-    found = dataclasses.replace(
-        found, command=("compress-onnx", *command_words.get()), started_at=started.isoformat(timespec="seconds")
+        record = bench_models(models, sweep, seed=seed, stages=stages)
+    record = dataclasses.replace(
+        record, command=("compress-onnx", *command_words.get()), started_at=started.isoformat(timespec="seconds")
     )
     if out is not None:
-        say(f"Page: {write_bench(found, out)}")
+        say(f"Page: {write_bench(record, out)}")
     if as_json:
-        put(bench_json(found))
+        put(bench_json(record))
         return
-    _show(found)
+    _show(record)
 
 
-def _show(found: BenchRecord) -> None:
+def _show(record: BenchRecord) -> None:
     from compress_onnx.report import names_of, noise, settings_of, warnings_of
 
-    names = names_of(found)
-    for comparisons in settings_of(found):
+    names = names_of(record)
+    for comparisons in settings_of(record):
         first = comparisons[0]
         show_table(_title(first), ("model", *_COLUMNS), list(_rows(names, comparisons)))
         put(noise(first))
-    for name, sentences in zip(names[1:], found.explanations, strict=True):
+    for name, sentences in zip(names[1:], record.explanations, strict=True):
         if sentences:
             put(f"Why {name} is not faster: {' '.join(sentences)}")
-    for warning in warnings_of(found):
+    for warning in warnings_of(record):
         say(f"Warning: {warning}.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.arguments import Comparing, comparing
+from compress_onnx.cli.arguments import ComparisonFlags, option_groups
 from compress_onnx.cli.output import Run, finish, new_run, progress_bars
 
 if TYPE_CHECKING:
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from compress_onnx.records import RunRecord
 
 
-@comparing()
-def compare(
+@option_groups()
+def compare_command(
     baseline: Annotated[Path, typer.Argument(help="FP32 ONNX file.")],
     candidates: Annotated[list[Path], typer.Argument(help="Compressed ONNX files, from any tool.")],
     *,
-    how: Comparing,
+    comparison: ComparisonFlags,
 ) -> None:
     """Compare compressed ONNX classifiers with their baseline and write a report.
 
     Example: compress-onnx compare lenet5.onnx lenet5-w8a8.onnx --data gtsrb
     """
-    options = how.options(baseline)
-    run = new_run(how.out, f"compare-{baseline.stem}")
-    record = compared([baseline, *candidates], how.data, options, run)
-    finish(record, run.folder, as_json=how.as_json)
+    options = comparison.options(baseline)
+    run = new_run(comparison.out, f"compare-{baseline.stem}")
+    record = compared([baseline, *candidates], comparison.data, options, run)
+    finish(record, run.folder, as_json=comparison.as_json)
 
 
 def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
     """Run a comparison with progress bars and return its record."""
-    from compress_onnx.compare import Job, compare_models, manifests_of, named_models
+    from compress_onnx.compare import Job, compare_models, named_models
     from compress_onnx.data import load_data
 
     images = load_data(data)
@@ -46,7 +46,6 @@ def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run
         folder=run.folder,
         command=run.command,
         started_at=run.started_at,
-        manifests=manifests_of(paths),
     )
     with progress_bars() as stages:
         return compare_models(job, stages=stages)

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from compress_onnx.cli.arguments import Json, Out, SaliencySamples, Seed
-from compress_onnx.cli.output import finish, new_run, plan_of, progress_bars, say
+from compress_onnx.cli.output import finish, new_run, progress_bars, say
 from compress_onnx.options import SALIENCY_SAMPLES, SEED
 
 RECIPES = ("prune:0.5", "w8a8", "prune:0.5+w8a8")
 
 
-def demo(
+def demo_command(
     *,
     model: Annotated[str, typer.Option(help="A trained model of models/, <network>-<dataset>.")] = "lenet5-digits",
     recipes: Annotated[list[str] | None, typer.Option("--recipe", help="A recipe; may be given again.")] = None,
@@ -33,13 +33,14 @@ def demo(
 
     require_extra("torch", command="compress-onnx demo")
     from compress_onnx.compare import CompareOptions
-    from compress_onnx.study import Cell, Site, run_cell
+    from compress_onnx.runtime import LatencyPlan
+    from compress_onnx.study import CellRun, StudyCell, run_cell
 
-    options = CompareOptions(saliency="gradient", saliency_samples=saliency_samples, latency=plan_of(), seed=seed)
-    cell = Cell(model=model, dataset=model.rpartition("-")[2], recipes=tuple(recipes or RECIPES), options=options)
+    options = CompareOptions(saliency="gradient", saliency_samples=saliency_samples, latency=LatencyPlan(), seed=seed)
+    cell = StudyCell(model=model, dataset=model.rpartition("-")[2], recipes=tuple(recipes or RECIPES), options=options)
     run = new_run(out, f"demo-{model}")
     say(f"Comparing {len(cell.recipes)} compressed versions of {model} with FP32.")
     with progress_bars() as stages:
-        site = Site(folder=run.folder, command=run.command, started_at=run.started_at)
-        record = run_cell(cell, site, stages=stages)
+        cell_run = CellRun(folder=run.folder, command=run.command, started_at=run.started_at)
+        record = run_cell(cell, cell_run, stages=stages)
     finish(record, run.folder, as_json=as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.arguments import Json, Layout, Mean, Output, Size, Std, checked_preprocessing, picture_size
+from compress_onnx.cli.arguments import Json, Output, PreprocessingFlags, option_groups, picture_size
 from compress_onnx.cli.output import progress_bars, put
 from compress_onnx.errors import OptionError
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from compress_onnx.steps import Exported
 
 
-def export(
+@option_groups(size="32")
+def export_command(
     model: Annotated[str, typer.Argument(help="A name or folder of models/, or a .safetensors file with --factory.")],
     *,
     output: Output = None,
@@ -26,10 +27,7 @@ def export(
     ] = "",
     data: Annotated[str, typer.Option("--data", help="Images for the parity check; the model's own by default.")] = "",
     fold: Annotated[bool, typer.Option("--fold", help="Fold BatchNorm in the file.")] = False,
-    mean: Mean = "",
-    std: Std = "",
-    size: Size = "32",
-    layout: Layout = "NCHW",
+    preprocessing: PreprocessingFlags,
     as_json: Json = False,
 ) -> None:
     """Export a trained network to ONNX (opset 21, dynamic batch) and check it against PyTorch.
@@ -43,9 +41,7 @@ def export(
     with progress_bars() as stages:
         progress = stages(f"export {model}")
         if factory:
-            if layout != "NCHW":
-                raise OptionError("--layout NCHW, as torch modules take it", repr(layout))
-            result = _from_checkpoint(Path(model), factory, data, fold=fold, texts=(mean, std, size))
+            result = _from_checkpoint(Path(model), factory, data, preprocessing, fold=fold)
         else:
             result = _from_models(model, data, fold=fold)
         progress(1.0, "")
@@ -61,11 +57,12 @@ def _from_models(name: str, data: str, *, fold: bool) -> Exported:
     return exported(name, images=_images(data) or own_images(name), fold=fold)
 
 
-def _from_checkpoint(path: Path, factory: str, data: str, *, fold: bool, texts: tuple[str, str, str]) -> Exported:
+def _from_checkpoint(path: Path, factory: str, data: str, flags: PreprocessingFlags, *, fold: bool) -> Exported:
     from compress_onnx.steps import checkpoint_exported
 
-    mean, std, size = texts
-    preprocessing = checked_preprocessing(picture_size(size), mean=mean, std=std, layout="NCHW")
+    if flags.layout != "NCHW":
+        raise OptionError("--layout NCHW, as torch modules take it", repr(flags.layout))
+    preprocessing = flags.sized(picture_size(flags.size))
     return checkpoint_exported(path, factory, preprocessing, images=_images(data), fold=fold)
 
 

@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compress_onnx.cli.arguments import Json
-from compress_onnx.cli.output import Against, Lock, Renamed, Summary, judge, put, renamed, say, show_table
+from compress_onnx.cli.arguments import Json, JudgingFlags, OptionalPolicy, Summary, option_groups
+from compress_onnx.cli.exit_codes import DONE
+from compress_onnx.cli.output import judge, put, say, show_table
 from compress_onnx.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from compress_onnx.compare import Run
+    from compress_onnx.compare import RunResults
     from compress_onnx.records import Measure, RunRecord
 
 
-def gate(
+@option_groups()
+def gate_command(
     run: Annotated[Path | None, typer.Argument(help="A run's folder or its run.json.")] = None,
     *,
-    policy: Annotated[
-        Path | None, typer.Option("--policy", help="Policy in TOML; gate --init FILE writes one.")
-    ] = None,
-    against: Against = None,
-    candidate: Renamed = None,
-    lock: Lock = None,
+    policy: OptionalPolicy = None,
+    judging: JudgingFlags,
     write_lock: Annotated[
         Path | None,
         typer.Option("--write-lock", help="Add to this flips.lock what --against lost and this run wins."),
@@ -50,34 +48,28 @@ def gate(
     if init is not None:
         _write_template(init)
         return
-    judging = any(term is not None for term in (policy, against, lock))
-    if run is None or not (judging or listing or write_lock is not None):
+    decides = any(term is not None for term in (policy, judging.against, judging.lock))
+    if run is None or not (decides or listing or write_lock is not None):
         raise OptionError(
             "a run and --policy FILE, --against RUN, --lock FILE or --list; or --init FILE",
             "neither" if run is None else "only the run",
         )
-    from compress_onnx.compare import Criteria, stored_run
-    from compress_onnx.gate import load_policy
+    from compress_onnx.compare import stored_run
 
-    criteria = Criteria(
-        policy=load_policy(policy) if policy is not None else None,
-        against=against,
-        lock=lock,
-        renamed=renamed(candidate),
-    )
+    criteria = judging.criteria(policy)
     finished = stored_run(run)
     if listing:
         _show_names(finished.record, as_json=as_json)
         return
-    code = 0
-    if judging:
+    code = DONE
+    if decides:
         code = judge(finished, criteria, summary=summary, as_json=as_json)
     if write_lock is not None:
-        _extend(write_lock, finished, against, lock_sample or [])
+        _extend(write_lock, finished, judging.against, lock_sample or [])
     raise typer.Exit(code)
 
 
-def _extend(lock: Path, run: Run, against: Path | None, samples: Sequence[str]) -> None:
+def _extend(lock: Path, run: RunResults, against: Path | None, samples: Sequence[str]) -> None:
     from compress_onnx.compare import extend_lock
 
     held, new = extend_lock(lock, run, against=against, samples=samples)
@@ -88,15 +80,17 @@ def _show_names(record: RunRecord, *, as_json: bool) -> None:
     """Print every measure of every candidate with its name."""
     from compress_onnx.gate import measures
 
-    known = {comparison.candidate_name: measures(comparison) for comparison in record.comparisons}
+    by_candidate = {comparison.candidate_name: measures(comparison) for comparison in record.comparisons}
     if as_json:
         import json
 
-        plain = {name: {key: dataclasses.asdict(one) for key, one in found.items()} for name, found in known.items()}
+        plain = {
+            name: {key: dataclasses.asdict(one) for key, one in named.items()} for name, named in by_candidate.items()
+        }
         put(json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False))
         return
-    for name, found in known.items():
-        rows = [_named_row(key, measure) for key, measure in found.items()]
+    for name, named in by_candidate.items():
+        rows = [_named_row(key, measure) for key, measure in named.items()]
         show_table(f"Measures of {name}", ("name", "value", "interval", "unit", "better", "n"), rows)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compress_onnx.cli.arguments import Json, Layout, Mean, Seed, Size, Std, preprocessing_of
-from compress_onnx.cli.output import kilobytes, made, put, show_table
+from compress_onnx.cli.arguments import Json, PreprocessingFlags, Seed, flag, option_groups
+from compress_onnx.cli.output import kilobytes, put, show_artifact, show_table
 from compress_onnx.options import AUDIT_SIZE, SEED
 
 if TYPE_CHECKING:
@@ -23,20 +24,19 @@ if TYPE_CHECKING:
         NodeSaturation,
         SaturationAudit,
     )
+    from compress_onnx.steps import Inspection
 
 
-def inspect(
+@option_groups()
+def inspect_command(
     model: Annotated[Path, typer.Argument(help="ONNX file, from any tool.")],
     *,
     data: Annotated[
         str, typer.Option("--data", help="Images on which to count int16 overflows, such as gtsrb:train.")
     ] = "",
-    images: Annotated[int, typer.Option(help=AUDIT_SIZE.help)] = AUDIT_SIZE.default,
+    images: Annotated[int, flag(AUDIT_SIZE)] = AUDIT_SIZE.default,
     seed: Seed = SEED.default,
-    mean: Mean = "",
-    std: Std = "",
-    size: Size = "",
-    layout: Layout = "NCHW",
+    preprocessing: PreprocessingFlags,
     profiled: Annotated[bool, typer.Option("--profile", help="Run it and show where the time of a call goes.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -44,47 +44,44 @@ def inspect(
 
     Example: compress-onnx inspect lenet5-w8a8.onnx --data gtsrb:train
     """
-    from compress_onnx.compare import profile_file
-    from compress_onnx.model import default_opset, describe, expect_unchanged, read_model, weights
-    from compress_onnx.runtime import batch_norms, fusion_receipt, slowdown_reasons
-    from compress_onnx.steps import saturation_audit, weighed
+    from compress_onnx.api import inspect
+    from compress_onnx.model import Model
 
-    AUDIT_SIZE.check(images)
-    SEED.check(seed)
-    read = read_model(model)
-    graph = read.proto
-    found, receipt = weights(graph), fusion_receipt(model)
-    known = preprocessing_of(model, mean=mean, std=std, size=size, layout=layout)
-    audited = saturation_audit(model, data, n=images, seed=seed, preprocessing=known)
-    weight = weighed(model)
-    why = slowdown_reasons(graph, receipt)
-    profile = profile_file(model) if profiled else None
-    expect_unchanged(model, read.sha256)
+    read = Model.of(model)
+    inspection = inspect(
+        read,
+        data or None,
+        images=images,
+        seed=seed,
+        profile=profiled,
+        preprocessing=preprocessing.of(model),
+    )
+    files = [str(file) for file in read.whole.files]
     if as_json:
-        artifact = describe(read, name=model.stem, shown_path=str(model))
-        facts = {
-            "artifact": dataclasses.asdict(artifact),
-            "files": [str(file) for file in read.whole.files],
-            "weights": [dataclasses.asdict(weight) for weight in found],
-            "fusion": dataclasses.asdict(receipt),
-            "batch_norms": batch_norms(graph),
-            "why_not_faster": why,
-            "footprint": dataclasses.asdict(weight),
-            "saturation": dataclasses.asdict(audited),
-            "profile": None if profile is None else dataclasses.asdict(profile),
-        }
-        put(json.dumps(facts, indent=1, allow_nan=False))
-        return
-    made(model, as_json=False)
-    show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), [_row(weight) for weight in found])
-    put(f"Opset {default_opset(graph)}, {batch_norms(graph)} BatchNorm nodes in the file.")
-    _show_receipt(receipt)
-    if profile is not None:
-        _show_profile(profile)
-    for sentence in why:
+        put(json.dumps(_facts(inspection, files), indent=1, allow_nan=False))
+    else:
+        _show(inspection, files)
+
+
+def _facts(inspection: Inspection, files: Sequence[str]) -> dict[str, Any]:
+    """Return all that is said of a file as plain data."""
+    plain = dataclasses.asdict(inspection)
+    return {"artifact": plain.pop("artifact"), "files": list(files), **plain}
+
+
+def _show(inspection: Inspection, files: Sequence[str]) -> None:
+    """Print all that is said of a file for people."""
+    show_artifact(inspection.artifact, files[0])
+    rows = [_row(weight) for weight in inspection.weights]
+    show_table("Weights", ("name", "operators", "shape", "bits", "zeros"), rows)
+    put(f"Opset {inspection.artifact.opset}, {inspection.batch_norms} BatchNorm nodes in the file.")
+    _show_receipt(inspection.fusion)
+    if inspection.profile is not None:
+        _show_profile(inspection.profile)
+    for sentence in inspection.why_not_faster:
         put(f"Why not faster: {sentence}")
-    _show_footprint(weight, files=len(read.whole.files))
-    _show_audit(audited)
+    _show_footprint(inspection.footprint, files=len(files))
+    _show_audit(inspection.saturation)
 
 
 def _row(weight: Weight) -> tuple[str, ...]:
@@ -111,29 +108,29 @@ def _show_profile(profile: ExecutionProfile) -> None:
     show_table(title, ("operator", "nodes", "ms per call", "share"), rows)
 
 
-def _show_footprint(found: Footprint, *, files: int) -> None:
-    stored = ", ".join(f"{kind} {kilobytes(number)}" for kind, number in found.initializer_bytes.items())
+def _show_footprint(footprint: Footprint, *, files: int) -> None:
+    stored = ", ".join(f"{kind} {kilobytes(number)}" for kind, number in footprint.initializer_bytes.items())
     coded = " and ".join(
         f"{kilobytes(number)} {name}"
-        for number, name in ((found.zip_bytes, "zipped"), (found.zstd_bytes, "by zstd"))
+        for number, name in ((footprint.zip_bytes, "zipped"), (footprint.zstd_bytes, "by zstd"))
         if number is not None
     )
     place = "the file" if files == 1 else f"{files} files, which belong together"
-    put(f"{kilobytes(found.file_bytes)} in {place} ({stored}), {coded}.")
-    if found.entropy_bytes is not None:
+    put(f"{kilobytes(footprint.file_bytes)} in {place} ({stored}), {coded}.")
+    if footprint.entropy_bytes is not None:
         put(
-            f"Entropy of the weights: {kilobytes(found.entropy_bytes)}, what a perfect coder needs that ignores order and knows their histogram."
+            f"Entropy of the weights: {kilobytes(footprint.entropy_bytes)}, what a perfect coder needs that ignores order and knows their histogram."
         )
-    resident = found.resident
+    resident = footprint.resident
     if resident is not None and resident.value is not None:
         put(f"Loading it makes a fresh process grow by {kilobytes(int(resident.value))}.")
 
 
-def _show_audit(found: SaturationAudit) -> None:
-    if found.nodes:
+def _show_audit(audit: SaturationAudit) -> None:
+    if audit.nodes:
         head = ("node", "operator", "types", "channels", "can overflow", "did overflow", "outputs", "images")
-        show_table("Overflow of int16 on a CPU without VNNI", head, [_audit_row(node) for node in found.nodes])
-    put(f"Reduced range needed without VNNI (quantize --cpu x86-64-avx2): {found.reduced_range}; {found.reason}.")
+        show_table("Overflow of int16 on a CPU without VNNI", head, [_audit_row(node) for node in audit.nodes])
+    put(f"Reduced range needed without VNNI (quantize --cpu x86-64-avx2): {audit.reduced_range}; {audit.reason}.")
 
 
 def _audit_row(node: NodeSaturation) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from compress_onnx.cli.arguments import Json
 from compress_onnx.cli.output import put, show_table
 
 
-def list_names(*, as_json: Json = False) -> None:
+def list_command(*, as_json: Json = False) -> None:
     """List data sets, trained models, compressors, metrics, attribution methods and executors.
 
     Example: compress-onnx list --json
@@ -17,7 +17,7 @@ def list_names(*, as_json: Json = False) -> None:
     if as_json:
         put(json.dumps(names, indent=1))
         return
-    show_table("", ("kind", "names"), [(kind, ", ".join(found) or "none") for kind, found in names.items()])
+    show_table("", ("kind", "names"), [(kind, ", ".join(of_kind) or "none") for kind, of_kind in names.items()])
 
 
 def _names() -> dict[str, list[str]]:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compress_onnx.cli.arguments import Json, Layout, Mean, Output, Seed, Size, Std, calibration_data
+from compress_onnx.cli.arguments import Json, Output, PreprocessingFlags, Seed, flag, option_groups
 from compress_onnx.cli.output import made, progress_bars, say
-from compress_onnx.errors import OptionError
-from compress_onnx.options import BASIS, MAX_DROP, REPAIR, REPAIR_SIZE, SCOPE, SEED, SPARSITY
+from compress_onnx.options import BASIS, MAX_DROP, REPAIR, REPAIR_SIZE, SCOPE, SEED, SPARSITY, silent_stages
 
 if TYPE_CHECKING:
-    from compress_onnx.compress import PruneOptions, StructuredOptions
-    from compress_onnx.steps import CalibrationData
+    from compress_onnx.records import RecipeStep
 
 
-def prune(
+@option_groups()
+def prune_command(
     model: Annotated[Path, typer.Argument(help="ONNX file, FP32.")],
     *,
-    sparsity: Annotated[float, typer.Option(help=SPARSITY.help)] = SPARSITY.default,
+    sparsity: Annotated[float, flag(SPARSITY)] = SPARSITY.default,
     scope: Annotated[str, typer.Option(help=f"{SCOPE.help} Default: global, or layer with --structured.")] = "",
-    basis: Annotated[str, typer.Option(help=BASIS.help)] = BASIS.default,
+    basis: Annotated[str, flag(BASIS)] = BASIS.default,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Pattern on names of weights that stay as they are; may be given again.")
     ] = None,
@@ -36,17 +35,14 @@ def prune(
             "--data", help="Training images, such as gtsrb:train, to repair or search on; no labels needed to repair."
         ),
     ] = "",
-    repair: Annotated[str, typer.Option(help=REPAIR.help)] = REPAIR.default,
+    repair: Annotated[str, flag(REPAIR)] = REPAIR.default,
     search: Annotated[
         bool, typer.Option("--search", help="Find the highest sparsity whose accuracy loss stays within --max-drop.")
     ] = False,
-    max_drop: Annotated[float, typer.Option(help=MAX_DROP.help)] = MAX_DROP.default,
-    repair_size: Annotated[int, typer.Option(help=REPAIR_SIZE.help)] = REPAIR_SIZE.default,
+    max_drop: Annotated[float, flag(MAX_DROP)] = MAX_DROP.default,
+    repair_size: Annotated[int, flag(REPAIR_SIZE)] = REPAIR_SIZE.default,
     seed: Seed = SEED.default,
-    mean: Mean = "",
-    std: Std = "",
-    size: Size = "",
-    layout: Layout = "NCHW",
+    preprocessing: PreprocessingFlags,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
@@ -57,78 +53,47 @@ def prune(
 
     Example: compress-onnx prune lenet5.onnx --sparsity 0.7 --data gtsrb:train -o lenet5-pruned.onnx
     """
-    REPAIR.check(repair)
-    MAX_DROP.check(max_drop)
-    options = _options(sparsity, scope, basis, tuple(exclude or ()), structured=structured)
-    images = None
-    if data:
-        normalization = {"mean": mean, "std": std, "size": size, "layout": layout}
-        images = calibration_data(
-            model, data, exclude="", size=REPAIR_SIZE.check(repair_size), seed=seed, normalization=normalization
+    from compress_onnx.api import prune
+
+    form = preprocessing.of(model)
+    with progress_bars() if data else contextlib.nullcontext(silent_stages) as stages:
+        pruned = prune(
+            model,
+            sparsity=sparsity,
+            scope=scope or None,
+            basis=basis,
+            exclude=tuple(exclude or ()),
+            structured=structured,
+            data=data or None,
+            repair=repair,
+            search=search,
+            max_drop=max_drop,
+            repair_size=repair_size,
+            seed=seed,
+            preprocessing=form,
+            progress=stages("search" if search else "prune"),
         )
     path = output or model.with_name(f"{model.stem}-prune{'' if search else f'{sparsity:g}'}.onnx")
-    if search:
-        _search(model, path, options, data=images, max_drop=max_drop, repairs=repair == "auto")
-    else:
-        _prune(model, path, options, images if repair == "auto" else None)
-    made(path, as_json=as_json)
+    pruned.save(path)
+    _say_what_was_done(pruned.embedded.recipe[-1])
+    made(pruned, path, as_json=as_json)
 
 
-def _options(
-    sparsity: float, scope: str, basis: str, exclude: tuple[str, ...], *, structured: bool
-) -> PruneOptions | StructuredOptions:
-    from compress_onnx.compress import PruneOptions, StructuredOptions
-
-    if not structured:
-        return PruneOptions(sparsity=sparsity, scope=scope or SCOPE.default, basis=basis, exclude=exclude)
-    if basis != BASIS.default:
-        raise OptionError("--basis unfolded with --structured", repr(basis))
-    chosen = StructuredOptions(fraction=sparsity, exclude=exclude)
-    return dataclasses.replace(chosen, scope=scope) if scope else chosen
-
-
-def _prune(
-    source: Path, target: Path, options: PruneOptions | StructuredOptions, images: CalibrationData | None
-) -> None:
-    from compress_onnx.model import read_embedded
-    from compress_onnx.steps import prune_file
-
-    if images is None:
-        prune_file(source, target, options, data=None)
-        return
-    with progress_bars() as stages:
-        model = prune_file(source, target, options, data=images, progress=stages("prune"))
-    last = read_embedded(model).recipe[-1]
-    if last.name == "repair":
-        facts = last.options
+def _say_what_was_done(step: RecipeStep) -> None:
+    """Say what a repair mended, or what a search found."""
+    facts: dict[str, Any] = dict(step.options)
+    if step.name == "repair":
         say(
             f"Repaired: flips {facts['flips_before']:.2%} before, {facts['flips_after']:.2%} after (on {facts['n']} images)."
         )
-
-
-def _search(
-    source: Path,
-    target: Path,
-    options: PruneOptions | StructuredOptions,
-    *,
-    data: CalibrationData | None,
-    max_drop: float,
-    repairs: bool,
-) -> None:
-    from compress_onnx.compress import PruneOptions
-    from compress_onnx.steps import Search, search_file
-
-    if not isinstance(options, PruneOptions) or data is None:
-        raise OptionError("--data, and no --structured, with --search", "no data" if data is None else "--structured")
-    job = Search(options=options, max_drop=max_drop, repairs=repairs, seed=data.seed)
-    with progress_bars() as stages:
-        found = search_file(source, target, job, data=data, progress=stages("search"))
-    say(
-        f"Highest sparsity {found.sparsity:g}: accuracy loss {_loss(found.loss_searched, found.bound_searched)} on "
-        f"{found.n_searched} images, {_loss(found.loss_confirmed, found.bound_confirmed)} on {found.n_confirmed} others."
-    )
-    if not found.sparsity:
-        say("No sparsity is surely within --max-drop; more images (--repair-size) narrow what may be lost.")
+    if step.name == "search":
+        say(
+            f"Highest sparsity {facts['sparsity']:g}: accuracy loss {_loss(facts['loss_searched'], facts['bound_searched'])} on "
+            f"{facts['n_searched']} images, {_loss(facts['loss_confirmed'], facts['bound_confirmed'])} on "
+            f"{facts['n_confirmed']} others."
+        )
+        if not facts["sparsity"]:
+            say("No sparsity is surely within --max-drop; more images (--repair-size) narrow what may be lost.")
 
 
 def _loss(seen: float, bound: float) -> str:

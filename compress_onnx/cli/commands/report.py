@@ -11,7 +11,7 @@ from compress_onnx.cli.output import put, say
 from compress_onnx.errors import OptionError
 
 
-def report(
+def report_command(
     run: Annotated[Path, typer.Argument(help="A run's folder or its run.json, or a study's folder.")],
     *,
     against: Annotated[
@@ -31,17 +31,24 @@ def report(
 
     Example: compress-onnx report reports/20260102-150405-demo-lenet5-digits
     """
-    from compress_onnx.compare import reports
+    from compress_onnx.compare import (
+        is_study,
+        write_charts,
+        write_markdown,
+        write_report,
+        write_study_charts,
+        write_study_page,
+    )
 
-    if reports.is_study(run):
+    if is_study(run):
         if against is not None:
             raise OptionError("--against with a run", "a study", where=run, remedy="Name one of its cells.")
-        put(str(reports.write_study_page(run)))
+        put(str(write_study_page(run)))
     else:
-        put(str(reports.write_report(run, against=against, images=images)))
+        put(str(write_report(run, against=against, images=images)))
     if markdown is not None:
-        reports.write_markdown(run, markdown, charts=charts, against=against)
+        write_markdown(run, markdown, charts=charts, against=against)
     if charts is not None:
-        study = reports.is_study(run)
-        paths = reports.write_study_charts(run, charts) if study else reports.write_charts(run, charts, against=against)
+        study = is_study(run)
+        paths = write_study_charts(run, charts) if study else write_charts(run, charts, against=against)
         say(f"{len(paths)} charts in {charts}")

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compress_onnx.cli.arguments import Json
-from compress_onnx.cli.error_handling import INTERRUPTED
-from compress_onnx.cli.output import new_run, progress_bars, put, say, show_table
+from compress_onnx.cli.exit_codes import INTERRUPTED
+from compress_onnx.cli.output import Run, new_run, progress_bars, put, say, show_table
 from compress_onnx.errors import OptionError
+from compress_onnx.options import SALIENCY_SAMPLES
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from compress_onnx.records import CandidateSummary, CellSummary, StudyRecord
+    from compress_onnx.study import Spec, StudySetup
 
 LOCAL, DASK = "local", "dask"
 
@@ -27,9 +29,7 @@ LOCAL, DASK = "local", "dask"
 Networks = Annotated[list[str] | None, typer.Option("--network", help="Only this network; may be given again.")]
 Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set; may be given again.")]
 Seeds = Annotated[list[int] | None, typer.Option("--seed", help="This seed instead; may be given again.")]
-Samples = Annotated[
-    int | None, typer.Option(help="Evaluation images whose saliency maps are compared; the specification's.")
-]
+Samples = Annotated[int | None, typer.Option(help=f"{SALIENCY_SAMPLES.help.rstrip('.')}; the specification's.")]
 Latency = Annotated[
     bool | None, typer.Option("--latency/--no-latency", help="Time the files too, after all cells; on by default.")
 ]
@@ -43,7 +43,7 @@ Out = Annotated[
 ]
 
 
-def study(
+def study_command(
     spec: Annotated[
         Path, typer.Argument(help="Specification in TOML: networks, datasets, recipes, seeds; or a preset: paper.")
     ],
@@ -75,7 +75,7 @@ def study(
 
     require_extra("torch", command="compress-onnx study")
     from compress_onnx.compare import write_study_page
-    from compress_onnx.study import CellError, Setting, load_spec, run_study
+    from compress_onnx.study import StudySetup, load_spec
 
     changes = {
         "networks": networks,
@@ -87,24 +87,32 @@ def study(
     wanted = load_spec(spec, {name: value for name, value in changes.items() if value is not None})
     run = new_run(out or Path("reports") / spec.stem, spec.stem)
     with progress_bars() as stages:
-        setting = Setting(
+        setup = StudySetup(
             command=_words(spec, changes),
             started_at=run.started_at,
             open_executor=_opener(executor, cluster, workers),
             say=say,
             stages=stages,
         )
-        try:
-            record = run_study(wanted, run.folder, setting)
-        except KeyboardInterrupt:
-            say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
-            raise typer.Exit(INTERRUPTED) from None
-        except CellError:
-            # The page of what did finish, unless nothing did.
-            with contextlib.suppress(OptionError):
-                say(f"Summary of the finished cells: {write_study_page(run.folder)}")
-            raise
+        record = _run(wanted, run, setup)
     _finish(record, page=write_study_page(run.folder), as_json=as_json)
+
+
+def _run(spec: Spec, run: Run, setup: StudySetup) -> StudyRecord:
+    """Run a study; where it ends early, say what there is and how it goes on."""
+    from compress_onnx.compare import write_study_page
+    from compress_onnx.study import CellError, run_study
+
+    try:
+        return run_study(spec, run.folder, setup)
+    except KeyboardInterrupt:
+        say(f"compress-onnx: interrupted. Finished cells are kept. Go on with: {shlex.join(run.command)}")
+        raise typer.Exit(INTERRUPTED) from None
+    except CellError:
+        # The page of what did finish, unless nothing did.
+        with contextlib.suppress(OptionError):
+            say(f"Summary of the finished cells: {write_study_page(run.folder)}")
+        raise
 
 
 def _words(spec: Path, changes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -113,16 +121,16 @@ def _words(spec: Path, changes: Mapping[str, Any]) -> tuple[str, ...]:
     >>> _words(Path("grid.toml"), {"networks": ["lenet5"], "seeds": None, "latency": False})
     ('compress-onnx', 'study', 'grid.toml', '--network', 'lenet5', '--no-latency')
     """
-    found = ["compress-onnx", "study", str(spec)]
+    words = ["compress-onnx", "study", str(spec)]
     for name, value in changes.items():
         flag = name.replace("_", "-")
         if isinstance(value, bool):
-            found.append(f"--{flag}" if value else f"--no-{flag}")
+            words.append(f"--{flag}" if value else f"--no-{flag}")
         elif isinstance(value, list):
-            found += [word for item in value for word in (f"--{flag.removesuffix('s')}", str(item))]
+            words += [word for item in value for word in (f"--{flag.removesuffix('s')}", str(item))]
         elif value is not None:
-            found += [f"--{flag}", str(value)]
-    return tuple(found)
+            words += [f"--{flag}", str(value)]
+    return tuple(words)
 
 
 def _opener(executor: str, cluster: str, workers: int | None) -> functools.partial[Executor]:
@@ -157,18 +165,18 @@ def _show(cell: CellSummary) -> None:
     show_table(title, head, [_row(one) for one in cell.candidates])
 
 
-def _row(found: CandidateSummary) -> tuple[str, ...]:
-    worst = found.worst_change.value if found.worst_change else None
-    speedup = found.latency.speedup.value if found.latency else None
+def _row(candidate: CandidateSummary) -> tuple[str, ...]:
+    worst = candidate.worst_change.value if candidate.worst_change else None
+    speedup = candidate.latency.speedup.value if candidate.latency else None
     return (
-        found.recipe,
-        f"{found.sparsity:.3f}",
-        _percent(found.accuracy_change.value, sign="+"),
-        _percent(found.flips.value),
-        "-" if worst is None else f"{found.worst_class}: {_percent(worst, sign='+')}",
-        _percent(found.saliency.value if found.saliency else None),
+        candidate.recipe,
+        f"{candidate.sparsity:.3f}",
+        _percent(candidate.accuracy_change.value, sign="+"),
+        _percent(candidate.flips.value),
+        "-" if worst is None else f"{candidate.worst_class}: {_percent(worst, sign='+')}",
+        _percent(candidate.saliency.value if candidate.saliency else None),
         "-" if speedup is None else f"{speedup:.2f}",
-        f"{found.zip_bytes / 1000:.0f}",
+        f"{candidate.zip_bytes / 1000:.0f}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Output: TODO."""
+"""What commands print: tables, progress, artifacts, runs and verdicts, for people and as JSON."""
 
 import lazy_loader
 

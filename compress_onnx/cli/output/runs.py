@@ -1,4 +1,4 @@
-"""What every command that makes a run shares: its folder, its plan, its table and report."""
+"""What every command that makes a run shares: its folder, its table and report."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING
 
 from compress_onnx.cli.output.terminal import put, say, show_table
 from compress_onnx.errors import OutputError
-from compress_onnx.options import BATCH, CALLS, ROUNDS, THREADS
 
 if TYPE_CHECKING:
     from compress_onnx.records import RunRecord
-    from compress_onnx.runtime import LatencyPlan
 
-AUTO = "auto"
-
-# Set at the border: a run records the words that made it, however the command was started.
+# Set when the program starts: a run records the words that made it, however the command was started.
 command_words: ContextVar[tuple[str, ...]] = ContextVar("command_words", default=())
 
 
@@ -57,7 +53,7 @@ def new_run(out: Path | None, name: str) -> Run:
 
 def _try_to_write(folder: Path) -> None:
     """Make the folder and a file in it, then take away what was made: a failed command leaves nothing."""
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
@@ -65,48 +61,9 @@ def _try_to_write(folder: Path) -> None:
         probe.unlink()
     finally:
         # Another command may have begun to fill it meanwhile.
-        for place in made:
+        for path in made:
             with contextlib.suppress(OSError):
-                place.rmdir()
-
-
-def plan_of(
-    *,
-    threads: int = THREADS.default,
-    batch: int = BATCH.default,
-    rounds: int = ROUNDS.default,
-    calls: int = CALLS.default,
-) -> LatencyPlan:
-    """Return a checked latency plan."""
-    from compress_onnx.runtime import LatencyPlan
-
-    return LatencyPlan(threads=threads, batch=batch, rounds=rounds, calls=calls).checked()
-
-
-def saliency_method(wanted: str) -> str:
-    """Return the attribution method to use; ``auto`` is gradient where the torch extra is installed.
-
-    Errors
-    ------
-    UnknownNameError
-        if no method has that name.
-    OptionError
-        if a layer is given to a method that looks at none.
-    MissingExtraError
-        if a method was asked for by name and the extra is missing.
-    """
-    from compress_onnx.extension_points import attribution
-    from compress_onnx.extras import missing_packages, require_extra
-
-    if wanted == AUTO and missing_packages("torch"):
-        say("Saliency is left out: it needs the torch extra (pip install 'compress-onnx[torch]').")
-        return "none"
-    if wanted == AUTO:
-        return "gradient"
-    if wanted != "none":
-        require_extra("torch", command=f"--saliency {wanted}")
-        attribution(wanted)
-    return wanted
+                path.rmdir()
 
 
 def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
@@ -137,7 +94,7 @@ def show_summary(record: RunRecord) -> None:
     """Print one row per candidate."""
     from compress_onnx.report import summary_rows
 
-    found = summary_rows(record)
+    summary = summary_rows(record)
     rows = [
         (
             row.candidate,
@@ -148,11 +105,11 @@ def show_summary(record: RunRecord) -> None:
             f"{row.p50}\n{row.speedup}",
             f"{row.file_size}\n{row.zipped_size} zipped",
         )
-        for row in found
+        for row in summary
     ]
     data = f"{record.dataset.name} ({record.dataset.split}, {record.dataset.n} images)"
     cpu = f"{record.environment.cpu_model}, {record.environment.cpu_target}"
-    title = f"{data}, baseline accuracy {found[0].accuracy_baseline}; changes with 95 % intervals; on {cpu}"
+    title = f"{data}, baseline accuracy {summary[0].accuracy_baseline}; changes with 95 % intervals; on {cpu}"
     show_table(title, ("candidate", "accuracy", "flips", "worst class", "saliency", "latency", "size"), rows)
     _show_other_cpu(record)
 

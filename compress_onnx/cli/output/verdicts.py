@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from compress_onnx.cli.exit_codes import code_of
 from compress_onnx.cli.output.terminal import put, say, show_table
-from compress_onnx.errors import OptionError, OutputError
+from compress_onnx.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from compress_onnx.compare import Criteria, Run
+    from compress_onnx.compare import Criteria, RunResults
     from compress_onnx.records import GateCheck, RunRecord, Verdict
 
-Against = Annotated[
-    Path | None, typer.Option("--against", help="An earlier run: nothing may have got worse beyond noise.")
-]
-Lock = Annotated[Path | None, typer.Option("--lock", help="flips.lock: images that must not be lost again.")]
-Summary = Annotated[Path | None, typer.Option("--summary", help="Write the verdict as Markdown here.")]
-Renamed = Annotated[
-    list[str] | None, typer.Option("--candidate", help="NEW=OLD: a candidate's other name in the earlier run.")
-]
 
-
-def judge(run: Run, criteria: Criteria, *, summary: Path | None, as_json: bool) -> int:
+def judge(run: RunResults, criteria: Criteria, *, summary: Path | None, as_json: bool) -> int:
     """Decide, write the verdict, show it, and return the verdict's exit code."""
     from compress_onnx.compare import judged_run
 
@@ -39,20 +27,7 @@ def judge(run: Run, criteria: Criteria, *, summary: Path | None, as_json: bool) 
     else:
         _show(verdict)
     _summarize(verdict, run.record, summary)
-    return {"pass": 0, "fail": 1, "inconclusive": 3}[verdict.outcome]
-
-
-def renamed(pairs: Sequence[str] | None) -> dict[str, str]:
-    """Return candidates of this run and the names they had in the earlier one.
-
-    >>> renamed(["int8=w8a8"])
-    {'int8': 'w8a8'}
-    """
-    parts = [pair.partition("=") for pair in pairs or ()]
-    for new, _, old in parts:
-        if not new or not old:
-            raise OptionError("--candidate as NEW=OLD", repr(new or old))
-    return {new: old for new, _, old in parts}
+    return code_of(verdict)
 
 
 def _show(verdict: Verdict) -> None:

@@ -1,4 +1,7 @@
-"""Outputs: TODO."""
+"""What two classifiers' outputs on the same samples say, one metric per module.
+
+All read a :class:`LogitPair`, are undefined with a reason where it has no labels for them, and return records.
+"""
 
 import lazy_loader
 

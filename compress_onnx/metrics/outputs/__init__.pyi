@@ -9,6 +9,7 @@ from .flips import P_VALUE as P_VALUE
 from .flips import flip_kinds as flip_kinds
 from .flips import flip_summary as flip_summary
 from .pair import LogitPair as LogitPair
+from .pattern import class_pattern as class_pattern
 from .probabilities import log_probabilities as log_probabilities
 from .probabilities import output_kinds as output_kinds
 from .probabilities import predicted as predicted

@@ -1,4 +1,4 @@
-"""How the confidence of the predictions moved from baseline to candidate."""
+"""How the confidence of the predictions moved from baseline to candidate, and whether it is still to be trusted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from compress_onnx.metrics.outputs.pair import LogitPair
-    from compress_onnx.metrics.outputs.scores import Scores
+    from compress_onnx.metrics.outputs.pair import LogitPair, Scores
 
 BINNINGS = (equal_width_bins, equal_mass_bins)
 # An odd number: unchanged predictions fall into the middle bin, not on an edge.
@@ -30,7 +29,7 @@ def confidence_shift(pair: LogitPair) -> ConfidenceShift:
     candidate minus baseline, of the same samples. Calibration errors (ECE), NLL (mean negative
     log-likelihood, nats) and Brier score (``sum_c (p_c - y_c)^2``, 0 to 2; Brier 1950) are
     undefined without labels, and the reliability bins empty. Changes of NLL and Brier score have a
-    paired t interval, those of ECE a paired bootstrap one.
+    paired t interval, those of ECE none (see :func:`calibration_errors`).
 
     >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.array([[0.0, 0.0], [0.0, 0.0]], dtype=np.float32)
@@ -70,6 +69,27 @@ def confidence_shift(pair: LogitPair) -> ConfidenceShift:
     )
 
 
+def calibration_errors(pair: LogitPair) -> tuple[tuple[Measure, Measure, Measure], ...]:
+    """Return the ECE of baseline and candidate and its change, for each of ``BINNINGS``.
+
+    None has an interval. Chance inflates an ECE most where a model is nearly calibrated, and no
+    bootstrap undoes it: simulated at 1,500 to 4,000 samples, the paired basic bootstrap (Davison &
+    Hinkley 1997, section 5.2) at a nominal 95 % covered the true change 68 to 80 % of the time where
+    the baseline was calibrated, percentiles 31 to 46 %. NLL and Brier score have changes with
+    intervals. Undefined without labels.
+
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
+    >>> logits = np.array([[0.0, 0.0], [0.0, 0.0]], dtype=np.float32)
+    >>> pair = LogitPair(labels=np.array([0, 1]), baseline=logits, candidate=logits, class_names=("a", "b"))
+    >>> [measure.value for measure in calibration_errors(pair)[0]]
+    [0.0, 0.0, 0.0]
+    """
+    if pair.labels is None:
+        nothing = undefined(NO_LABELS, unit=FRACTION, better=Better.LOWER)
+        return tuple((nothing, nothing, nothing) for _ in BINNINGS)
+    return tuple(_errors(pair, pair.labels, bins) for bins in BINNINGS)
+
+
 def change_histogram(change: NDArray[np.float64]) -> Histogram:
     """Count (N,) changes of confidence in bins of equal width from -1 to 1; empty gives zeros.
 
@@ -106,28 +126,6 @@ def _losses(pair: LogitPair, name: Literal["nll", "brier"]) -> tuple[Measure, Me
 
 def _bins(scores: Scores, labels: NDArray[np.int64] | None) -> tuple[ReliabilityBin, ...]:
     return () if labels is None else reliability_bins(scores.confidence, scores.predicted == labels)
-
-
-def calibration_errors(pair: LogitPair) -> tuple[tuple[Measure, Measure, Measure], ...]:
-    """Return the ECE of baseline and candidate and its change, for each of ``BINNINGS``.
-
-    None has an interval. Chance inflates an ECE most where a model is nearly calibrated, and no
-    bootstrap undoes it: simulated at 1,500 to 4,000 samples, the paired basic bootstrap (Davison &
-    Hinkley 1997, section 5.2) at a nominal 95 % covered the true change 68 to 80 % of the time where
-    the baseline was calibrated, percentiles 31 to 46 %. NLL and Brier score have changes with
-    intervals. Undefined without labels.
-
-    >>> import numpy as np
-    >>> from compress_onnx.metrics.outputs.pair import LogitPair
-    >>> logits = np.array([[0.0, 0.0], [0.0, 0.0]], dtype=np.float32)
-    >>> pair = LogitPair(labels=np.array([0, 1]), baseline=logits, candidate=logits, class_names=("a", "b"))
-    >>> [measure.value for measure in calibration_errors(pair)[0]]
-    [0.0, 0.0, 0.0]
-    """
-    if pair.labels is None:
-        nothing = undefined(NO_LABELS, unit=FRACTION, better=Better.LOWER)
-        return tuple((nothing, nothing, nothing) for _ in BINNINGS)
-    return tuple(_errors(pair, pair.labels, bins) for bins in BINNINGS)
 
 
 def _errors(

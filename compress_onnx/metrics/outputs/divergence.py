@@ -1,16 +1,19 @@
-"""How far the candidate's class probabilities are from the baseline's, in nats; needs no labels."""
+"""How far the candidate's outputs are from the baseline's; needs no labels.
+
+Probabilities are compared in nats, logits as the files return them, whatever they mean for the prediction.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress_onnx.metrics.outputs.logit_error import logit_error
-from compress_onnx.metrics.outputs.probabilities import log_probabilities, output_kinds, row_blocks
+from compress_onnx.metrics.outputs.probabilities import OutputKind, log_probabilities, output_kinds, row_blocks
 from compress_onnx.metrics.statistics import NATS, mean
-from compress_onnx.records import Better, Measure, OutputDivergence
+from compress_onnx.records import Better, Measure, OutputDivergence, undefined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +23,22 @@ if TYPE_CHECKING:
     from compress_onnx.extension_points import PredictionPair
     from compress_onnx.metrics.outputs.pair import LogitPair
 
+LOGITS = "logits"
+DECIBEL = "dB"
+NO_LOGITS = "a model returns probabilities, not logits"
+NO_NOISE = "the candidate's logits are the baseline's: the ratio has no bound"
+NO_SIGNAL = "the baseline's logits are all 0"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LogitError:
+    """Four measures of the difference of all N x C logits, candidate minus baseline."""
+
+    mean_absolute: Measure
+    rms: Measure
+    largest: Measure
+    signal_to_noise: Measure
+
 
 def output_divergence(pair: LogitPair) -> OutputDivergence:
     """Return how far apart the two models' probabilities and logits are.
@@ -27,8 +46,8 @@ def output_divergence(pair: LogitPair) -> OutputDivergence:
     >>> from compress_onnx.metrics.outputs.pair import LogitPair
     >>> logits = np.array([[2.0, 1.0]], dtype=np.float32)
     >>> pair = LogitPair(labels=None, baseline=logits, candidate=logits + 1, class_names=("a", "b"))
-    >>> found = output_divergence(pair)
-    >>> found.jensen_shannon.value, found.logit_mean_absolute_error.value
+    >>> divergence = output_divergence(pair)
+    >>> divergence.jensen_shannon.value, divergence.logit_mean_absolute_error.value
     (0.0, 1.0)
     """
     js, kl = _both_per_sample(pair)
@@ -73,6 +92,33 @@ def kullback_leibler(pair: PredictionPair) -> Measure:
     return _kullback_leibler(_per_sample(pair, kullback_leibler_of))
 
 
+def logit_error(pair: LogitPair) -> LogitError:
+    """Return mean absolute, root-mean-square and largest error of the logits, and the noise they make.
+
+    Signal to noise is ``10 log10(sum b^2 / sum (c - b)^2)`` dB over all logits b of the baseline
+    and c of the candidate. The mean error has a t interval over samples; that of the
+    root-mean-square is the root of the mean square's. Undefined where a model returns
+    probabilities; the ratio also where there is no difference, or no signal.
+
+    >>> from compress_onnx.metrics.outputs.pair import LogitPair
+    >>> logits = np.array([[3.0, 0.0], [0.0, 3.0]], dtype=np.float32)
+    >>> error = logit_error(LogitPair(labels=None, baseline=logits, candidate=1.1 * logits, class_names=("a", "b")))
+    >>> round(error.mean_absolute.value, 3), round(error.signal_to_noise.value, 3)
+    (0.15, 20.0)
+    """
+    if OutputKind.PROBABILITIES in pair.kinds:
+        nothing = undefined(NO_LOGITS, unit=LOGITS, better=Better.LOWER)
+        ratio = undefined(NO_LOGITS, unit=DECIBEL, better=Better.HIGHER)
+        return LogitError(mean_absolute=nothing, rms=nothing, largest=nothing, signal_to_noise=ratio)
+    absolute, square, largest, signal = _errors_per_sample(pair)
+    return LogitError(
+        mean_absolute=mean(absolute, unit=LOGITS, better=Better.LOWER, bounds=(0, math.inf)),
+        rms=_root(mean(square, unit=LOGITS, better=Better.LOWER, bounds=(0, math.inf))),
+        largest=Measure(value=float(largest.max()), unit=LOGITS, better=Better.LOWER, n=pair.n),
+        signal_to_noise=_ratio(float(signal.mean()), float(square.mean()), pair.n),
+    )
+
+
 def jensen_shannon_of(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the divergence (N,) of log-probabilities (N, C), both finite.
 
@@ -112,8 +158,7 @@ def _per_sample(
 
 def _both_per_sample(pair: LogitPair) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both divergences (N,) from one pass over the outputs, which costs most."""
-    found = [(jensen_shannon_of(p, q), kullback_leibler_of(p, q)) for p, q in _blocks(pair)]
-    js, kl = zip(*found, strict=True)
+    js, kl = zip(*((jensen_shannon_of(p, q), kullback_leibler_of(p, q)) for p, q in _blocks(pair)), strict=True)
     return np.concatenate(js), np.concatenate(kl)
 
 
@@ -121,3 +166,37 @@ def _blocks(pair: PredictionPair) -> Iterator[tuple[NDArray[np.float64], NDArray
     kind_p, kind_q = output_kinds(pair.baseline, pair.candidate)
     for rows in row_blocks(pair.baseline.shape):
         yield log_probabilities(pair.baseline[rows], kind_p), log_probabilities(pair.candidate[rows], kind_q)
+
+
+def _errors_per_sample(pair: LogitPair) -> NDArray[np.float64]:
+    """Return mean absolute, mean square and largest error and mean square logit, (4, N)."""
+    per_sample = np.empty((4, pair.n))
+    for rows in row_blocks(pair.baseline.shape):
+        before = pair.baseline[rows].astype(np.float64)
+        error = np.abs(pair.candidate[rows] - before)
+        per_sample[0, rows] = error.mean(axis=1)
+        per_sample[1, rows] = np.einsum("nc,nc->n", error, error) / error.shape[1]
+        per_sample[2, rows] = error.max(axis=1)
+        per_sample[3, rows] = np.einsum("nc,nc->n", before, before) / error.shape[1]
+    return per_sample
+
+
+def _root(square: Measure) -> Measure:
+    if square.value is None:
+        return square
+    interval = square.interval
+    if interval is not None:
+        interval = dataclasses.replace(
+            interval,
+            low=math.sqrt(interval.low),
+            high=math.sqrt(interval.high),
+            method=f"{interval.method}, root of the mean square's",
+        )
+    return dataclasses.replace(square, value=math.sqrt(square.value), interval=interval)
+
+
+def _ratio(signal: float, noise: float, n: int) -> Measure:
+    if noise == 0 or signal == 0:
+        return undefined(NO_NOISE if noise == 0 else NO_SIGNAL, unit=DECIBEL, better=Better.HIGHER, n=n)
+    value = 10 * (math.log10(signal) - math.log10(noise))
+    return Measure(value=value, unit=DECIBEL, better=Better.HIGHER, n=n)

@@ -1,4 +1,4 @@
-"""Saliency: TODO."""
+"""How far saliency maps moved: per pair of maps, over a group of samples, per class, and on the scale of its anchors."""
 
 import lazy_loader
 

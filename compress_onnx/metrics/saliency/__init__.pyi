@@ -1,5 +1,5 @@
 from .classes import ClassSamples as ClassSamples
-from .classes import class_attention as class_attention
+from .classes import class_saliency as class_saliency
 from .classes import coarse as coarse
 from .group import MapSimilarities as MapSimilarities
 from .group import joined as joined
@@ -9,7 +9,7 @@ from .mean_shift import MeanMaps as MeanMaps
 from .mean_shift import MeanShift as MeanShift
 from .mean_shift import untested as untested
 from .scale import Anchors as Anchors
-from .scale import nowhere as nowhere
+from .scale import no_positions as no_positions
 from .scale import scale_positions as scale_positions
 from .similarity import flat as flat
 from .similarity import mean_absolute_deviation as mean_absolute_deviation

@@ -1,4 +1,4 @@
-"""How attention moved class by class: mean deviation, and whether a class's mean map moved beyond chance."""
+"""How saliency moved class by class: mean deviation, and whether a class's mean map moved beyond chance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from compress_onnx.metrics.saliency.mean_shift import block_means, effects
 from compress_onnx.metrics.statistics import FRACTION, SignFlips, benjamini_hochberg, bootstrap_mean
-from compress_onnx.records import Better, ClassAttention, Measure
+from compress_onnx.records import Better, ClassSaliency, Measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ PERMUTATIONS = 1999
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassSamples:
-    """What is kept of each counted sample: its class, its deviation, and its difference map on a coarse grid.
+    """What each counted sample leaves: its class, its deviation, and its difference map on a coarse grid.
 
     ``classes`` (N,) int64, ``deviation`` (N,) float64, ``differences`` (N, cells) float32.
     """
@@ -43,29 +43,29 @@ def coarse(differences: NDArray[np.float64]) -> NDArray[np.float32]:
     return block_means(differences, block).reshape(len(differences), -1).astype(np.float32)
 
 
-def class_attention(
+def class_saliency(
     samples: ClassSamples, class_names: Sequence[str], rng: np.random.Generator
-) -> tuple[ClassAttention, ...]:
+) -> tuple[ClassSaliency, ...]:
     """Return each class that has samples, in the order of the names.
 
     The sign-flip test of :mod:`compress_onnx.metrics.statistics.sign_flips` runs on each class of ten samples
     or more, and its p-values are adjusted over those classes (Benjamini & Hochberg 1995).
 
     >>> some = ClassSamples(classes=np.zeros(1, int), deviation=np.ones(1), differences=np.ones((1, 4), np.float32))
-    >>> [(one.class_name, one.n, one.p_value) for one in class_attention(some, ["cat", "dog"], np.random.default_rng(0))]
+    >>> [(one.class_name, one.n, one.p_value) for one in class_saliency(some, ["cat", "dog"], np.random.default_rng(0))]
     [('cat', 1, None)]
     """
-    found = [
+    results = [
         _one(class_names[label], samples, np.flatnonzero(samples.classes == label), rng)
         for label in np.unique(samples.classes)
     ]
-    tested = [one for one in found if one.p_value is not None]
+    tested = [one for one in results if one.p_value is not None]
     adjusted = benjamini_hochberg(np.array([one.p_value for one in tested], dtype=np.float64))
     q_values = {one.class_name: float(q) for one, q in zip(tested, adjusted, strict=True)}
-    return tuple(dataclasses.replace(one, q_value=q_values.get(one.class_name)) for one in found)
+    return tuple(dataclasses.replace(one, q_value=q_values.get(one.class_name)) for one in results)
 
 
-def _one(name: str, samples: ClassSamples, rows: NDArray[np.int64], rng: np.random.Generator) -> ClassAttention:
+def _one(name: str, samples: ClassSamples, rows: NDArray[np.int64], rng: np.random.Generator) -> ClassSaliency:
     deviation, differences = samples.deviation[rows], samples.differences[rows]
     flips = SignFlips(differences.shape[1], rng, permutations=PERMUTATIONS)
     flips.add(differences)
@@ -73,7 +73,7 @@ def _one(name: str, samples: ClassSamples, rows: NDArray[np.int64], rng: np.rand
     effect = None
     if test is not None:
         effect = float(np.sqrt(max(0.0, effects(flips.total, flips.squares, flips.n)[0])))
-    return ClassAttention(
+    return ClassSaliency(
         class_name=name,
         n=len(rows),
         mean_absolute_deviation=Measure(

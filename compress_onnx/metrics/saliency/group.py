@@ -107,11 +107,11 @@ def summarized(
     columns = similarities.columns()[mask]
     intervals = bootstrap_means(columns, rng)
     means = columns.mean(axis=0)
-    found = {
-        name: Measure(value=float(means[place]), unit=unit, better=better, n=n, interval=intervals[place])
-        for place, (name, (unit, better)) in enumerate(MEASURES.items())
+    measures = {
+        name: Measure(value=float(means[column]), unit=unit, better=better, n=n, interval=intervals[column])
+        for column, (name, (unit, better)) in enumerate(MEASURES.items())
     }
-    return SaliencyGroup(n=n, **found)
+    return SaliencyGroup(n=n, **measures)
 
 
 def saliency_group(

@@ -1,4 +1,4 @@
-"""Whether attention moved in one way over all pictures: the mean signed difference map, tested and measured.
+"""Whether saliency moved in one way over all pictures: the mean signed difference map, tested and measured.
 
 Maps go in batch by batch; what stays are sums. Large maps are averaged over square blocks first:
 a mean over pictures has no finer structure, and memory stays bounded.
@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from compress_onnx.metrics.saliency.similarity import Maps, normalized
 from compress_onnx.metrics.statistics import FRACTION, LEAST_SAMPLES, LEVEL, SignFlips
-from compress_onnx.records import Better, ClassAttention, Interval, Measure, ShiftVerdict, SystematicShift, undefined
+from compress_onnx.records import Better, ClassSaliency, Interval, Measure, ShiftVerdict, SystematicShift, undefined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class MeanShift:
             baseline=baseline, candidate=candidate, difference=difference, significant=marked.reshape(self.shape)
         )
 
-    def verdict(self, classes: tuple[ClassAttention, ...] = ()) -> SystematicShift:
+    def verdict(self, classes: tuple[ClassSaliency, ...] = ()) -> SystematicShift:
         """Return whether the mean difference is more than chance and more than negligible; ``classes`` go along."""
         test, flips = self._flips.test(), self._flips
         if test is None:
@@ -110,9 +110,9 @@ class MeanShift:
         parts = None
         if flips.n >= 2 * _GROUPS:
             parts = effects(flips.total - total, flips.squares - squares, flips.n - self._counts[:, None])
-        found = [_jackknife(whole[place], None if parts is None else parts[place]) for place in range(2)]
-        effect = _measure(np.sqrt(max(0.0, whole[0])), _rooted(found[0]), flips.n, unit=EFFECT)
-        return effect, _measure(max(0.0, whole[1]), found[1], flips.n, unit=FRACTION)
+        bounds = [_jackknife(whole[place], None if parts is None else parts[place]) for place in range(2)]
+        effect = _measure(np.sqrt(max(0.0, whole[0])), _rooted(bounds[0]), flips.n, unit=EFFECT)
+        return effect, _measure(max(0.0, whole[1]), bounds[1], flips.n, unit=FRACTION)
 
 
 def block_means(maps: NDArray[np.float64], block: int) -> NDArray[np.float64]:
@@ -161,7 +161,7 @@ def verdict(p_value: float, effect: float) -> ShiftVerdict:
     return ShiftVerdict.SYSTEMATIC if effect >= SMALL_EFFECT else ShiftVerdict.NEGLIGIBLE
 
 
-def untested(reason: str, *, n: int, classes: tuple[ClassAttention, ...] = ()) -> SystematicShift:
+def untested(reason: str, *, n: int, classes: tuple[ClassSaliency, ...] = ()) -> SystematicShift:
     """Return the record of a shift that could not be tested, with the reason.
 
     >>> untested("one sample", n=1).verdict.value

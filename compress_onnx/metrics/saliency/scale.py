@@ -39,57 +39,57 @@ class Anchors:
 def scale_positions(
     candidate: MapSimilarities, anchors: Anchors, mask: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[Measure, SaliencyScale]:
-    """Return the candidate's place by deviation, and by the further measures, over the samples in ``mask`` (N,).
+    """Return the candidate's position by deviation, and by the further measures, over the samples in ``mask`` (N,).
 
     ``(mean candidate - mean floor) / (mean ceiling - mean floor)``, not cut at 0 and 1, with a BCa
     bootstrap over samples that draws candidate, floor and ceiling together. No interval where a
-    resample turns the scale round: it is too short to place anything.
+    resample turns the scale round: it is too short to say.
     """
     names = (DEVIATION, *FURTHER)
     if anchors.ceiling is None or not mask.any():
-        places = dict.fromkeys(names, unplaced(anchors.missing or NO_SAMPLES))
+        positions = dict.fromkeys(names, no_position(anchors.missing or NO_SAMPLES))
     else:
         sides = (candidate, anchors.floor, anchors.ceiling)
         columns = np.stack([side.columns(names)[mask] for side in sides], axis=2)
-        places = _places(columns, names, rng)
-    deviation = places.pop(DEVIATION)
-    return deviation, SaliencyScale(**places)
+        positions = _positions(columns, names, rng)
+    deviation = positions.pop(DEVIATION)
+    return deviation, SaliencyScale(**positions)
 
 
-def unplaced(reason: str) -> Measure:
-    """Return the place of a candidate that has none, with the reason.
+def no_position(reason: str) -> Measure:
+    """Return the position of a candidate that has none, with the reason.
 
-    >>> unplaced("nothing was compared").unit
+    >>> no_position("nothing was compared").unit
     'fraction'
     """
     return undefined(reason, unit=SCALE, better=Better.LOWER)
 
 
-def nowhere(reason: str) -> tuple[Measure, SaliencyScale]:
-    """Return no place by any measure, with the reason.
+def no_positions(reason: str) -> tuple[Measure, SaliencyScale]:
+    """Return no position by any measure, with the reason.
 
-    >>> nowhere("nothing was compared")[1].ssim.undefined_reason
+    >>> no_positions("nothing was compared")[1].ssim.undefined_reason
     'nothing was compared'
     """
-    return unplaced(reason), SaliencyScale(**dict.fromkeys(FURTHER, unplaced(reason)))
+    return no_position(reason), SaliencyScale(**dict.fromkeys(FURTHER, no_position(reason)))
 
 
-def _places(columns: NDArray[np.float64], names: tuple[str, ...], rng: np.random.Generator) -> dict[str, Measure]:
-    """Return the place by each measure of (N, M, 3) candidate, floor and ceiling values."""
+def _positions(columns: NDArray[np.float64], names: tuple[str, ...], rng: np.random.Generator) -> dict[str, Measure]:
+    """Return the position by each measure of (N, M, 3) candidate, floor and ceiling values."""
     n = len(columns)
     # Turned so that every measure grows from the floor towards the ceiling.
     turned = columns * np.array([1 if MEASURES[name][1] == Better.LOWER else -1 for name in names])[:, None]
     observed = turned.mean(axis=0)
     resampled = resampled_means(turned.reshape(n, -1), rng).reshape(-1, *turned.shape[1:])
     left_out = without_each(turned) if n > 1 else turned[:0]
-    return {name: _placed(observed[one], resampled[:, one], left_out[:, one], n) for one, name in enumerate(names)}
+    return {name: _position(observed[one], resampled[:, one], left_out[:, one], n) for one, name in enumerate(names)}
 
 
-def _placed(
+def _position(
     observed: NDArray[np.float64], resampled: NDArray[np.float64], left_out: NDArray[np.float64], n: int
 ) -> Measure:
     if observed[2] <= observed[1]:
-        return unplaced(NO_LENGTH)
+        return no_position(NO_LENGTH)
     value = float(_ratio(observed))
     return Measure(value=value, unit=SCALE, better=Better.LOWER, n=n, interval=_interval(value, resampled, left_out))
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Maps: TypeAlias = "NDArray[np.floating[Any]]"
-
 # The window of Wang et al.'s block-wise form and of scikit-image's default; 8-pixel maps still hold it.
 SSIM_WINDOW = 7
 # (0.01 L)^2 and (0.03 L)^2 with data range L = 1 (Wang et al. 2004).
@@ -140,6 +139,30 @@ def diagonal_px(height: int, width: int) -> float:
     return float(np.hypot(height - 1, width - 1)) or 1.0
 
 
+def mean_ranks(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return each value's rank in its row (N, P), from 0; equal values share their mean rank.
+
+    Equal to ``scipy.stats.rankdata(rows, axis=1) - 1``; two to three times faster (SciPy 1.17) on maps without ties,
+    as fast on maps that are half zero, and without the second that importing ``scipy.stats`` takes.
+
+    >>> mean_ranks(np.array([[5.0, 1.0, 5.0, 9.0]])).tolist()
+    [[1.5, 0.0, 1.5, 3.0]]
+    """
+    count, width = rows.shape
+    order = np.argsort(rows, axis=1)
+    ordered = np.take_along_axis(rows, order, axis=1)
+    plain = np.broadcast_to(np.arange(width, dtype=np.float64), (count, width))
+    ranks = np.empty((count, width))
+    np.put_along_axis(ranks, order, plain, axis=1)
+    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    if len(tied):
+        shared = _shared_ranks(ordered[tied])
+        behind = np.empty_like(shared)
+        np.put_along_axis(behind, order[tied], shared, axis=1)
+        ranks[tied] = behind
+    return ranks
+
+
 def scaled_measures(x: NDArray[np.float64], y: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return what is measured on maps (N, H, W) already normalized, by name, each (N,).
 
@@ -172,6 +195,17 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
     nothing = ((norm_a == 0) & (norm_b == 0)).astype(np.float64)
     norms = norm_a * norm_b
     return np.asarray(np.clip(np.divide(product, norms, out=nothing, where=norms > 0), -1, 1))
+
+
+def _shared_ranks(ordered: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the mean rank within each run of equal values, of rows (N, P) in ascending order."""
+    count, width = ordered.shape
+    first = np.ones((count, width), dtype=np.bool_)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    starts = np.flatnonzero(first)
+    lengths = np.diff(starts, append=count * width)
+    ranks = np.repeat(starts + (lengths - 1) / 2, lengths).reshape(count, width)
+    return np.asarray(ranks - width * np.arange(count)[:, None])
 
 
 def _strongest(rows: Maps, k: int) -> NDArray[np.bool_]:
@@ -225,41 +259,3 @@ def _centers(mass: NDArray[np.float64]) -> NDArray[np.float64]:
     weighted = np.stack([along_rows @ np.arange(height), along_columns @ np.arange(width)], axis=1)
     middle = np.tile([(height - 1) / 2, (width - 1) / 2], (len(mass), 1))
     return np.asarray(np.divide(weighted, total, out=middle, where=total > 0))
-
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-def mean_ranks(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return each value's rank in its row (N, P), from 0; equal values share their mean rank.
-
-    As ``scipy.stats.rankdata(rows, axis=1) - 1``, some thirty times faster on rows of 1,024 float32.
-
-    >>> mean_ranks(np.array([[5.0, 1.0, 5.0, 9.0]])).tolist()
-    [[1.5, 0.0, 1.5, 3.0]]
-    """
-    count, width = rows.shape
-    order = np.argsort(rows, axis=1)
-    ordered = np.take_along_axis(rows, order, axis=1)
-    plain = np.broadcast_to(np.arange(width, dtype=np.float64), (count, width))
-    ranks = np.empty((count, width))
-    np.put_along_axis(ranks, order, plain, axis=1)
-    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
-    if len(tied):
-        shared = _shared_ranks(ordered[tied])
-        behind = np.empty_like(shared)
-        np.put_along_axis(behind, order[tied], shared, axis=1)
-        ranks[tied] = behind
-    return ranks
-
-
-def _shared_ranks(ordered: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the mean rank within each run of equal values, of rows (N, P) in ascending order."""
-    count, width = ordered.shape
-    first = np.ones((count, width), dtype=np.bool_)
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = np.flatnonzero(first)
-    lengths = np.diff(starts, append=count * width)
-    ranks = np.repeat(starts + (lengths - 1) / 2, lengths).reshape(count, width)
-    return np.asarray(ranks - width * np.arange(count)[:, None])

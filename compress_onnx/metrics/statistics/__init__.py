@@ -1,4 +1,4 @@
-"""Statistics: TODO."""
+"""What the metrics stand on: intervals, tests and resampling of counts and per-sample values."""
 
 import lazy_loader
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compress_onnx.metrics.statistics.intervals import LEVEL, paired_difference, proportion_interval
-from compress_onnx.metrics.statistics.means import UNBOUNDED, mean_interval
+from compress_onnx.metrics.statistics.intervals import (
+    LEVEL,
+    UNBOUNDED,
+    mean_interval,
+    paired_difference,
+    proportion_interval,
+)
 from compress_onnx.records import Better, Measure, undefined
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError
+from compress_onnx.model import Model
 from compress_onnx.options import BATCH, CALLS, DURATION, ROUNDS, THREADS, Progress, silent
 from compress_onnx.ort import filled
 from compress_onnx.records import LatencyRun
@@ -72,7 +73,7 @@ class Timings:
 
 
 def measure_latency(
-    paths: Sequence[Path],
+    models: Sequence[Path | Model],
     inputs: NDArray[np.float32],
     *,
     plan: LatencyPlan,
@@ -82,7 +83,7 @@ def measure_latency(
     """Time every file on the first ``plan.batch`` images, in rounds of random order; baseline first.
 
     ``inputs`` (N, C, H, W) or (N, H, W, C) float32, repeated where N is below the batch. The runs
-    come in the order of ``paths``; their values are in the order of rounds, equally many each.
+    come in the order of ``models``; their values are in the order of rounds, equally many each.
 
     Errors
     ------
@@ -97,7 +98,7 @@ def measure_latency(
     """
     images = timing_batch(inputs, plan.checked().batch)
     setting = plan.setting()
-    timed = InterleavedRound(paths=(*paths, paths[0]), images=images, setting=setting, start=plan.start)
+    timed = InterleavedRound(models=(*models, models[0]), images=images, setting=setting, start=plan.start)
     warnings, before = machine_warnings(plan.threads), throttling()
     rounds = _rounds(timed, plan, rng, progress)
     runs = [latency_run(own, batch=plan.batch) for own in zip(*rounds, strict=True)]
@@ -112,7 +113,7 @@ def measure_latency(
 def _rounds(
     timed: InterleavedRound, plan: LatencyPlan, rng: np.random.Generator, progress: Progress
 ) -> list[tuple[RoundTiming, ...]]:
-    calls: Sequence[int] | float = [plan.calls] * len(timed.paths)
+    calls: Sequence[int] | float = [plan.calls] * len(timed.models)
     if plan.duration_s is not None:
         calls = plan.duration_s / plan.rounds
     rounds = []

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compress_onnx.model import Model
 from compress_onnx.records import ExecutionProfile, OperatorTime
 from compress_onnx.runtime.bench.rounds import Start, WorkerOptions
 from compress_onnx.runtime.cpu import FLOAT_WEIGHTED, INTEGER_WEIGHTED, QDQ
@@ -31,7 +32,9 @@ _WORTH_SAYING = 0.02
 _SMALL_US = 20
 
 
-def profile(path: Path, images: NDArray[np.float32], *, setting: WorkerOptions, start: Start) -> ExecutionProfile:
+def profile(
+    model: Path | Model, images: NDArray[np.float32], *, setting: WorkerOptions, start: Start
+) -> ExecutionProfile:
     """Return the profile of a file on a batch of images, taken in a worker of its own.
 
     Errors
@@ -41,17 +44,17 @@ def profile(path: Path, images: NDArray[np.float32], *, setting: WorkerOptions, 
     """
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder, start() as worker:
         facts = worker.load(
-            path,
+            model,
             threads=setting.threads,
             spinning=setting.spinning,
             affinity=list(setting.cores),
             profile=str(Path(folder) / "profile"),
         )
         feed = {facts["inputs"][0][0]: images}
-        _, spent = worker.ask("time", feed, calls=_WARMUP, where=path)
+        _, spent = worker.ask("time", feed, calls=_WARMUP, where=model)
         calls = int(min(_MOST_CALLS, max(_WARMUP, _NS / max(int(spent["values"].min()), 1))))
-        worker.ask("time", calls=calls, where=path)
-        _, arrays = worker.ask("profile", where=path)
+        worker.ask("time", calls=calls, where=model)
+        _, arrays = worker.ask("profile", where=model)
     return profile_of(json.loads(arrays["profile"].tobytes()), calls=calls)
 
 

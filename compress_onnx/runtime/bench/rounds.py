@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError
+from compress_onnx.model import Model
 from compress_onnx.runtime.cpu import kept_off
 from compress_onnx.runtime.workers import Worker
 
@@ -58,7 +59,7 @@ class RoundTiming:
 class InterleavedRound:
     """Who takes part: the files, the images (B, ...) float32 they are fed, and how."""
 
-    paths: tuple[Path, ...]
+    models: tuple[Path | Model, ...]
     images: NDArray[np.float32]
     setting: WorkerOptions
     start: Start
@@ -68,8 +69,8 @@ class InterleavedRound:
 
         ``calls`` are timed calls per file, or the seconds that they shall take together per file.
         """
-        with started_workers(self.start, len(self.paths)) as workers:
-            models = [_TimedModel(worker, path, self) for worker, path in zip(workers, self.paths, strict=True)]
+        with started_workers(self.start, len(self.models)) as workers:
+            models = [_TimedModel(worker, model, self) for worker, model in zip(workers, self.models, strict=True)]
             # Who loads first may get other memory than who loads last.
             for place in rng.permutation(len(models)):
                 models[place].load()
@@ -113,8 +114,8 @@ def started_workers(start: Start, count: int) -> Iterator[list[Worker]]:
 class _TimedModel:
     """One file in its worker through one round."""
 
-    def __init__(self, worker: Worker, path: Path, timed: InterleavedRound) -> None:
-        self._worker, self._path, self._timed = worker, path, timed
+    def __init__(self, worker: Worker, model: Path | Model, timed: InterleavedRound) -> None:
+        self._worker, self._model, self._timed = worker, model, timed
         self._load_ns = self._first_ns = 0
         self._memory: dict[str, int] = {}
         self._resident_bytes: int | None = None
@@ -124,17 +125,17 @@ class _TimedModel:
     def load(self) -> None:
         setting, images = self._timed.setting, self._timed.images
         facts = self._worker.load(
-            self._path, threads=setting.threads, spinning=setting.spinning, affinity=list(setting.cores)
+            self._model, threads=setting.threads, spinning=setting.spinning, affinity=list(setting.cores)
         )
         self._load_ns = facts["load_ns"]
         self._resident_bytes = facts["memory"].get("resident_bytes")
-        self._feed = {_image_input(facts["inputs"], len(images), self._path): images}
+        self._feed = {_image_input(facts["inputs"], len(images), self._model): images}
 
     def warm_up(self) -> None:
-        answer, _ = self._worker.ask("time", self._feed, calls=0, where=self._path)
+        answer, _ = self._worker.ask("time", self._feed, calls=0, where=self._model)
         self._first_ns = answer["first_ns"]
         calls = math.ceil(_WARMUP_NS / max(self._first_ns, 1))
-        _, spent = self._worker.ask("time", calls=min(_WARMUP_CALLS, max(_FEWEST_WARMUPS, calls)), where=self._path)
+        _, spent = self._worker.ask("time", calls=min(_WARMUP_CALLS, max(_FEWEST_WARMUPS, calls)), where=self._model)
         self._warmup += spent["values"].tolist()
 
     def calls_for(self, seconds: float) -> int:
@@ -146,7 +147,7 @@ class _TimedModel:
         if setting.threads > 1 and setting.spinning:
             time.sleep(_SPINNING_S)
         # The call before the timed ones finds the caches as the other model left them.
-        answer, spent = self._worker.ask("time", calls=calls, warmup=1, where=self._path)
+        answer, spent = self._worker.ask("time", calls=calls, warmup=1, where=self._model)
         self._memory = answer["memory"]
         self._warmup += spent["warmup"].tolist()
         self._values += spent["values"].tolist()
@@ -162,7 +163,7 @@ class _TimedModel:
         )
 
 
-def _image_input(inputs: Sequence[tuple[str, str, list[int | str | None]]], batch: int, where: Path) -> str:
+def _image_input(inputs: Sequence[tuple[str, str, list[int | str | None]]], batch: int, where: object) -> str:
     if len(inputs) != 1:
         raise ModelError(
             "a model with one image input", f"{len(inputs)} inputs", where=where, remedy="Export it with one input."

@@ -12,6 +12,7 @@ from pathlib import Path
 import onnx
 from onnx import NodeProto, TensorProto
 
+from compress_onnx.model import Model
 from compress_onnx.ort import open_session
 from compress_onnx.records import FloatNode, FusionReceipt
 
@@ -58,18 +59,18 @@ S8_ACTIVATIONS = "S8 activations on x86-64: only U8 activations fuse there"
 UNSUPPORTED = "unsupported: the runtime has no integer kernel for this operator with these types"
 
 
-def fusion_receipt(path: Path) -> FusionReceipt:
-    """Load the file as it will run here and count what became integer kernels.
+def fusion_receipt(model: Path | Model) -> FusionReceipt:
+    """Load the model as it will run here and count what became integer kernels.
 
     Errors
     ------
     ModelError
         if the file is missing or ORT cannot load it.
     """
-    return receipt_of(optimized_graph(path), machine=platform.machine())
+    return receipt_of(optimized_graph(model), machine=platform.machine())
 
 
-def optimized_graph(path: Path) -> onnx.GraphProto:
+def optimized_graph(model: Path | Model) -> onnx.GraphProto:
     """Return the graph that ORT runs on this CPU for a file.
 
     It holds operators of ORT's own domains, and its layout is this CPU's: it is read to be looked
@@ -77,7 +78,7 @@ def optimized_graph(path: Path) -> onnx.GraphProto:
     """
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
         file = Path(folder) / "optimized.onnx"
-        open_session(path, save_optimized_to=file)
+        open_session(model, save_optimized_to=file)
         return onnx.load(file).graph
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import DataError, WorkerError
+from compress_onnx.model import Model
 from compress_onnx.ort import is_saturated, probe_input, saturation_probe
 from compress_onnx.records import Environment
 from compress_onnx.runtime.bench import LatencyPlan, Timings, WorkerOptions, measure_latency
@@ -69,11 +70,11 @@ class ConnectedTarget:
         """Whether its answers are computed here, by the arithmetic of such a CPU."""
         return False
 
-    def expect_answers(self, path: Path) -> None:
+    def expect_answers(self, model: Path | Model) -> None:
         """Raise :class:`ModelError` if it is known beforehand that the file cannot be answered for there."""
 
     def logits(
-        self, path: Path, batches: Iterable[NDArray[np.float32]], *, threads: int, classes: int
+        self, model: Path | Model, batches: Iterable[NDArray[np.float32]], *, threads: int, classes: int
     ) -> NDArray[np.float32]:
         """Return the first output for all batches there, (N, C) float32, finite; C is ``classes``.
 
@@ -84,16 +85,21 @@ class ConnectedTarget:
         ModelError
             if ONNX Runtime there refuses the model, or a logit is NaN or infinite.
         """
-        with _loaded(self.target, path, threads=threads) as (worker, facts):
-            logits = logits_of(_RemoteSession(worker, facts), batches, where=f"{path} on {self.target.name}")
+        with _loaded(self.target, model, threads=threads) as (worker, facts):
+            logits = logits_of(_RemoteSession(worker, facts), batches, where=f"{model} on {self.target.name}")
         if logits.shape[1] != classes:
             raise WorkerError(
-                f"{classes} logits per image, as here", f"{logits.shape[1]}", where=f"{path} on {self.target.name}"
+                f"{classes} logits per image, as here", f"{logits.shape[1]}", where=f"{model} on {self.target.name}"
             )
         return logits
 
     def latencies(
-        self, paths: Sequence[Path], images: NDArray[np.float32], *, plan: LatencyPlan, rng: np.random.Generator
+        self,
+        models: Sequence[Path | Model],
+        images: NDArray[np.float32],
+        *,
+        plan: LatencyPlan,
+        rng: np.random.Generator,
     ) -> Timings:
         """Time the files there, baseline first, as :func:`~compress_onnx.runtime.bench.latency.measure_latency` does here.
 
@@ -110,7 +116,7 @@ class ConnectedTarget:
             raise DataError("a real CPU to time", self.target.emulator, where=self.target.name)
         fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
         there = _PlanThere(**{**fields, "start": self.target.worker})
-        return dataclasses.replace(measure_latency(paths, images, plan=there, rng=rng), warnings=())
+        return dataclasses.replace(measure_latency(models, images, plan=there, rng=rng), warnings=())
 
 
 class _PlanThere(LatencyPlan):
@@ -122,9 +128,9 @@ class _PlanThere(LatencyPlan):
 
 
 @contextlib.contextmanager
-def _loaded(target: Target, path: Path, *, threads: int) -> Iterator[tuple[Worker, dict[str, Any]]]:
+def _loaded(target: Target, model: Path | Model, *, threads: int) -> Iterator[tuple[Worker, dict[str, Any]]]:
     with target.worker() as worker:
-        yield worker, worker.load(path, threads=threads)
+        yield worker, worker.load(model, threads=threads)
 
 
 def connect_by_worker(target: Target) -> ConnectedTarget:

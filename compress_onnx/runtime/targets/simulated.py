@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.model import load_model
+from compress_onnx.model import Model
 from compress_onnx.ort import EmulatedModel, expect_measured, fused, open_session, saturates
 from compress_onnx.records import Environment
 from compress_onnx.registry import unknown
@@ -87,13 +87,13 @@ class SimulatedCpu(ConnectedTarget):
         """Tell whether the runtime here is one of the class; ARM adds as VNNI does, where that was measured."""
         return self.environment.cpu_target == target_of(platform.machine(), saturates)
 
-    def expect_answers(self, path: Path) -> None:
+    def expect_answers(self, model: Path | Model) -> None:
         """Raise :class:`ModelError` if a kernel of the file was never measured on such a CPU."""
         if not self._is_this_machine():
-            expect_measured(fused(load_model(path), where=path), self.environment.cpu_target, where=path)
+            expect_measured(fused(Model.of(model).proto, where=model), self.environment.cpu_target, where=model)
 
     def logits(
-        self, path: Path, batches: Iterable[NDArray[np.float32]], *, threads: int, classes: int
+        self, model: Path | Model, batches: Iterable[NDArray[np.float32]], *, threads: int, classes: int
     ) -> NDArray[np.float32]:
         """Return the first output for all batches as such a CPU gives it, (N, C) float32, finite.
 
@@ -103,15 +103,15 @@ class SimulatedCpu(ConnectedTarget):
             if ONNX Runtime refuses the model, a kernel was never measured, or a logit is not finite.
         """
         del classes
-        session = open_session(path, threads=threads)
+        session = open_session(model, threads=threads)
         if self._is_this_machine():
-            return logits_of(session, batches, where=path)
-        source = fused(load_model(path), where=path)
-        expect_measured(source, self.environment.cpu_target, where=path)
+            return logits_of(session, batches, where=model)
+        source = fused(Model.of(model).proto, where=model)
+        expect_measured(source, self.environment.cpu_target, where=model)
         if self.saturating == saturates():
-            return logits_of(session, batches, where=path)
-        model = EmulatedModel(source, saturating=self.saturating, threads=threads)
-        return logits_of(_EmulatedSession(session, model), batches, where=f"{path} on {self.target.name}")
+            return logits_of(session, batches, where=model)
+        emulated = EmulatedModel(source, saturating=self.saturating, threads=threads)
+        return logits_of(_EmulatedSession(session, emulated), batches, where=f"{model} on {self.target.name}")
 
 
 class _EmulatedSession:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress_onnx.errors import CompressOnnxError, WorkerError
-from compress_onnx.model import whole_model
+from compress_onnx.model import Model, whole_model
 from compress_onnx.ort import plain_message, refusal
 from compress_onnx.runtime.workers.frames import PROTOCOL, NotAFrameError, decode, encode
 from compress_onnx.runtime.workers.program import local_command
@@ -159,16 +159,18 @@ class Worker:
             raise _refusal(header.get("error") or {}, where=where or self.name, name=self.name)
         return header, returned
 
-    def load(self, model: Path | bytes, **options: Any) -> dict[str, Any]:
-        """Open a session for a file of this machine, or for a model's bytes; what is sent holds its data files too.
+    def load(self, model: Path | Model | bytes, **options: Any) -> dict[str, Any]:
+        """Open a session for a file of this machine, a model or its bytes; what is sent holds its data files too.
 
         ``options`` are those of :func:`service.opened`, and ``affinity``, a list of cores. Returns the answer's
         ``load_ns``, ``affinity``, ``memory_before``, ``memory``, ``inputs`` and ``outputs``.
         """
-        where = model if isinstance(model, Path) else self.name
-        if isinstance(model, Path) and self.sees_files:
-            return self.ask("load", path=str(model.absolute()), options=options, where=where)[0]
-        content = whole_model(model).serialized() if isinstance(model, Path) else model
+        where = self.name if isinstance(model, bytes) else model
+        path = model.path if isinstance(model, Model) else model
+        if isinstance(path, Path) and self.sees_files:
+            return self.ask("load", path=str(path.absolute()), options=options, where=where)[0]
+        read = whole_model(model) if isinstance(model, Path) else model
+        content = read if isinstance(read, bytes) else read.serialized()
         return self.ask("load", {"model": np.frombuffer(content, np.uint8)}, options=options, where=where)[0]
 
     def run(self, arrays: Mapping[str, NDArray[Any]], *, seconds: float | None = None) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Cells: TODO."""
+"""One cell of a study: a trained network on its data, compressed by recipes and compared with what it was."""
 
 import lazy_loader
 

@@ -15,40 +15,38 @@ from compress_onnx.compare import CalibrationChoice, CompareOptions, Job, NamedM
 from compress_onnx.data import ImageSet, load_data
 from compress_onnx.errors import OptionError
 from compress_onnx.model import made_from, model_sha256, read_embedded, save_model
-from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, Stages, silent_stages
+from compress_onnx.options import CALIBRATION_SIZE, CPU, METHOD, Stages, check_options, option_field, silent_stages
 from compress_onnx.records import OptionValue, Preprocessing, RunRecord
 from compress_onnx.runtime import cpu_target
 from compress_onnx.steps import cache_key, exported
 from compress_onnx.study.cells.recipes import (
-    Step,
-    Workpiece,
-    advanced,
+    CompressionStep,
+    PartialResult,
+    after_step,
+    before_steps,
     needs_calibration,
     needs_many,
     parse_recipe,
-    untouched,
 )
-from compress_onnx.study.cells.step_images import Chosen, Wish, step_images
+from compress_onnx.study.cells.step_images import ChosenImages, ImageRequest, step_images
 
 ARTIFACTS = "artifacts"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class StudyCell:
     """What is run: a model of ``models/``, a data set, recipes as text, and how they are compared."""
 
     model: str
     dataset: str
     recipes: tuple[str, ...]
     options: CompareOptions
-    calibration_size: int = CALIBRATION_SIZE.default
-    method: str = METHOD.default
-    cpu: str = CPU.default
+    calibration_size: int = option_field(CALIBRATION_SIZE)
+    method: str = option_field(METHOD)
+    cpu: str = option_field(CPU)
 
     def __post_init__(self) -> None:
-        CALIBRATION_SIZE.check(self.calibration_size)
-        METHOD.check(self.method)
-        CPU.check(self.cpu)
+        check_options(self)
         for text in self.recipes:
             parse_recipe(text, {})
         if not self.recipes or len(set(map(artifact_name, self.recipes))) < len(self.recipes):
@@ -69,7 +67,7 @@ class Cell:
         """Tell whether a recipe repairs or searches."""
         return self._any(needs_many)
 
-    def _any(self, needs: Callable[[Iterable[Step]], bool]) -> bool:
+    def _any(self, needs: Callable[[Iterable[CompressionStep]], bool]) -> bool:
         return any(needs(parse_recipe(text, {})) for text in self.recipes)
 
     def quantization(self, choice: CalibrationChoice | None) -> dict[str, OptionValue]:
@@ -92,7 +90,7 @@ def artifact_name(recipe: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class CellRun:
     """Where a cell runs: results go into ``folder``; ``command`` and ``started_at`` as the record says.
 
     ``model`` is the folder of the trained network and ``manifests`` those of calibration manifests,
@@ -106,47 +104,49 @@ class Site:
     manifests: tuple[Path, ...] | None = None
 
 
-def run_cell(cell: Cell, site: Site, *, stages: Stages = silent_stages) -> RunRecord:
-    """Export, compress, compare; artifacts and results go into the site's folder.
+def run_cell(cell: StudyCell, run: CellRun, *, stages: Stages = silent_stages) -> RunRecord:
+    """Export, compress, compare; artifacts and results go into the run's folder.
 
     The data set's test split is evaluated, its training split calibrates.
     """
     evaluation = load_data(f"{cell.dataset}:test")
-    baseline, entry = _baseline(cell, site, evaluation, stages)
-    with contextlib.ExitStack() as kept:
-        images = step_images(_wish(cell, site), baseline, _preprocessing(baseline), evaluation, kept=kept)
-        entries = [entry, *_candidates(cell, baseline, site.folder, images, stages)]
+    baseline, entry = _baseline(cell, run, evaluation, stages)
+    with contextlib.ExitStack() as stack:
+        images = step_images(_image_request(cell, run), baseline, _preprocessing(baseline), evaluation, stack=stack)
+        entries = [entry, *_candidates(cell, baseline, run.folder, images, stages)]
     job = Job(
         models=entries,
         images=evaluation,
         options=cell.options,
-        folder=site.folder,
-        command=site.command,
-        started_at=site.started_at,
+        folder=run.folder,
+        command=run.command,
+        started_at=run.started_at,
         manifests=(images.choice.manifest,) if images.choice else (),
     )
     return compare_models(job, stages=stages)
 
 
-def _baseline(cell: Cell, site: Site, evaluation: ImageSet, stages: Stages) -> tuple[onnx.ModelProto, NamedModel]:
+def _baseline(
+    cell: StudyCell, run: CellRun, evaluation: ImageSet, stages: Stages
+) -> tuple[onnx.ModelProto, NamedModel]:
     progress = stages("export")
-    result = exported(str(site.model or cell.model), images=evaluation)
-    path = site.folder / ARTIFACTS / f"{cell.model}.onnx"
+    result = exported(str(run.model or cell.model), images=evaluation)
+    path = run.folder / ARTIFACTS / f"{cell.model}.onnx"
     save_model(result.model, path)
     progress(1.0, cell.model)
     return result.model, NamedModel(source=path, name=cell.model, recipe=result.recipe)
 
 
-def _wish(cell: Cell, site: Site) -> Wish | None:
+def _image_request(cell: StudyCell, run: CellRun) -> ImageRequest | None:
     """Say which images the cell's steps are fed, ``None`` where they see none."""
     if len(cell.splits) == 1:
         return None
-    return Wish(
+    return ImageRequest(
         training=load_data(cell.splits[1]),
         size=cell.calibration_size,
         repairs=cell.wants_many(),
         seed=cell.options.seed,
-        roots=site.manifests,
+        roots=run.manifests,
     )
 
 
@@ -156,34 +156,34 @@ def _labels(choice: CalibrationChoice | None) -> OptionValue:
 
 
 def _candidates(
-    cell: Cell, baseline: onnx.ModelProto, folder: Path, images: Chosen, stages: Stages
+    cell: StudyCell, baseline: onnx.ModelProto, folder: Path, images: ChosenImages, stages: Stages
 ) -> list[NamedModel]:
     progress = stages("compress")
     quantization = cell.quantization(images.choice)
     if images.choice is not None:
         quantization["cache_key"] = cache_key(images.choice, _preprocessing(baseline))
-    first, shared = untouched(baseline), _shared_beginnings(cell.recipes)
+    first, shared = before_steps(baseline), _shared_beginnings(cell.recipes)
     whole = {_beginnings(text)[-1] for text in cell.recipes}
-    known: dict[str, Workpiece] = {}
+    made_before: dict[str, PartialResult] = {}
     entries = []
     for number, text in enumerate(cell.recipes, start=1):
-        piece, parent = first, model_sha256(baseline)
+        result, parent = first, model_sha256(baseline)
         for beginning in _beginnings(text):
-            found = known.get(beginning)
-            if found is None:
+            after = made_before.get(beginning)
+            if after is None:
                 step = parse_recipe(beginning, quantization)[-1]
-                found = advanced(piece, step, images=images.steps)
+                after = after_step(result, step, images=images.steps)
             if beginning in shared:
-                known[beginning] = found
-            piece = found
+                made_before[beginning] = after
+            result = after
             if beginning in whole:
                 # The last of these is the recipe's own artifact, and those before it are others of this run.
-                made = made_from(piece.model, parent)
+                made = made_from(result.model, parent)
                 parent = model_sha256(made)
         name = artifact_name(text)
         path = folder / ARTIFACTS / f"{name}.onnx"
         save_model(made, path)
-        entries.append(NamedModel(source=path, name=name, recipe=piece.recipe))
+        entries.append(NamedModel(source=path, name=name, recipe=result.recipe))
         progress(number / len(cell.recipes), text)
     return entries
 

@@ -36,7 +36,7 @@ _SEARCHED: dict[str, dict[str, OptionValue]] = {
 }
 # Sparsity, largest loss of accuracy, fraction: one letter each, so that a near name is still found near.
 _WRITTEN = (*(f"{name}:S" for name in _PRUNED), *(f"{name}:D" for name in _SEARCHED), "structured:F")
-_QUANTISED: dict[str, dict[str, OptionValue]] = {
+_QUANTIZED: dict[str, dict[str, OptionValue]] = {
     "w8a8": {"weights": "int8"},
     "w4a8": {"weights": "int4", "repair": "auto"},
     "w4a8-plain": {"weights": "int4", "scales": "max", "rounding": "nearest"},
@@ -47,7 +47,7 @@ Calibration = Callable[[], Iterable[NDArray[np.float32]]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class CompressionStep:
     """One step: a compressor's name and its options."""
 
     compressor: str
@@ -75,7 +75,7 @@ class RepairImages:
         return referenced(model, self.batches)
 
 
-def parse_recipe(text: str, quantization: Mapping[str, OptionValue]) -> tuple[Step, ...]:
+def parse_recipe(text: str, quantization: Mapping[str, OptionValue]) -> tuple[CompressionStep, ...]:
     """Return the steps of a recipe.
 
     ``prune:S`` prunes the fraction S globally, ``prune-layer:S`` per layer, ``prune-folded:S`` globally
@@ -99,25 +99,25 @@ def parse_recipe(text: str, quantization: Mapping[str, OptionValue]) -> tuple[St
     return tuple(_step(word.strip(), quantization) for word in text.split("+"))
 
 
-def _step(word: str, quantization: Mapping[str, OptionValue]) -> Step:
+def _step(word: str, quantization: Mapping[str, OptionValue]) -> CompressionStep:
     name, _, argument = word.partition(":")
     if name in _PRUNED:
         sparsity = _number(argument, SPARSITY, word)
-        return Step(compressor="prune", options={"sparsity": sparsity, **_PRUNED[name]})
+        return CompressionStep(compressor="prune", options={"sparsity": sparsity, **_PRUNED[name]})
     if name in _SEARCHED:
         limit = _number(argument, MAX_DROP, word)
-        return Step(compressor=SEARCH, options={"max_drop": limit, **_SEARCHED[name]})
+        return CompressionStep(compressor=SEARCH, options={"max_drop": limit, **_SEARCHED[name]})
     if name == "structured":
-        return Step(compressor="prune-structured", options={"fraction": _number(argument, SPARSITY, word)})
-    if argument and (name in _QUANTISED or name == REPAIR or name in compressors()):
+        return CompressionStep(compressor="prune-structured", options={"fraction": _number(argument, SPARSITY, word)})
+    if argument and (name in _QUANTIZED or name == REPAIR or name in compressors()):
         raise OptionError(f"{name} without a number", repr(word))
-    if name in _QUANTISED:
-        return Step(compressor="quantize", options={**_QUANTISED[name], **quantization})
+    if name in _QUANTIZED:
+        return CompressionStep(compressor="quantize", options={**_QUANTIZED[name], **quantization})
     if name == REPAIR:
-        return Step(compressor=REPAIR, options={"calibration": quantization.get("calibration")})
+        return CompressionStep(compressor=REPAIR, options={"calibration": quantization.get("calibration")})
     if name not in compressors():
-        raise unknown("recipe step", name, [*_WRITTEN, *_QUANTISED, REPAIR, *_plugins()])
-    return Step(compressor=name, options={})
+        raise unknown("recipe step", name, [*_WRITTEN, *_QUANTIZED, REPAIR, *_plugins()])
+    return CompressionStep(compressor=name, options={})
 
 
 def _plugins() -> list[str]:
@@ -133,12 +133,12 @@ def _number(text: str, option: NumberOption[float], word: str) -> float:
         raise OptionError(wanted, repr(word)) from None
 
 
-def needs_many(steps: Iterable[Step]) -> bool:
+def needs_many(steps: Iterable[CompressionStep]) -> bool:
     """Tell whether a recipe has a step that wants more images than calibration: a repair or a search."""
     return any(step.compressor in {REPAIR, SEARCH} for step in steps)
 
 
-def needs_calibration(steps: Iterable[Step]) -> bool:
+def needs_calibration(steps: Iterable[CompressionStep]) -> bool:
     """Tell whether a recipe has a step that is fed images."""
     return any(step.compressor not in {"prune", "prune-structured"} for step in steps)
 
@@ -150,7 +150,7 @@ class StepImages:
     calibration: Calibration | None = None
     repair: RepairImages | None = None
 
-    def repairing(self, step: Step) -> RepairImages:
+    def repairing(self, step: CompressionStep) -> RepairImages:
         """Return the images of a repair step: those that calibrate where there are no others."""
         named = step.options.get("calibration")
         return self.repair or RepairImages(
@@ -159,7 +159,7 @@ class StepImages:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Workpiece:
+class PartialResult:
     """A model between two steps: the ``first`` one, what it has become, and its recipe with seconds."""
 
     first: onnx.ModelProto
@@ -167,30 +167,30 @@ class Workpiece:
     recipe: tuple[RecipeStep, ...]
 
 
-def untouched(model: onnx.ModelProto) -> Workpiece:
-    """Return the workpiece before the first step."""
-    return Workpiece(first=model, model=model, recipe=read_embedded(model).recipe)
+def before_steps(model: onnx.ModelProto) -> PartialResult:
+    """Return what there is before the first step: the model itself."""
+    return PartialResult(first=model, model=model, recipe=read_embedded(model).recipe)
 
 
-def advanced(
-    piece: Workpiece, step: Step, *, images: StepImages, clock: Callable[[], float] = time.perf_counter
-) -> Workpiece:
-    """Return the workpiece after one more step."""
-    started, known = clock(), len(read_embedded(piece.model).recipe)
+def after_step(
+    result: PartialResult, step: CompressionStep, *, images: StepImages, clock: Callable[[], float] = time.perf_counter
+) -> PartialResult:
+    """Return what there is after one more step."""
+    started, recorded = clock(), len(read_embedded(result.model).recipe)
     if step.compressor == REPAIR:
         chosen = images.repairing(step)
-        with chosen.of(piece.first) as reference:
-            model = repair_model(reference, piece.model, calibration=chosen.sha256)
+        with chosen.of(result.first) as reference:
+            model = repair_model(reference, result.model, calibration=chosen.sha256)
     elif step.compressor == SEARCH:
-        model = _searched(piece.model, step, images.repairing(step))
+        model = _searched(result.model, step, images.repairing(step))
     else:
-        model = _applied(piece.model, step, images.calibration)
-    *before, done = read_embedded(model).recipe[known:]
+        model = _applied(result.model, step, images.calibration)
+    *before, done = read_embedded(model).recipe[recorded:]
     timed = dataclasses.replace(done, seconds=clock() - started)
-    return dataclasses.replace(piece, model=model, recipe=(*piece.recipe, *before, timed))
+    return dataclasses.replace(result, model=model, recipe=(*result.recipe, *before, timed))
 
 
-def _searched(model: onnx.ModelProto, step: Step, images: RepairImages) -> onnx.ModelProto:
+def _searched(model: onnx.ModelProto, step: CompressionStep, images: RepairImages) -> onnx.ModelProto:
     if images.prepared is None:
         raise OptionError("labeled images to search on", "none", where=step.compressor)
     job = Search(
@@ -203,7 +203,7 @@ def _searched(model: onnx.ModelProto, step: Step, images: RepairImages) -> onnx.
         return searched_model(reference, job, images=images.prepared)[0]
 
 
-def _applied(model: onnx.ModelProto, step: Step, calibration: Calibration | None) -> onnx.ModelProto:
+def _applied(model: onnx.ModelProto, step: CompressionStep, calibration: Calibration | None) -> onnx.ModelProto:
     compressor: Any = compressors()[step.compressor]
     result: onnx.ModelProto = compressor(model, step.options, calibration)
     return result

@@ -19,7 +19,7 @@ from compress_onnx.study.cells.recipes import RepairImages, StepImages
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Wish:
+class ImageRequest:
     """``size`` of the ``training`` images to calibrate, and as many as ``prune`` takes if a step ``repairs``.
 
     ``roots`` are folders of calibration manifests, looked up by name where it is ``None``.
@@ -37,7 +37,7 @@ class Wish:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chosen:
+class ChosenImages:
     """Images that calibrate, and what all steps are fed."""
 
     choice: CalibrationChoice | None
@@ -45,45 +45,45 @@ class Chosen:
 
 
 def step_images(
-    wish: Wish | None,
+    request: ImageRequest | None,
     baseline: onnx.ModelProto,
     preprocessing: Preprocessing,
     evaluation: ImageSet,
     *,
-    kept: contextlib.ExitStack,
-) -> Chosen:
+    stack: contextlib.ExitStack,
+) -> ChosenImages:
     """Choose the images of all steps, as the baseline sees them by its ``preprocessing``.
 
-    They stay decoded until ``kept`` is closed: a search looks at them twenty times.
+    They stay decoded until ``stack`` is closed: a search looks at them twenty times.
 
     Errors
     ------
     DataError
         if there are too few images.
     """
-    if wish is None:
-        return Chosen(choice=None, steps=StepImages())
+    if request is None:
+        return ChosenImages(choice=None, steps=StepImages())
 
     def decoded(choice: CalibrationChoice) -> PreparedData:
-        images = kept.enter_context(decoded_once(choice.images, [preprocessing])).sized(preprocessing)
+        images = stack.enter_context(decoded_once(choice.images, [preprocessing])).sized(preprocessing)
         return PreparedData(choice=dataclasses.replace(choice, images=images), preprocessing=preprocessing)
 
-    calibrating = decoded(wish.chosen(wish.size, evaluation))
+    calibrating = decoded(request.chosen(request.size, evaluation))
     repair = None
-    if wish.repairs:
+    if request.repairs:
         # At most half of a small set: the rest trains and calibrates.
-        many = min(REPAIR_SIZE.default, len(wish.training) // 2)
-        repair = _repairing(decoded(wish.chosen(many, evaluation)), baseline, wish.seed, kept)
+        many = min(REPAIR_SIZE.default, len(request.training) // 2)
+        repair = _repairing(decoded(request.chosen(many, evaluation)), baseline, request.seed, stack)
     feed = functools.partial(calibration_batches, calibrating.choice, preprocessing)
-    return Chosen(choice=calibrating.choice, steps=StepImages(calibration=feed, repair=repair))
+    return ChosenImages(choice=calibrating.choice, steps=StepImages(calibration=feed, repair=repair))
 
 
-def _repairing(images: PreparedData, baseline: onnx.ModelProto, seed: int, kept: contextlib.ExitStack) -> RepairImages:
+def _repairing(images: PreparedData, baseline: onnx.ModelProto, seed: int, stack: contextlib.ExitStack) -> RepairImages:
     batches = functools.partial(calibration_batches, images.choice, images.preprocessing)
     return RepairImages(
         batches=batches,
         sha256=images.choice.info.sha256,
-        reference=kept.enter_context(referenced(baseline, batches)),
+        reference=stack.enter_context(referenced(baseline, batches)),
         prepared=images,
         seed=seed,
     )

@@ -16,7 +16,7 @@ from compress_onnx.errors import OptionError
 from compress_onnx.extras import require_extra
 from compress_onnx.records import Environment
 from compress_onnx.runtime import environment
-from compress_onnx.study.execute.tasks import Terms, UnfitWorkerError, worker_name
+from compress_onnx.study.execute.tasks import UnfitWorkerError, WorkerRequirements, worker_name
 
 T = TypeVar("T")
 
@@ -56,9 +56,9 @@ class DaskCluster(Executor):
             if no worker is left.
         """
         here = environment().packages
-        found: dict[str, Any] = self._client.run(environment, on_error="return")
-        for worker, known in found.items():
-            reason = unlike(here, known)
+        environments: dict[str, Any] = self._client.run(environment, on_error="return")
+        for worker, there in environments.items():
+            reason = unlike(here, there)
             if reason:
                 self.exclude(worker, reason)
         if not self._fit():
@@ -81,7 +81,7 @@ class DaskCluster(Executor):
         return workers
 
     def _timers(self) -> list[str]:
-        return [name for name, known in self._workers().items() if known.get("resources", {}).get(RESOURCE, 0) >= 1]
+        return [name for name, there in self._workers().items() if there.get("resources", {}).get(RESOURCE, 0) >= 1]
 
     def expect_timing(self) -> None:
         """Raise :class:`OptionError` unless a worker may time: better now than after the last cell."""
@@ -147,17 +147,17 @@ def _connected(address: str) -> Any:
     return client_class(address, timeout=_TIMEOUT_S, set_as_default=False)
 
 
-def unlike(here: dict[str, str], known: Environment | BaseException) -> str:
+def unlike(here: dict[str, str], there: Environment | BaseException) -> str:
     """Say which packages of a worker are unlike the client's; nothing where all are alike.
 
     >>> unlike({"onnx": "1.23"}, ModuleNotFoundError("No module named 'onnx'"))
     "Expected onnx 1.23, got ModuleNotFoundError: No module named 'onnx'."
     """
-    if isinstance(known, BaseException):
+    if isinstance(there, BaseException):
         named = " and ".join(f"{name} {version}" for name, version in here.items())
-        return str(UnfitWorkerError(named, f"{type(known).__name__}: {known}"))
+        return str(UnfitWorkerError(named, f"{type(there).__name__}: {there}"))
     try:
-        Terms(packages=here, data={}).check(known.packages)
+        WorkerRequirements(packages=here, data={}).check(there.packages)
     except UnfitWorkerError as error:
         return str(error)
     return ""

@@ -18,9 +18,9 @@ from compress_onnx.errors import CompressOnnxError
 from compress_onnx.records import Environment, LatencyComparison, Measure
 from compress_onnx.runtime import LatencyPlan, environment, memory_after_load
 from compress_onnx.store import save_run
-from compress_onnx.study.cells import Cell, Site, run_cell
-from compress_onnx.study.execute.parcels import Bundle, Parcel, keep, packed
+from compress_onnx.study.cells import CellRun, StudyCell, run_cell
 from compress_onnx.study.execute.threads import on_one_thread
+from compress_onnx.study.execute.transfer import Bundle, Contents, packed, store_contents
 
 worker_name: ContextVar[str] = ContextVar("worker_name", default="")
 """The name of this worker, where the executor gives it one."""
@@ -31,7 +31,7 @@ class UnfitWorkerError(CompressOnnxError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class WorkerRequirements:
     """What a worker must have: package versions, and data by name (``gtsrb:test``) with its hash."""
 
     packages: dict[str, str]
@@ -44,11 +44,11 @@ class Terms:
                 raise UnfitWorkerError(f"{name} {version}, as the client has", here.get(name) or "none")
         for name, wanted in self.data.items():
             try:
-                found = data_sha256(name)
+                sha256 = data_sha256(name)
             except CompressOnnxError as error:
                 raise UnfitWorkerError(f"the data {name}", f"this: {str(error).rstrip('.')}") from error
-            if found != wanted:
-                raise UnfitWorkerError(f"{name} with hash {wanted[:12]}, as the client has", found[:12])
+            if sha256 != wanted:
+                raise UnfitWorkerError(f"{name} with hash {wanted[:12]}, as the client has", sha256[:12])
 
 
 def data_sha256(name: str) -> str:
@@ -57,7 +57,7 @@ def data_sha256(name: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
+class TimingResult:
     """Latency of every candidate, resident memory of every file (baseline first), and where both were measured."""
 
     latency: tuple[LatencyComparison, ...]
@@ -67,11 +67,11 @@ class Timed:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A finished task: the files of a cell's folder, ``None`` where they are shared, or what timing found."""
+    """A finished task: the files of a cell's folder, ``None`` where they are shared, or what timing measured."""
 
     worker: str
     files: dict[str, bytes] | None = None
-    timed: Timed | None = None
+    timed: TimingResult | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class Task(Protocol):
     @property
     def bundles(self) -> tuple[Bundle, ...]: ...  # noqa: D102
     @property
-    def terms(self) -> Terms: ...  # noqa: D102
+    def requirements(self) -> WorkerRequirements: ...  # noqa: D102
     def run(self, scratch: Path) -> Done: ...  # noqa: D102
 
 
@@ -119,11 +119,11 @@ class CellTask:
     """Run a cell, all but its timing; ``target`` is the folder for its files where these are shared."""
 
     name: str
-    cell: Cell
+    cell: StudyCell
     command: tuple[str, ...]
     model: Bundle
     manifests: Bundle
-    terms: Terms
+    requirements: WorkerRequirements
     target: str | None
     threads: int
 
@@ -135,7 +135,7 @@ class CellTask:
     def run(self, scratch: Path) -> Done:
         """Run the chain and write the cell's folder."""
         folder = Path(self.target) if self.target else scratch / "cell"
-        site = Site(
+        run = CellRun(
             folder=folder,
             command=self.command,
             started_at=datetime.now().astimezone(),
@@ -143,7 +143,7 @@ class CellTask:
             manifests=(self.manifests.laid_out(scratch / "manifests"),),
         )
         options = dataclasses.replace(self.cell.options, latency=None, threads=self.threads)
-        record = run_cell(dataclasses.replace(self.cell, options=options), site)
+        record = run_cell(dataclasses.replace(self.cell, options=options), run)
         # The record says what was asked for; its predictions say on how many threads they were made.
         save_run(dataclasses.replace(record, config=self.cell.options.recorded()), folder)
         if self.cell.options.latency is None:
@@ -160,7 +160,7 @@ class TimingTask:
     files: Bundle
     plan: LatencyPlan
     seed: int
-    terms: Terms
+    requirements: WorkerRequirements
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:
@@ -173,15 +173,17 @@ class TimingTask:
         paths = [folder / item.name for item in self.files.items]
         latency = time_files(paths, Sweep(threads=(plan.threads,), batches=(plan.batch,), plan=plan), seed=self.seed)
         resident = tuple(memory_after_load(path, threads=plan.threads) for path in paths)
-        return Done(worker=_name(), timed=Timed(latency=tuple(latency), resident=resident, machine=environment()))
+        return Done(
+            worker=_name(), timed=TimingResult(latency=tuple(latency), resident=resident, machine=environment())
+        )
 
 
-def perform(task: Task, parcel: Parcel) -> Outcome:
-    """Do a task on this worker; ``parcel`` holds contents it was found to lack."""
+def perform(task: Task, contents: Contents) -> Outcome:
+    """Do a task on this worker; ``contents`` holds files it was found to lack."""
     try:
         with tempfile.TemporaryDirectory(prefix="compress-onnx-") as scratch:
-            keep(parcel)
-            task.terms.check(environment().packages)
+            store_contents(contents)
+            task.requirements.check(environment().packages)
             lacking = tuple(sha256 for bundle in task.bundles for sha256 in bundle.lacking())
             if lacking:
                 return Lacking(worker=_name(), hashes=lacking)

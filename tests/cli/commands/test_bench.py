@@ -46,3 +46,13 @@ def test_threads_are_swept_too(cli: Any, shelf: Any) -> None:
     assert [(one["threads"], len(one["cores"])) for one in found] == [(1, 1), (2, 2)]
     assert all(one["significant"] is not None for one in found)
     assert all(one["noise_floor"]["value"] >= 0 for one in found)
+
+
+def test_bench_prints_raw_values(cli: Any, shelf: Any) -> None:
+    answer = cli(
+        "bench", shelf.base, shelf.other, shelf.base, "--rounds", "2", "--calls", "4", "--batch", "3", "--json"
+    )
+    assert answer.code == 0
+    assert [len(found["candidate"]["values_ms"]) for found in answer.json["latency"]] == [8, 8]
+    assert answer.json["latency"][0]["batch"] == 3
+    assert answer.json["environment"]["cores"] >= 1

@@ -13,10 +13,11 @@ top_k_accuracy_score = sklearn_metrics.top_k_accuracy_score
 
 
 def test_accuracy_agrees_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
     pair = make_pair()
     change = accuracy_change(pair)
-    baseline = accuracy_score(pair.labels, pair.baseline.argmax(axis=1))
-    candidate = accuracy_score(pair.labels, pair.candidate.argmax(axis=1))
+    baseline = sklearn_metrics.accuracy_score(pair.labels, pair.baseline.argmax(axis=1))
+    candidate = sklearn_metrics.accuracy_score(pair.labels, pair.candidate.argmax(axis=1))
     assert (change.baseline.value, change.candidate.value) == (baseline, candidate)
     assert change.change.value == pytest.approx(candidate - baseline)
     assert change.change.n == pair.n
@@ -50,10 +51,12 @@ def test_one_sample_is_enough(make_pair: Callable[..., LogitPair]) -> None:
 
 
 def test_top_5_agrees_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
     pair = make_pair(c=12)
     change = accuracy_change(pair)
     baseline, candidate = (
-        top_k_accuracy_score(pair.labels, outputs, k=5, labels=range(12)) for outputs in (pair.baseline, pair.candidate)
+        sklearn_metrics.top_k_accuracy_score(pair.labels, outputs, k=5, labels=range(12))
+        for outputs in (pair.baseline, pair.candidate)
     )
     assert (change.top5_baseline.value, change.top5_candidate.value) == (baseline, candidate)
     assert change.top5_change.value == pytest.approx(candidate - baseline)

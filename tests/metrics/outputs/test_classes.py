@@ -22,10 +22,11 @@ def without_class(pair: LogitPair, missing: int) -> LogitPair:
 
 
 def test_support_and_recall_agree_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
     pair = make_pair()
     results = class_results(pair)
     for outputs, field in ((pair.baseline, "recall_baseline"), (pair.candidate, "recall_candidate")):
-        recalls = recall_score(pair.labels, outputs.argmax(axis=1), average=None)
+        recalls = sklearn_metrics.recall_score(pair.labels, outputs.argmax(axis=1), average=None)
         assert [getattr(result, field).value for result in results] == pytest.approx(recalls.tolist())
     assert [result.support for result in results] == np.bincount(pair.labels).tolist()
     assert [result.class_name for result in results] == list(pair.class_names)

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 from scipy.special import softmax
 
-from compress_onnx.metrics.outputs.confidence import change_histogram, confidence_shift
+from compress_onnx.metrics.outputs.confidence import calibration_errors, change_histogram, confidence_shift
 from compress_onnx.metrics.outputs.pair import LogitPair
+from compress_onnx.metrics.outputs.reliability import equal_mass_bins, expected_calibration_error, weighted_gap
 
 sklearn_metrics = pytest.importorskip("sklearn.metrics")
 brier_score_loss = sklearn_metrics.brier_score_loss
@@ -28,10 +29,11 @@ def test_calibration_error_agrees_with_torchmetrics(make_pair: Callable[..., Log
 
 
 def test_nll_agrees_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
     pair = make_pair()
     shift = confidence_shift(pair)
     for outputs, measure in ((pair.baseline, shift.nll_baseline), (pair.candidate, shift.nll_candidate)):
-        reference = log_loss(pair.labels, softmax(outputs.astype(np.float64), axis=1), labels=range(5))
+        reference = sklearn_metrics.log_loss(pair.labels, softmax(outputs.astype(np.float64), axis=1), labels=range(5))
         assert measure.value == pytest.approx(reference, rel=1e-9)
         assert measure.interval.low < measure.value < measure.interval.high
 
@@ -111,11 +113,12 @@ def test_a_model_that_ends_in_softmax_is_not_flattened_again(make_pair: Callable
 
 
 def test_brier_score_agrees_with_scikit_learn(make_pair: Callable[..., LogitPair]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
     pair = make_pair()
     shift = confidence_shift(pair)
     for outputs, measure in ((pair.baseline, shift.brier_baseline), (pair.candidate, shift.brier_candidate)):
         probabilities = softmax(outputs.astype(np.float64), axis=1)
-        reference = brier_score_loss(pair.labels, probabilities, labels=range(5), scale_by_half=False)
+        reference = sklearn_metrics.brier_score_loss(pair.labels, probabilities, labels=range(5), scale_by_half=False)
         assert measure.value == pytest.approx(reference, rel=1e-9)
 
 
@@ -137,3 +140,31 @@ def test_margins_are_those_of_the_softmax(make_pair: Callable[..., LogitPair]) -
     shift = confidence_shift(pair)
     assert shift.margin_baseline.value == pytest.approx(margins[0].mean())
     assert shift.margin_change.value == pytest.approx((margins[1] - margins[0]).mean())
+
+
+def test_values_are_those_of_the_single_errors(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair()
+    width, mass = calibration_errors(pair)
+    for i, scores in enumerate((pair.baseline_scores, pair.candidate_scores)):
+        right = scores.predicted == pair.labels
+        assert width[i].value == pytest.approx(expected_calibration_error(scores.confidence, right))
+        gap = weighted_gap(equal_mass_bins(scores.confidence), right - scores.confidence)
+        assert mass[i].value == pytest.approx(gap)
+    for before, after, change in (width, mass):
+        assert change.value == pytest.approx(after.value - before.value)
+
+
+def test_a_model_against_itself_did_not_change(make_pair: Callable[..., LogitPair]) -> None:
+    assert [change.value for _, _, change in calibration_errors(make_pair(noise=0.0))] == [0, 0]
+
+
+def test_no_interval_is_claimed_that_would_not_hold(make_pair: Callable[..., LogitPair]) -> None:
+    assert all(measure.interval is None for three in calibration_errors(make_pair()) for measure in three)
+
+
+def test_an_overconfident_candidate_is_found(make_pair: Callable[..., LogitPair]) -> None:
+    pair = make_pair(n=3000)
+    louder = LogitPair(
+        labels=pair.labels, baseline=pair.baseline, candidate=3 * pair.baseline, class_names=pair.class_names
+    )
+    assert all(change.value > 0.01 for _, _, change in calibration_errors(louder))

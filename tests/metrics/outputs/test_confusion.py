@@ -20,18 +20,20 @@ confusion_matrix = sklearn_metrics.confusion_matrix
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40))
 def test_counts_agree_with_scikit_learn(samples: list[tuple[int, int]]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
     labels = np.array([label for label, _ in samples], dtype=np.int64)
     classes = np.array([predicted for _, predicted in samples], dtype=np.int64)
     counts = confusion_counts(labels, classes, 4)
-    reference = confusion_matrix(labels, classes, labels=range(4)) if samples else np.zeros((4, 4))
+    reference = sklearn_metrics.confusion_matrix(labels, classes, labels=range(4)) if samples else np.zeros((4, 4))
     assert counts.tolist() == reference.tolist()
 
 
 def test_both_models_are_counted_over_the_same_labels(make_pair: Callable[..., LogitPair]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
     pair = make_pair()
     tables = confusion_tables(confusion_change(pair), len(pair.class_names))
     for table, outputs in zip(tables, (pair.baseline, pair.candidate), strict=True):
-        assert table.tolist() == confusion_matrix(pair.labels, outputs.argmax(axis=1)).tolist()
+        assert table.tolist() == sklearn_metrics.confusion_matrix(pair.labels, outputs.argmax(axis=1)).tolist()
 
 
 def test_only_cells_that_a_model_fills_are_kept(make_pair: Callable[..., LogitPair]) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compress_onnx.metrics.saliency.classes import ClassSamples, class_attention, coarse
-from compress_onnx.records.saliency import ClassAttention
+from compress_onnx.metrics.saliency.classes import ClassSamples, class_saliency, coarse
+from compress_onnx.records.saliency import ClassSaliency
 
 NAMES = ("cat", "dog", "owl", "elk", "ant")
 
@@ -18,8 +18,8 @@ def drawn(seed: int, *, shift: float = 0.0) -> ClassSamples:
     return ClassSamples(classes=classes, deviation=rng.random(135), differences=differences)
 
 
-def found(samples: ClassSamples) -> tuple[ClassAttention, ...]:
-    return class_attention(samples, NAMES, np.random.default_rng(0))
+def found(samples: ClassSamples) -> tuple[ClassSaliency, ...]:
+    return class_saliency(samples, NAMES, np.random.default_rng(0))
 
 
 def test_each_class_with_samples_is_summarized_over_its_own() -> None:

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from compress_onnx.metrics.statistics.intervals import (
     difference_bounds,
+    mean_interval,
     paired_difference,
     proportion_bounds,
     proportion_interval,
@@ -18,6 +20,7 @@ from compress_onnx.metrics.statistics.paired import PairedCounts, paired_counts
 CELLS = st.integers(0, 3000)
 TABLES = st.builds(PairedCounts, CELLS, CELLS, CELLS, CELLS).filter(lambda table: table.n > 0)
 NOMINAL, LEAST = 0.95, 0.93
+RNG = np.random.default_rng(11)
 
 
 @given(st.integers(1, 20_000), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
@@ -125,3 +128,20 @@ def test_paired_counts_agree_with_a_loop(samples: list[tuple[bool, bool]]) -> No
     counts = paired_counts(baseline, candidate)
     assert [counts.both, counts.only_baseline, counts.only_candidate, counts.neither] == expected
     assert counts.n == len(samples)
+
+
+@pytest.mark.parametrize("values", [RNG.normal(size=2), RNG.normal(3, 2, size=50), RNG.exponential(size=400)])
+def test_t_interval_agrees_with_scipy(values: NDArray[np.float64]) -> None:
+    reference = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    ours = mean_interval(values)
+    assert (ours.low, ours.high) == pytest.approx((reference.low, reference.high), rel=1e-12)
+
+
+def test_bounds_cut_what_a_mean_cannot_be() -> None:
+    interval = mean_interval(np.array([0.0, 1.0, 1.0]), bounds=(0, 1))
+    assert (interval.low, interval.high) == (0, 1)
+
+
+@pytest.mark.parametrize("values", [np.array([]), np.array([0.3])])
+def test_fewer_than_two_values_have_no_interval(values: NDArray[np.float64]) -> None:
+    assert mean_interval(values) is None

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.report.html import render
-from compress_onnx.report.source import ReportInput
+from compress_onnx.report.kit.source import ReportInput
+from compress_onnx.report.pages.run import render
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (pip install 'compress-onnx[dev]')")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from compress_onnx.report.html import render_page
-from compress_onnx.report.source import OlderRun, ReportInput
-from compress_onnx.report.study_cells import StudyCell
-from compress_onnx.report.study_view import build_study_view
+from compress_onnx.report.kit.source import PreviousRun, ReportInput
+from compress_onnx.report.pages.html import render_page
+from compress_onnx.report.pages.study.cases import StudyCell
+from compress_onnx.report.pages.study.page import build_study_view
 
 pytestmark = pytest.mark.slow
 
@@ -135,8 +135,10 @@ def test_comparison_of_runs_opens(
     reader: Any, run_factory: Any, page_of: Callable[[ReportInput], Path], axe: str
 ) -> None:
     run = run_factory(n=200, flips=10, candidates=("w8a8",))
-    older = run_factory(n=200, flips=10, seed=1, candidates=("w8a8", "gone"))
-    source = dataclasses.replace(run.input(), older=OlderRun(record=older.record(), samples=older.samples()))
+    previous = run_factory(n=200, flips=10, seed=1, candidates=("w8a8", "gone"))
+    source = dataclasses.replace(
+        run.input(), previous=PreviousRun(record=previous.record(), samples=previous.samples())
+    )
     reader.open(page_of(source))
     assert "gone" in reader.run("return document.getElementById('against').innerText")
     assert reader.violations(axe) == []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.ort.integer.emulation import fused
-from compress_onnx.records.saturation import Need
+from compress_onnx.records.cross_cpu import Need
 from compress_onnx.runtime.cpu.saturation import audit, overflowing
 from compress_onnx.runtime.targets.naming import target_named
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from compress_onnx import options
-from compress_onnx.cli.error_handling import run
+from compress_onnx.cli.app import run
 from compress_onnx.compare.options import CompareOptions
 from compress_onnx.errors import OptionError
 from compress_onnx.files import sha256_of_file
 from compress_onnx.records.run import RunRecord
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.store import load_run, without_times
-from compress_onnx.study.cells.cell import Cell, Site, run_cell
+from compress_onnx.study.cells.cell import CellRun, StudyCell, run_cell
 
 QUICK = CompareOptions(saliency="gradient", saliency_samples=60, latency=LatencyPlan(rounds=2, calls=5))
 
@@ -33,18 +33,20 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.parametrize("recipes", [(), ("w8a8", "w8a8"), ("prune:0.5", "prune: 0.5")])
 def test_a_cell_has_recipes_each_once(recipes: tuple[str, ...]) -> None:
     with pytest.raises(OptionError, match="at least one recipe, each recipe once"):
-        Cell(model="lenet5-digits", dataset="digits", recipes=recipes, options=QUICK)
+        StudyCell(model="lenet5-digits", dataset="digits", recipes=recipes, options=QUICK)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_the_same_cell_twice_gives_the_same_record_but_for_time(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    cell = Cell(model="lenet5-digits", dataset="digits", recipes=("prune:0.5", "w8a8", "prune:0.5+w8a8"), options=QUICK)
+    cell = StudyCell(
+        model="lenet5-digits", dataset="digits", recipes=("prune:0.5", "w8a8", "prune:0.5+w8a8"), options=QUICK
+    )
 
     def once(day: int) -> RunRecord:
         started = datetime(2026, 1, day, tzinfo=UTC)
-        return run_cell(cell, Site(folder=tmp_path / "run", command=("compress-onnx", "demo"), started_at=started))
+        return run_cell(cell, CellRun(folder=tmp_path / "run", command=("compress-onnx", "demo"), started_at=started))
 
     first = once(1)
     files = {path: sha256_of_file(path) for path in (tmp_path / "run").rglob("*.*") if path.name != "run.json"}

@@ -22,20 +22,20 @@ from compress_onnx.model.metadata import read_embedded
 from compress_onnx.model.signature import signature_of
 from compress_onnx.steps.quantization import PreparedData, calibration_batches
 from compress_onnx.study.cells.recipes import (
+    CompressionStep,
+    PartialResult,
     RepairImages,
-    Step,
     StepImages,
-    Workpiece,
-    advanced,
+    after_step,
+    before_steps,
     needs_calibration,
     needs_many,
     parse_recipe,
-    untouched,
 )
 
 
-def compressed(model: onnx.ModelProto, steps: Iterable[Step], **how: Any) -> Workpiece:
-    return functools.reduce(lambda piece, step: advanced(piece, step, **how), steps, untouched(model))
+def compressed(model: onnx.ModelProto, steps: Iterable[CompressionStep], **how: Any) -> PartialResult:
+    return functools.reduce(lambda piece, step: after_step(piece, step, **how), steps, before_steps(model))
 
 
 HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
@@ -44,35 +44,35 @@ HOW = {"cpu": "x86-64-vnni", "method": "minmax", "calibration": None}
 @pytest.mark.parametrize(
     ("text", "steps"),
     [
-        ("prune:0.5", (Step(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),)),
-        ("prune-layer:0.25", (Step(compressor="prune", options={"sparsity": 0.25, "scope": "layer"}),)),
+        ("prune:0.5", (CompressionStep(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),)),
+        ("prune-layer:0.25", (CompressionStep(compressor="prune", options={"sparsity": 0.25, "scope": "layer"}),)),
         (
             "prune-folded:0.3",
-            (Step(compressor="prune", options={"sparsity": 0.3, "scope": "global", "basis": "folded"}),),
+            (CompressionStep(compressor="prune", options={"sparsity": 0.3, "scope": "global", "basis": "folded"}),),
         ),
         (
             "search:0.01",
-            (Step(compressor="search", options={"max_drop": 0.01, "basis": "unfolded", "repair": "auto"}),),
+            (CompressionStep(compressor="search", options={"max_drop": 0.01, "basis": "unfolded", "repair": "auto"}),),
         ),
         (
             "search-folded:0.02",
-            (Step(compressor="search", options={"max_drop": 0.02, "basis": "folded", "repair": "none"}),),
+            (CompressionStep(compressor="search", options={"max_drop": 0.02, "basis": "folded", "repair": "none"}),),
         ),
-        ("w8a8", (Step(compressor="quantize", options={"weights": "int8", **HOW}),)),
-        ("w4a8", (Step(compressor="quantize", options={"weights": "int4", "repair": "auto", **HOW}),)),
-        ("mixed", (Step(compressor="quantize", options={"weights": "mixed", **HOW}),)),
-        ("structured:0.3", (Step(compressor="prune-structured", options={"fraction": 0.3}),)),
-        ("repair", (Step(compressor="repair", options={"calibration": None}),)),
+        ("w8a8", (CompressionStep(compressor="quantize", options={"weights": "int8", **HOW}),)),
+        ("w4a8", (CompressionStep(compressor="quantize", options={"weights": "int4", "repair": "auto", **HOW}),)),
+        ("mixed", (CompressionStep(compressor="quantize", options={"weights": "mixed", **HOW}),)),
+        ("structured:0.3", (CompressionStep(compressor="prune-structured", options={"fraction": 0.3}),)),
+        ("repair", (CompressionStep(compressor="repair", options={"calibration": None}),)),
         (
             "prune:0.5 + w8a8",
             (
-                Step(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),
-                Step(compressor="quantize", options={"weights": "int8", **HOW}),
+                CompressionStep(compressor="prune", options={"sparsity": 0.5, "scope": "global"}),
+                CompressionStep(compressor="quantize", options={"weights": "int8", **HOW}),
             ),
         ),
     ],
 )
-def test_a_recipe_is_steps_in_order(text: str, steps: tuple[Step, ...]) -> None:
+def test_a_recipe_is_steps_in_order(text: str, steps: tuple[CompressionStep, ...]) -> None:
     assert parse_recipe(text, HOW) == steps
 
 
@@ -91,7 +91,7 @@ def test_a_recipe_is_steps_in_order(text: str, steps: tuple[Step, ...]) -> None:
         ("prune:1", "below 1.0 .*got 'prune:1'"),
         ("prune:-0.1", "got 'prune:-0.1'"),
         ("prune:nan", "got 'prune:nan'"),
-        ("quantize", "Known: .*w8a8"),
+        ("squash", "Known: .*w8a8"),
     ],
 )
 def test_anything_else_is_refused(text: str, says: str) -> None:

@@ -1,0 +1,15 @@
+from .api import Run as Run
+from .api import bench as bench
+from .api import check as check
+from .api import compare as compare
+from .api import export as export
+from .api import inspect as inspect
+from .api import load_run as load_run
+from .api import prune as prune
+from .api import quantize as quantize
+from .api import saliency_maps as saliency_maps
+from .data import load_data as load_data
+from .errors import CompressOnnxError as CompressOnnxError
+from .model import Model as Model
+from .records import Preprocessing as Preprocessing
+from .version import __version__ as __version__

@@ -1,0 +1,10 @@
+from .measuring import bench as bench
+from .measuring import inspect as inspect
+from .measuring import saliency_maps as saliency_maps
+from .models import export as export
+from .models import prune as prune
+from .models import quantize as quantize
+from .runs import Run as Run
+from .runs import check as check
+from .runs import compare as compare
+from .runs import load_run as load_run

@@ -1,0 +1,10 @@
+from .bench import names_of as names_of
+from .bench import render_bench as render_bench
+from .bench import settings_of as settings_of
+from .bench import warnings_of as warnings_of
+from .html import render_page as render_page
+from .run import build_view as build_view
+from .run import render as render
+from .study import StudyCell as StudyCell
+from .study import build_study_view as build_study_view
+from .summary import summary_rows as summary_rows

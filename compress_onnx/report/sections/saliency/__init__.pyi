@@ -1,0 +1,1 @@
+from .section import saliency_section as saliency_section
