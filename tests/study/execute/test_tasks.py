@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compress_onnx.runtime.cpu.environment import environment
 
+from compress_onnx.runtime.cpu.machine import environment
 from compress_onnx.study.execute.tasks import (
     Done,
     Failed,
