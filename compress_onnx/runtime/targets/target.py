@@ -8,13 +8,7 @@ import os
 import shlex
 from types import MappingProxyType
 
-from compress_onnx.runtime.workers import ANSWER_SECONDS, START_SECONDS, Worker, worker_program
-
-# Runs on the oldest Python a board may have; takes the program from stdin, for a read-only or full disk
-# holds none.
-_BOOTSTRAP = "import os,sys\nb=b''\nwhile len(b)<{length}:b+=os.read(0,{length}-len(b))or os._exit(3)\nexec(b)"
-# What an empty pipe takes at once on every Linux; the program has to fit.
-_PIPE_BYTES = 65536
+from compress_onnx.runtime.workers import ANSWER_SECONDS, START_SECONDS, Worker, bootstrap, sent_program
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +41,8 @@ class _SentWorker(Worker):
     sees_files = False
 
     def __init__(self, target: Target, *, start_seconds: float, answer_seconds: float) -> None:
-        self._program = _sent()
-        words = ("-c", _BOOTSTRAP.format(length=len(self._program)))
+        self._program = sent_program()
+        words = bootstrap(len(self._program))
         command = (*target.command, *(map(shlex.quote, words) if target.through_shell else words))
         super().__init__(command, name=target.name, start_seconds=start_seconds, answer_seconds=answer_seconds)
         self._target = target
@@ -64,12 +58,3 @@ class _SentWorker(Worker):
     def advice(self, ending: str) -> str:
         """Return what to do about the far end's last words."""
         return next((advice for part, advice in self._target.remedies.items() if part in ending), "")
-
-
-def _sent() -> bytes:
-    """Return what is sent first: the worker's program."""
-    text = worker_program().encode()
-    if len(text) > _PIPE_BYTES:
-        message = f"the worker has grown to {len(text)} bytes, more than a pipe takes at once"
-        raise AssertionError(message)
-    return text

@@ -5,5 +5,6 @@ from .process import ANSWER_SECONDS as ANSWER_SECONDS
 from .process import START_SECONDS as START_SECONDS
 from .process import Worker as Worker
 from .process import local_worker as local_worker
+from .program import bootstrap as bootstrap
 from .program import local_command as local_command
-from .program import worker_program as worker_program
+from .program import sent_program as sent_program

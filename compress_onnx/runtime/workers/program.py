@@ -1,4 +1,4 @@
-"""The program of a worker: three modules of this package made one text that any Python from 3.8 on runs."""
+"""The program of a worker, three modules made one text that any Python from 3.8 on runs, and how it gets there."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ code = sys.modules[name].main()
 sys.stderr.flush()
 os._exit(code)
 """
+# Runs on the oldest Python a board may have; takes the program from stdin, for a read-only or full disk
+# holds none.
+_BOOTSTRAP = "import os,sys\nb=b''\nwhile len(b)<{length}:b+=os.read(0,{length}-len(b))or os._exit(3)\nexec(b)"
+# What an empty pipe takes at once on every Linux; the program has to fit.
+_PIPE_BYTES = 65536
 
 
 @functools.cache
@@ -35,3 +40,17 @@ def worker_program() -> str:
 def local_command() -> tuple[str, ...]:
     """Return the command line of a worker in this very environment, without this package in the process."""
     return (sys.executable, "-c", worker_program())
+
+
+def bootstrap(length: int) -> tuple[str, ...]:
+    """Return the words behind Python that read a program of so many bytes from stdin and run it."""
+    return ("-c", _BOOTSTRAP.format(length=length))
+
+
+def sent_program() -> bytes:
+    """Return what goes through stdin before the first request, small enough for an empty pipe to take it whole."""
+    text = worker_program().encode()
+    if len(text) > _PIPE_BYTES:
+        message = f"the worker has grown to {len(text)} bytes, more than a pipe takes at once"
+        raise AssertionError(message)
+    return text

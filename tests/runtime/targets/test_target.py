@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 from compress_onnx.runtime.targets.naming import connect
-from compress_onnx.runtime.targets.target import Target, _sent
-
-
-def test_the_program_fits_into_a_pipe() -> None:
-    assert len(_sent()) <= 65536
+from compress_onnx.runtime.targets.target import Target
 
 
 def test_files_of_the_login_folder_do_not_stand_for_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

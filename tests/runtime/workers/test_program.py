@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from compress_onnx.runtime.workers.process import Worker, local_worker
-from compress_onnx.runtime.workers.program import local_command, worker_program
+from compress_onnx.runtime.workers.program import local_command, sent_program, worker_program
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -45,3 +45,7 @@ def test_nothing_of_the_package_is_loaded_where_the_program_runs(tmp_path: Path)
     (tmp_path / "compress_onnx" / "__init__.py").write_text("raise RuntimeError('not here')")
     with local_worker(environment={"PYTHONPATH": str(tmp_path)}) as started:
         assert started.ask("passport")[0]["cores"] == started.facts["cores"]
+
+
+def test_the_program_fits_into_a_pipe() -> None:
+    assert len(sent_program()) <= 65536

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compress_onnx.runtime.cpu.environment import environment
 
 from compress_onnx.errors import MachineError
 from compress_onnx.records.study import StudyRecord
-from compress_onnx.store.run import load_run, without_times
+from compress_onnx.runtime.cpu.machine import environment
+from compress_onnx.store import load_run, without_times
 from compress_onnx.study.execute import tasks
 from compress_onnx.study.grid import cell_folders, runner
 
