@@ -75,8 +75,8 @@ def _candidate(comparison: Comparison, artifact: Artifact, recipe: str, timed_on
 
 def _worst(classes: Iterable[ClassResult]) -> ClassResult | None:
     """Return the class that lost most recall, the first of equals; ``None`` where none is known."""
-    known = [one for one in classes if one.change.value is not None]
-    return min(known, key=lambda one: one.change.value or 0.0, default=None)
+    measured = [one for one in classes if one.change.value is not None]
+    return min(measured, key=lambda one: one.change.value or 0.0, default=None)
 
 
 def _saliency(comparison: Comparison) -> Measure | None:
