@@ -4,7 +4,6 @@ from .artifact import footprint as footprint
 from .batch_coupling import AcrossImages as AcrossImages
 from .batch_coupling import across_images as across_images
 from .batch_coupling import random_nodes as random_nodes
-from .census import WEIGHTED_OPS as WEIGHTED_OPS
 from .census import Weight as Weight
 from .census import expect_in_reach as expect_in_reach
 from .census import expect_plain_order as expect_plain_order
@@ -14,11 +13,12 @@ from .census import left_float as left_float
 from .census import out_of_reach as out_of_reach
 from .census import precision_of as precision_of
 from .census import prunable_initializers as prunable_initializers
-from .census import stored_tensors as stored_tensors
 from .census import told as told
 from .census import weight_numbers as weight_numbers
 from .census import weights as weights
 from .checks import expect_finite_weights as expect_finite_weights
+from .constants import WEIGHTED_OPS as WEIGHTED_OPS
+from .constants import stored_tensors as stored_tensors
 from .files import ModelFile as ModelFile
 from .files import load_model as load_model
 from .files import model_bytes as model_bytes

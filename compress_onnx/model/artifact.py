@@ -13,7 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from onnx import helper
 
-from compress_onnx.model.census import Weight, precision_of, reach, stored_tensors, weight_numbers, weights
+from compress_onnx.model.census import Weight, precision_of, reach, weight_numbers, weights
+from compress_onnx.model.constants import stored_tensors
 from compress_onnx.model.files import ModelFile, read_model
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.model.signature import default_opset

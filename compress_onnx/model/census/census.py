@@ -11,13 +11,32 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
-from compress_onnx.model.census.graph_regions import Region, Term, regions
-from compress_onnx.model.census.kinds import BLOCKED_LAYOUT, FLOATS, PACKED, is_integer, is_quantizing
 from compress_onnx.model.census.packed import block_nonzero, block_numbers, bnb4_nonzero, bnb4_numbers, without_filling
 from compress_onnx.model.census.uses import Use, kind_of, uses
-from compress_onnx.model.census.values import Array, UnknownValueError, array, attribute, shift, spread, value
-from compress_onnx.model.census.weight_roots import Roots, foreign_kind, keeps_zeros, roots, size, unmoved
-from compress_onnx.model.forms import inlined
+from compress_onnx.model.constants import (
+    BLOCKED_LAYOUT,
+    FLOATS,
+    PACKED,
+    Array,
+    Region,
+    Roots,
+    Term,
+    UnknownValueError,
+    array,
+    attribute,
+    foreign_kind,
+    inlined,
+    is_integer,
+    is_quantizing,
+    keeps_zeros,
+    regions,
+    roots,
+    shift,
+    size,
+    spread,
+    unmoved,
+    value,
+)
 
 _BITS: dict[int, int] = {
     TensorProto.FLOAT: 32,

@@ -10,12 +10,20 @@ import onnx
 from onnx import NodeProto, TensorProto
 
 from compress_onnx.model.census.census import Weight, described, stored_bits, tallied
-from compress_onnx.model.census.graph_regions import Region, Term, regions
-from compress_onnx.model.census.kinds import FLOATS, PACKED, REORDERS, SELF_QUANTISING, is_integer
 from compress_onnx.model.census.uses import Use, kind_of, uses
-from compress_onnx.model.census.values import attribute
-from compress_onnx.model.census.weight_roots import roots
-from compress_onnx.model.forms import inlined
+from compress_onnx.model.constants import (
+    FLOATS,
+    PACKED,
+    REORDERS,
+    SELF_QUANTISING,
+    Region,
+    Term,
+    attribute,
+    inlined,
+    is_integer,
+    regions,
+    roots,
+)
 from compress_onnx.records import Precision
 
 _FLOAT_NAMES: dict[int, str] = {

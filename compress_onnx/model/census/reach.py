@@ -8,8 +8,8 @@ import onnx
 
 from compress_onnx.errors import ModelError
 from compress_onnx.model.census.census import Weight, out_of_reach, weights
-from compress_onnx.model.census.kinds import BLOCKED_LAYOUT
 from compress_onnx.model.census.precision import float_weights
+from compress_onnx.model.constants import BLOCKED_LAYOUT
 from compress_onnx.records import OptionValue, RecipeStep
 
 # More than this cannot be passed over: a sparsity asked for would not be that of the network.

@@ -8,10 +8,22 @@ from collections.abc import Iterator
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from compress_onnx.model.census.graph_regions import Region, Term
-from compress_onnx.model.census.kinds import ELEMENTWISE, FLOATS, MOVES, PACKED, Slot, coefficients, is_integer, slots
-from compress_onnx.model.census.values import UnknownValueError, attribute, value
-from compress_onnx.model.census.weight_roots import rank
+from compress_onnx.model.constants import (
+    ELEMENTWISE,
+    FLOATS,
+    MOVES,
+    PACKED,
+    Region,
+    Slot,
+    Term,
+    UnknownValueError,
+    attribute,
+    coefficients,
+    is_integer,
+    rank,
+    slots,
+    value,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 import onnx
 from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
 
-from compress_onnx.model.census import (
+from compress_onnx.model.checks import nested
+from compress_onnx.model.constants import (
     CODECS,
     MOVES,
     QUANTISERS,
@@ -22,13 +23,12 @@ from compress_onnx.model.census import (
     Term,
     UnknownValueError,
     array,
+    inlined,
     regions,
     roots,
     slots,
     value,
 )
-from compress_onnx.model.checks import nested
-from compress_onnx.model.forms.inlining import inlined
 from compress_onnx.model.forms.unfusing import unfused
 
 # Since version 4 an initializer need not be an input too.

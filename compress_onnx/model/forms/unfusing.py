@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx import AttributeProto, NodeProto, helper
 
-from compress_onnx.model.census import BLOCKED_LAYOUT, MICROSOFT, attribute
+from compress_onnx.model.constants import BLOCKED_LAYOUT, MICROSOFT, attribute
 
 _OWN = frozenset({"activation", "activation_params"})
 # What an activation's parameters are called, in their order.

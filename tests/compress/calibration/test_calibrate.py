@@ -21,7 +21,7 @@ from compress_onnx.compress.calibration.calibrate import METHODS, fitting, range
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.model.signature import Signature, signature_of
-from compress_onnx.options import METHOD
+from compress_onnx.options.declared import METHOD
 
 Images = NDArray[np.float32]
 ANY = Signature(input_name="input", output_name="logits", image_shape=(3, 8, 8), fixed_batch=None, classes=5)

@@ -17,7 +17,7 @@ from compress_onnx.compress.calibration.calibrate import METHODS
 from compress_onnx.compress.calibration.range_cache import kept_ranges, range_key
 from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
 from compress_onnx.model.files import model_bytes
-from compress_onnx.options import METHOD
+from compress_onnx.options.declared import METHOD
 
 Images = NDArray[np.float32]
 

@@ -21,7 +21,7 @@ from compress_onnx.model.census.census import prunable_initializers, weights
 from compress_onnx.model.files import load_model, model_bytes, model_sha256, save_model
 from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.model.signature import signature_of
-from compress_onnx.options import METHOD
+from compress_onnx.options.declared import METHOD
 from compress_onnx.records.artifacts import Preprocessing, RecipeStep
 
 Images = NDArray[np.float32]

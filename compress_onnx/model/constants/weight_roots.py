@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.model.census.graph_regions import Term
-from compress_onnx.model.census.kinds import CODECS, ELEMENTWISE, MOVES, REORDERS, SELECTIONS, is_foreign
-from compress_onnx.model.census.values import Array, UnknownValueError, applied, value
+from compress_onnx.model.constants.graph_regions import Term
+from compress_onnx.model.constants.kinds import CODECS, ELEMENTWISE, MOVES, REORDERS, SELECTIONS, is_foreign
+from compress_onnx.model.constants.values import Array, UnknownValueError, applied, value
 
 _SAME_RANK = CODECS | {"Identity", "Neg", "Transpose"}
 # Rank of what is computed when the model runs: taken for a matrix, as nothing else is multiplied by.

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import onnx
 from onnx import AttributeProto, NodeProto, inliner, numpy_helper
 
-from compress_onnx.model.census import STANDARD, array, held
+from compress_onnx.model.constants.graph_regions import held
+from compress_onnx.model.constants.kinds import STANDARD
+from compress_onnx.model.constants.values import array
 
 # Set on the tensors of functions, so that their copies are known again; never left in a model.
 _MARK = "compress_onnx function tensor "

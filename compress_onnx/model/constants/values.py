@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from compress_onnx.model.census.graph_regions import Stored, Term
+from compress_onnx.model.constants.graph_regions import Stored, Term
 
 Array: TypeAlias = NDArray[Any]
 # What the reference implementation raises where it cannot compute a node.

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
-from compress_onnx.model.census.kinds import ELEMENTWISE, STANDARD, STEADY, is_foreign, is_random
+from compress_onnx.model.constants.kinds import ELEMENTWISE, STANDARD, STEADY, is_foreign, is_random
 
 Stored = TensorProto | SparseTensorProto
 # Deeper chains of constants are no weights that a tool writes.
