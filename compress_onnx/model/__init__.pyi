@@ -39,6 +39,10 @@ from .metadata import Embedded as Embedded
 from .metadata import check_preprocessing as check_preprocessing
 from .metadata import read_embedded as read_embedded
 from .metadata import write_embedded as write_embedded
+from .nodes import attribute as attribute
+from .nodes import copied as copied
+from .nodes import names_read as names_read
+from .nodes import nested as nested
 from .signature import Signature as Signature
 from .signature import default_opset as default_opset
 from .signature import signature_of as signature_of

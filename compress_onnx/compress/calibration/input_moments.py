@@ -11,8 +11,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.compress.layers import Layout, attribute, layouts
-from compress_onnx.model import model_bytes, prunable_initializers, signature_of
+from compress_onnx.compress.layers import Layout, layouts
+from compress_onnx.model import attribute, copied, model_bytes, prunable_initializers, signature_of
 from compress_onnx.ort import quiet_options, step_failures
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
@@ -102,8 +102,7 @@ def _instrumented(
     model: onnx.ModelProto, widest: int | None, only: frozenset[str] | None
 ) -> tuple[onnx.ModelProto, list[tuple[str, str, int]]]:
     """Return the model with more outputs, and of each its name, its weight and its groups (0: rows)."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     tensors = prunable_initializers(model)
     # The probes are float32, and a node's inputs are of one type.
     known = {name: one for name, one in layouts(model).items() if tensors[name].data_type == TensorProto.FLOAT}

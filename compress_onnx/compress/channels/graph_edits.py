@@ -12,8 +12,7 @@ from onnx import numpy_helper
 
 from compress_onnx.compress.channels.flow import Flow, Resize, inferred
 from compress_onnx.compress.channels.groups import Labels
-from compress_onnx.compress.channels.rules import names_used
-from compress_onnx.model import prunable_initializers
+from compress_onnx.model import copied, names_read, prunable_initializers
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -22,8 +21,7 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     A bias or shape that exporters share between layers of equal width would tie those layers. Weights that
     are stored as a vector stay one.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     _lift_constants(copy.graph)
     _part_vectors(copy.graph, {*prunable_initializers(copy)})
     return copy
@@ -46,7 +44,7 @@ def _lift_constants(graph: onnx.GraphProto) -> None:
 
 def _part_vectors(graph: onnx.GraphProto, weights: AbstractSet[str]) -> None:
     """Give every node that shares a vector, but no weight, with another one its own copy, in place."""
-    uses = Counter(name for node in graph.node for name in names_used(node))
+    uses = Counter(name for node in graph.node for name in names_read(node))
     # What can be fed from outside is one thing for all its users.
     fed = {value.name for value in graph.input} | weights
     shared = {t.name: t for t in graph.initializer if len(t.dims) == 1 and uses[t.name] > 1 and t.name not in fed}
@@ -65,7 +63,7 @@ def _part_vectors(graph: onnx.GraphProto, weights: AbstractSet[str]) -> None:
 
 
 def _names(graph: onnx.GraphProto) -> set[str]:
-    made = {name for node in graph.node for name in (*node.output, *names_used(node))}
+    made = {name for node in graph.node for name in (*node.output, *names_read(node))}
     return made | {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
 
 
@@ -79,7 +77,7 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 def _drop_unused(graph: onnx.GraphProto, names: AbstractSet[str]) -> None:
-    used = {name for node in graph.node for name in names_used(node)} | {output.name for output in graph.output}
+    used = {name for node in graph.node for name in names_read(node)} | {output.name for output in graph.output}
     kept = [tensor for tensor in graph.initializer if tensor.name in used or tensor.name not in names]
     del graph.initializer[:]
     graph.initializer.extend(kept)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from compress_onnx.compress.layers import Layout, layouts, max_scales, weight_values
-from compress_onnx.model import WEIGHTED_OPS, signature_of
+from compress_onnx.model import WEIGHTED_OPS, copied, signature_of
 from compress_onnx.ort import quiet_options, step_failures
 
 _BIAS = 2
@@ -67,8 +67,7 @@ def taps(reference: onnx.ModelProto, images: NDArray[np.float32]) -> dict[str, F
     names = [name for node in layers for name in (*_given(node, own), node.output[0])]
     expected = signature_of(reference)
     wanted = [name for name in dict.fromkeys([*names, expected.output_name]) if name != expected.input_name]
-    probe = onnx.ModelProto()
-    probe.CopyFrom(reference)
+    probe = copied(reference)
     del probe.graph.output[:]
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     return {expected.input_name: images, **_run(probe, {expected.input_name: images})}

@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from compress_onnx.compress.checks.verify import REPORT, outputs
 from compress_onnx.errors import SelfCheckError
-from compress_onnx.model import prunable_initializers, read_embedded, signature_of
+from compress_onnx.model import copied, prunable_initializers, read_embedded, signature_of
 
 _IMAGES, _SIDE, _CHANNELS, _SEED = 2, 224, 3, 0
 
@@ -22,8 +22,7 @@ def expect_only_zeros(before: onnx.ModelProto, after: onnx.ModelProto) -> None:
     SelfCheckError
         that names the first tensor which changed otherwise.
     """
-    restored = onnx.ModelProto()
-    restored.CopyFrom(after)
+    restored = copied(after)
     thinned = prunable_initializers(restored)
     # Weights lie in branches and loops too: what is put back wherever it stood has to make the source again.
     for name, tensor in prunable_initializers(before).items():

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 from onnx import numpy_helper
 
-from compress_onnx.model import save_model
+from compress_onnx.model import copied, nested, save_model
 from compress_onnx.ort import quiet_options, step_failures
 
 # Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
@@ -44,8 +44,7 @@ def without_listed_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     constants = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
     if not graph.sparse_initializer and not any(value.name in constants for value in graph.input):
         return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     copy.ir_version = max(copy.ir_version, _LEAST_IR)
     fed = [value for value in graph.input if value.name not in constants]
     del copy.graph.input[:], copy.graph.sparse_initializer[:]
@@ -84,8 +83,7 @@ def _with_used_domains(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model without the imports that ONNX Runtime adds for every operator set it knows."""
     used = _domains(model.graph.node).union(*(_domains(function.node) for function in model.functions))
     kept = [entry for entry in model.opset_import if _domain(entry.domain) in used | {""}]
-    slim = onnx.ModelProto()
-    slim.CopyFrom(model)
+    slim = copied(model)
     del slim.opset_import[:]
     slim.opset_import.extend(kept)
     return slim
@@ -95,9 +93,8 @@ def _domains(nodes: Iterable[onnx.NodeProto]) -> set[str]:
     found = set()
     for node in nodes:
         found.add(_domain(node.domain))
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                found |= _domains(graph.node)
+        for _, graph in nested(node):
+            found |= _domains(graph.node)
     return found
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from compress_onnx.model import copied
+
 _OTHER_FLOATS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 # Attributes that hold an element type: of Cast, of the random operators, of dequantizers.
 _TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_dtype"})
@@ -18,8 +20,7 @@ def single_precision(model: onnx.ModelProto) -> onnx.ModelProto:
 
     What goes in and comes out keeps its type. Casts between float types stay, and do nothing.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     found = [_graph(copy.graph), *(_nodes(function.node) for function in copy.functions)]
     return copy if any(found) else model
 

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from compress_onnx.model import save_model
+from compress_onnx.model import copied, save_model
 from compress_onnx.ort import quiet_options, step_failures
 
 _KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
@@ -23,8 +23,7 @@ def typed(model: onnx.ModelProto) -> onnx.ModelProto:
     missing = _untyped(model)
     if not missing:
         return model
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe = copied(model)
     del probe.graph.output[:]
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in missing)
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
@@ -34,8 +33,7 @@ def typed(model: onnx.ModelProto) -> onnx.ModelProto:
             session = ort.InferenceSession(
                 str(source), quiet_options(), providers=["CPUExecutionProvider"], enable_fallback=0
             )
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     found = ((output.name, _KNOWN.get(output.type)) for output in session.get_outputs())
     copy.graph.value_info.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in found if kind)
     return copy

@@ -10,6 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from compress_onnx.errors import UnsupportedOperatorError
+from compress_onnx.model import copied
 
 _DOMAIN = "com.microsoft"
 # Operators over blocks of channels, as one family of CPUs has its vectors.
@@ -35,8 +36,7 @@ def unfused(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:
     """
     if not any(node.domain == _DOMAIN or node.domain in _LAYOUT_DOMAINS for node in model.graph.node):
         return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     nodes: list[onnx.NodeProto] = []
     for number, node in enumerate(model.graph.node):
         _expect_common_layout(node, where)

@@ -1,7 +1,6 @@
 from .affine_layers import affine as affine
 from .faint_channels import strengthened as strengthened
 from .layout import Layout as Layout
-from .layout import attribute as attribute
 from .layout import layouts as layouts
 from .layout import plain_name as plain_name
 from .layout import weight_values as weight_values

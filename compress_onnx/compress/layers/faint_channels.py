@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx.compress.layers.readers import Graph, Reader, Readers
+from compress_onnx.model import copied
 from compress_onnx.ort import runner
 
 # A layer is looked at if one of its filters has less than this share of the largest one's norm.
@@ -65,8 +66,7 @@ def strengthened(model: onnx.ModelProto, batches: Iterable[NDArray[np.float32]])
 
     The batches are gone through only where channels are faint, to find what is constant in them.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     found = list(_faint_layers(copy))
     if not found:
         return Strengthened(model=model)
@@ -130,8 +130,7 @@ def _array(tensor: onnx.TensorProto) -> NDArray[np.float64]:
 
 def _extremes(model: onnx.ModelProto, names: list[str], batches: Iterable[NDArray[np.float32]]) -> dict[str, _Seen]:
     """Return the extremes of each channel of the named tensors (N, C, ...)."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe = copied(model)
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     run = runner(probe, names)
     found: dict[str, _Seen] = {}

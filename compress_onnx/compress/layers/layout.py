@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from compress_onnx.model import prunable_initializers
+from compress_onnx.model import attribute, copied, prunable_initializers
 
 # What ONNX Runtime's folding puts before a weight's name, once per folded neighbor.
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -55,11 +55,6 @@ def plain_name(name: str) -> str:
     return _FOLDED.sub("", name)
 
 
-def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
-    """Return an integer attribute of a node."""
-    return next((entry.i for entry in node.attribute if entry.name == name), default)
-
-
 def layouts(model: onnx.ModelProto) -> dict[str, Layout]:
     """Return the layout of every prunable initializer that can have a scale per channel, in graph order.
 
@@ -94,8 +89,7 @@ def weight_values(model: onnx.ModelProto) -> dict[str, NDArray[np.floating]]:
 
 def with_weights(model: onnx.ModelProto, values: dict[str, NDArray[np.floating]]) -> onnx.ModelProto:
     """Return a copy of the model with other values in the named initializers."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     for tensor in copy.graph.initializer:
         if tensor.name in values:
             tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))

@@ -11,8 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from compress_onnx.compress.channels import names_used
-from compress_onnx.model import prunable_initializers
+from compress_onnx.model import attribute, names_read, prunable_initializers
 
 _CHANNELS_FIRST = frozenset({"Conv", "ConvTranspose"})
 _LAYERS = _CHANNELS_FIRST | {"Gemm", "MatMul"}
@@ -72,7 +71,7 @@ def repair_sites(model: onnx.ModelProto) -> tuple[Site, ...]:
     Left out, as one set of numbers could not serve them: weights or statistics that several nodes
     share, weights that are not float32 or empty, and biases that are computed or differ by sample.
     """
-    uses = Counter(name for node in model.graph.node for name in names_used(node))
+    uses = Counter(name for node in model.graph.node for name in names_read(node))
     uses.update(value.name for value in model.graph.output)
     norms = {id(node): NormSite(node=node) for node in model.graph.node if _is_norm(node, stored(model), uses)}
     # Where the BatchNorm behind a layer is its only reader, the BatchNorm alone puts the channels right.
@@ -116,18 +115,8 @@ def _bias_is_a_vector(node: onnx.NodeProto, weight: onnx.TensorProto, tensors: M
 def channels(node: onnx.NodeProto, weight: onnx.TensorProto) -> int:
     """Return how many output channels a layer has."""
     if node.op_type == "ConvTranspose":
-        return int(weight.dims[1]) * group(node)
-    return int(weight.dims[0 if node.op_type == "Conv" or transposed(node) else 1])
-
-
-def group(node: onnx.NodeProto) -> int:
-    """Return a convolution's number of groups."""
-    return next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-
-
-def transposed(node: onnx.NodeProto) -> bool:
-    """Tell whether a Gemm stores its weights (C_out, C_in)."""
-    return any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+        return int(weight.dims[1] * attribute(node, "group", 1))
+    return int(weight.dims[0 if node.op_type == "Conv" or attribute(node, "transB", 0) else 1])
 
 
 def scaled_rows(node: onnx.NodeProto, weight: NDArray[np.float32], factors: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -139,10 +128,12 @@ def scaled_rows(node: onnx.NodeProto, weight: NDArray[np.float32], factors: NDAr
     """
     if node.op_type == "ConvTranspose":
         # (C_in, C_out / groups, ...): the rows of one group's inputs feed that group's outputs.
-        per_group = factors.reshape(group(node), 1, -1)
-        split = weight.reshape(group(node), weight.shape[0] // group(node), weight.shape[1], -1)
+        per_group = factors.reshape(attribute(node, "group", 1), 1, -1)
+        split = weight.reshape(
+            attribute(node, "group", 1), weight.shape[0] // attribute(node, "group", 1), weight.shape[1], -1
+        )
         return np.asarray(split * per_group[..., None], dtype=np.float32).reshape(weight.shape)
-    axis = 0 if node.op_type == "Conv" or transposed(node) else weight.ndim - 1
+    axis = 0 if node.op_type == "Conv" or attribute(node, "transB", 0) else weight.ndim - 1
     return np.asarray(
         weight * factors.reshape([-1 if place == axis else 1 for place in range(weight.ndim)]), dtype=np.float32
     )

@@ -18,6 +18,7 @@ from compress_onnx.compress.pruning.exclusion import excluded
 from compress_onnx.compress.pruning.magnitude import pruned_globally, pruned_layerwise
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.model import (
+    copied,
     descended,
     expect_finite_weights,
     expect_in_reach,
@@ -66,8 +67,7 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
     ready = normalized(model)
     missed = expect_in_reach(ready, where=where)
     base = normalized(folded(ready, constants=False)) if options.basis == "folded" else ready
-    copy = onnx.ModelProto()
-    copy.CopyFrom(base)
+    copy = copied(base)
     targets = _included(_targets(copy, where), options.exclude)
     values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
     thin = pruned_globally if options.scope == "global" else pruned_layerwise

@@ -18,6 +18,7 @@ from compress_onnx.compress.pruning.channel_choice import Filters, Quota, chosen
 from compress_onnx.compress.pruning.exclusion import excluded
 from compress_onnx.errors import ModelError, SelfCheckError
 from compress_onnx.model import (
+    copied,
     descended,
     expect_finite_weights,
     is_quantized,
@@ -107,8 +108,7 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
     """
     _check(model, where)
     smaller = prepared(with_plain_tensors(model))
-    whole = onnx.ModelProto()
-    whole.CopyFrom(smaller)
+    whole = copied(smaller)
     flow, removed = _decided(smaller, options)
     plan = _planned(smaller, flow, removed, where=where)
     _expect_removed(plan, options, where)

@@ -18,10 +18,10 @@ from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry
 
 from compress_onnx.compress.float_form import captures_apart
-from compress_onnx.compress.layers import attribute, dead_rows, layouts, weight_values
+from compress_onnx.compress.layers import dead_rows, layouts, weight_values
 from compress_onnx.compress.quantization.bias_range import fitting_scales
 from compress_onnx.compress.quantization.int4 import overrides
-from compress_onnx.model import save_model
+from compress_onnx.model import attribute, copied, save_model
 from compress_onnx.ort import quantizer_failures
 
 Scales = Mapping[str, NDArray[np.floating]]
@@ -129,8 +129,7 @@ def _without_group_biases(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict
     grouped = [node for node in model.graph.node if _is_grouped(node)]
     if not grouped:
         return model, {}
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     stored = {tensor.name: tensor for tensor in copy.graph.initializer}
     held = {node.name: stored[node.input[_BIAS]] for node in grouped if node.input[_BIAS] in stored}
     for node in copy.graph.node:
@@ -146,8 +145,7 @@ def _is_grouped(node: onnx.NodeProto) -> bool:
 def _with_biases(model: onnx.ModelProto, held: Mapping[str, onnx.TensorProto]) -> onnx.ModelProto:
     if not held:
         return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     kept = {tensor.name for tensor in copy.graph.initializer}
     for node in copy.graph.node:
         if node.name in held:

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.calibration import LARGEST_FACTOR, Moments, MomentSums, floor_of
 from compress_onnx.compress.layers import LayerSite, NormSite, Site, stored
-from compress_onnx.model import default_opset
+from compress_onnx.model import attribute, default_opset
 from compress_onnx.ort import free_batch, runner
 
 # Since opset 18 ReduceMean takes its axes as an input.
@@ -145,7 +145,7 @@ class _Instrumented:
         tensors = stored(self.model)
         scale, shift = (numpy_helper.to_array(tensors[name]).astype(np.float64) for name in site.node.input[1:3])
         centered, variance = self._centered(site.key, p, _axes(site, rank))
-        room = self._constant(f"{p}::epsilon", np.array(epsilon(site.node)), ())
+        room = self._constant(f"{p}::epsilon", np.array(attribute(site.node, "epsilon", 1e-5)), ())
         spread = self._do("Sqrt", [self._do("Add", [variance, room], f"{p}::roomy")], f"{p}::spread")
         factor = self._do("Div", [self._constant(f"{p}::scale", scale, shape), spread], f"{p}::factor")
         scaled = self._do("Mul", [centered, factor], f"{p}::scaled")
@@ -181,11 +181,6 @@ class _Instrumented:
         share = self._do("Cast", [alive], f"{p}::share", to=TensorProto.FLOAT)
         more = self._do("Sub", [kept, one], f"{p}::more")
         return self._do("Add", [self._do("Mul", [share, more], f"{p}::added"), one], f"{p}::factor")
-
-
-def epsilon(node: onnx.NodeProto) -> float:
-    """Return a BatchNorm's epsilon."""
-    return next((attribute.f for attribute in node.attribute if attribute.name == "epsilon"), 1e-5)
 
 
 def _keys(sites: Sequence[Site]) -> list[str]:

@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 
 from compress_onnx.compress.calibration import Moments, factors
 from compress_onnx.compress.layers import LayerSite, NormSite, Site, array, channels, repair_sites, scaled_rows, stored
+from compress_onnx.model import attribute, copied
 
 _BIAS = 2
 
@@ -54,8 +55,7 @@ def corrected(
     Both are keyed by the tensor that was looked at. ``strength`` 0 changes nothing, 1 is the whole
     repair. A layer without a bias gets one.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     writer = _Writer(copy)
     for site in repair_sites(copy):
         if isinstance(site, NormSite):
@@ -97,14 +97,14 @@ class _Writer:
         """Put the new bias under a name of its own: others may read the old one."""
         bias = np.zeros(count)
         if len(node.input) > _BIAS and node.input[_BIAS]:
-            bias = bias + _beta(node) * array(self.tensors[node.input[_BIAS]]).ravel()
+            bias = bias + attribute(node, "beta", 1.0) * array(self.tensors[node.input[_BIAS]]).ravel()
         name = self._bias_name(node)
         self._store(name, bias * change.factor + change.shift)
         del node.input[_BIAS:]
         node.input.append(name)
-        for attribute in node.attribute:
-            if attribute.name == "beta":
-                attribute.f = 1.0
+        for entry in node.attribute:
+            if entry.name == "beta":
+                entry.f = 1.0
 
     def _bias_name(self, node: onnx.NodeProto) -> str:
         old = node.input[_BIAS] if len(node.input) > _BIAS else ""
@@ -149,7 +149,3 @@ class _Writer:
             name += "_"
         self.taken.add(name)
         return name
-
-
-def _beta(node: onnx.NodeProto) -> float:
-    return next((attribute.f for attribute in node.attribute if attribute.name == "beta"), 1.0)

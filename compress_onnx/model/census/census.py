@@ -23,7 +23,6 @@ from compress_onnx.model.constants import (
     Term,
     UnknownValueError,
     array,
-    attribute,
     foreign_kind,
     inlined,
     is_integer,
@@ -37,6 +36,7 @@ from compress_onnx.model.constants import (
     unmoved,
     value,
 )
+from compress_onnx.model.nodes import attribute
 
 _BITS: dict[int, int] = {
     TensorProto.FLOAT: 32,

@@ -18,12 +18,12 @@ from compress_onnx.model.constants import (
     SELF_QUANTISING,
     Region,
     Term,
-    attribute,
     inlined,
     is_integer,
     regions,
     roots,
 )
+from compress_onnx.model.nodes import attribute
 from compress_onnx.records import Precision
 
 _FLOAT_NAMES: dict[int, str] = {

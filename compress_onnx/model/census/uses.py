@@ -17,13 +17,13 @@ from compress_onnx.model.constants import (
     Slot,
     Term,
     UnknownValueError,
-    attribute,
     coefficients,
     is_integer,
     rank,
     slots,
     value,
 )
+from compress_onnx.model.nodes import attribute
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -22,7 +22,6 @@ from .kinds import slots as slots
 from .values import Array as Array
 from .values import UnknownValueError as UnknownValueError
 from .values import array as array
-from .values import attribute as attribute
 from .values import shift as shift
 from .values import spread as spread
 from .values import value as value

@@ -10,6 +10,7 @@ import onnx
 from onnx import AttributeProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
 from compress_onnx.model.constants.kinds import ELEMENTWISE, STANDARD, STEADY, is_foreign, is_random
+from compress_onnx.model.nodes import attribute, nested
 
 Stored = TensorProto | SparseTensorProto
 # Deeper chains of constants are no weights that a tool writes.
@@ -126,9 +127,8 @@ def _read_nodes(region: Region) -> None:
 
 
 def _inner(region: Region, node: NodeProto) -> Iterator[Region]:
-    for attribute in node.attribute:
-        for graph in (attribute.g,) if attribute.type == AttributeProto.GRAPH else attribute.graphs:
-            yield _inside(region, node, graph, f"{attribute.name} of {node.op_type} {node.name or node.output[0]!r}")
+    for name, graph in nested(node):
+        yield _inside(region, node, graph, f"{name} of {node.op_type} {node.name or node.output[0]!r}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ def _handed_in(region: Region, node: NodeProto, graph: onnx.GraphProto) -> list[
     elif node.op_type != "Scan" or len(graph.input) != len(node.input):
         return []
     else:
-        states = len(node.input) - next((entry.i for entry in node.attribute if entry.name == "num_scan_inputs"), 0)
+        states = len(node.input) - attribute(node, "num_scan_inputs", 0)
         given = [*given[:states], *[None] * (len(node.input) - states)]
     found = [(formal.name, region.term(name), back) for (formal, name), back in zip(taken, given, strict=False)]
     return [_Handed(name=name, outer=outer, back=back) for name, outer, back in found if outer is not None]
@@ -232,14 +232,14 @@ def _beginning(term: Term) -> Term:
 
 def held(node: NodeProto) -> Stored | None:
     """Return what a Constant node holds, in whichever attribute, ``None`` for text."""
-    for attribute in node.attribute:
-        if attribute.name in {"value", "sparse_value"}:
-            stored: Stored = attribute.t if attribute.name == "value" else attribute.sparse_tensor
+    for entry in node.attribute:
+        if entry.name in {"value", "sparse_value"}:
+            stored: Stored = entry.t if entry.name == "value" else entry.sparse_tensor
             return stored
-        if attribute.name in {"value_float", "value_floats"}:
-            return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), np.float32))
-        if attribute.name in {"value_int", "value_ints"}:
-            return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), np.int64))
+        if entry.name in {"value_float", "value_floats"}:
+            return numpy_helper.from_array(np.array(helper.get_attribute_value(entry), np.float32))
+        if entry.name in {"value_int", "value_ints"}:
+            return numpy_helper.from_array(np.array(helper.get_attribute_value(entry), np.int64))
     return None
 
 
@@ -259,10 +259,10 @@ def _stored_in(graph: onnx.GraphProto) -> Iterator[TensorProto]:
 
 def _stored_by(nodes: Sequence[NodeProto]) -> Iterator[TensorProto]:
     for node in nodes:
-        for attribute in node.attribute:
-            if attribute.type == AttributeProto.TENSOR:
-                yield attribute.t
-            elif attribute.type == AttributeProto.SPARSE_TENSOR:
-                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-            for graph in (attribute.g,) if attribute.type == AttributeProto.GRAPH else attribute.graphs:
-                yield from _stored_in(graph)
+        for entry in node.attribute:
+            if entry.type == AttributeProto.TENSOR:
+                yield entry.t
+            elif entry.type == AttributeProto.SPARSE_TENSOR:
+                yield from (entry.sparse_tensor.values, entry.sparse_tensor.indices)
+        for _, graph in nested(node):
+            yield from _stored_in(graph)

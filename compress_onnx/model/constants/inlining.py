@@ -10,6 +10,7 @@ from onnx import AttributeProto, NodeProto, inliner, numpy_helper
 from compress_onnx.model.constants.graph_regions import held
 from compress_onnx.model.constants.kinds import STANDARD
 from compress_onnx.model.constants.values import array
+from compress_onnx.model.nodes import copied, nested
 
 # Set on the tensors of functions, so that their copies are known again; never left in a model.
 _MARK = "compress_onnx function tensor "
@@ -25,8 +26,7 @@ def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     if not model.functions:
         return model
-    bare = onnx.ModelProto()
-    bare.CopyFrom(model)
+    bare = copied(model)
     # The inliner copies through bytes, of which there may be more than it bears.
     del bare.graph.initializer[:], bare.graph.sparse_initializer[:]
     for function in bare.functions:
@@ -75,9 +75,8 @@ def _held(nodes: Iterator[NodeProto]) -> Iterator[onnx.TensorProto]:
 def _nodes(nodes: Iterator[NodeProto]) -> Iterator[NodeProto]:
     for node in nodes:
         yield node
-        for attribute in node.attribute:
-            for graph in (attribute.g,) if attribute.type == AttributeProto.GRAPH else attribute.graphs:
-                yield from _nodes(graph.node)
+        for _, graph in nested(node):
+            yield from _nodes(graph.node)
 
 
 def _share(model: onnx.ModelProto) -> None:

@@ -13,6 +13,7 @@ from onnx import NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from compress_onnx.model.constants.graph_regions import Stored, Term
+from compress_onnx.model.nodes import attribute
 
 Array: TypeAlias = NDArray[Any]
 # What the reference implementation raises where it cannot compute a node.
@@ -77,12 +78,6 @@ def applied(node: NodeProto, inputs: Sequence[Array | None], *, opset: int) -> S
         return [np.asarray(found) for found in ReferenceEvaluator(node, opsets={"": opset}).run(None, feed)]
     except (*_UNCOMPUTED, *_UNCOMPUTED_INPUT) as error:
         raise UnknownValueError(node.op_type) from error
-
-
-def attribute(node: NodeProto, name: str, default: Any) -> Any:
-    """Return an attribute's value."""
-    found = next((entry for entry in node.attribute if entry.name == name), None)
-    return default if found is None else helper.get_attribute_value(found)
 
 
 def _numbers(node: NodeProto, name: str, inputs: Sequence[Array | None]) -> list[int] | None:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 import onnx
 from onnx import GraphProto, NodeProto, TensorProto, numpy_helper
 
-from compress_onnx.model.checks import nested
 from compress_onnx.model.constants import (
     CODECS,
     MOVES,
@@ -30,6 +29,7 @@ from compress_onnx.model.constants import (
     value,
 )
 from compress_onnx.model.forms.unfusing import unfused
+from compress_onnx.model.nodes import copied, names_read_in, nested
 
 # Since version 4 an initializer need not be an input too.
 _LEAST_IR = 4
@@ -51,8 +51,7 @@ def normalized(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def with_plain_tensors(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy in plain form but for nodes that combine constants: what :func:`normalized` begins with."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(inlined(model))
+    copy = copied(inlined(model))
     with_plain_operators(copy)
     with_dense_tensors(copy)
     with_lifted_constants(copy)
@@ -129,7 +128,7 @@ def with_stored_constants(model: onnx.ModelProto) -> None:
     Left are what is quantized, outputs, and what only moves its sources and is larger, or of which
     another node reads the sources too: one tensor stays one tensor. What is made of one tensor takes its name.
     """
-    readers = Counter(_names_read(model.graph))
+    readers = Counter(names_read_in(model.graph))
     found = list(_plain_regions(model))
     wanted = {*_parameters(found)}
     made: dict[str, str] = {}
@@ -142,7 +141,7 @@ def with_stored_constants(model: onnx.ModelProto) -> None:
             if _is_foldable(region, node, readers)
         ]
         _keep_nodes(region, {id(node) for node in folded})
-        read = {*_names_read(region.graph)}
+        read = {*names_read_in(region.graph)}
         for node in folded:
             for name in read.intersection(node.output):
                 region.graph.initializer.append(numpy_helper.from_array(_value_of(region, name), name))
@@ -260,18 +259,9 @@ def _keep_nodes(region: Region, gone: set[int]) -> None:
             del region.graph.node[place]
 
 
-def _names_read(graph: GraphProto) -> Iterator[str]:
-    """Yield every name that nodes or outputs of a graph and of what is nested in it read, as often as they do."""
-    yield from (output.name for output in graph.output)
-    for node in graph.node:
-        yield from node.input
-        for _, inside in nested(node):
-            yield from _names_read(inside)
-
-
 def _names_known(graph: GraphProto) -> Iterator[str]:
     """Yield every name that is read or defined in a graph and in what is nested in it."""
-    yield from _names_read(graph)
+    yield from names_read_in(graph)
     yield from (tensor.name for tensor in graph.initializer)
     yield from (value.name for value in graph.input)
     for node in graph.node:
@@ -299,7 +289,7 @@ def _source(name: str, gone: dict[str, NodeProto]) -> str:
 
 def _drop_unread(graph: GraphProto, readers: Counter[str]) -> None:
     """Drop initializers that were read and no longer are, in a graph and in what is nested in it."""
-    read = {*_names_read(graph)}
+    read = {*names_read_in(graph)}
     for place in reversed(range(len(graph.initializer))):
         name = graph.initializer[place].name
         if readers[name] and name not in read:

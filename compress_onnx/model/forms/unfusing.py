@@ -7,7 +7,8 @@ from typing import Any
 
 from onnx import AttributeProto, NodeProto, helper
 
-from compress_onnx.model.constants import BLOCKED_LAYOUT, MICROSOFT, attribute
+from compress_onnx.model.constants import BLOCKED_LAYOUT, MICROSOFT
+from compress_onnx.model.nodes import attribute
 
 _OWN = frozenset({"activation", "activation_params"})
 # What an activation's parameters are called, in their order.
