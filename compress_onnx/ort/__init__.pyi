@@ -26,5 +26,7 @@ from .session import open_session as open_session
 from .session import plain_message as plain_message
 from .session import quiet_options as quiet_options
 from .session import runtime_failures as runtime_failures
+from .step_session import StepSession as StepSession
+from .step_session import save_basic_form as save_basic_form
 from .tensors import free_batch as free_batch
 from .tensors import runner as runner

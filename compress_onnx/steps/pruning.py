@@ -16,7 +16,7 @@ from compress_onnx.compress import (
     PruneOptions,
     Reference,
     StructuredOptions,
-    expect_sound_pruning,
+    expect_finite_outputs,
     made_images,
     prune_model,
     referenced,
@@ -55,14 +55,14 @@ def prune_file(
     if data is None:
         with naming(source):
             pruned = _pruned(read.model, options, where=source)
-            expect_sound_pruning(read.model, pruned, made_images(read.model))
+            expect_finite_outputs(read.model, pruned, made_images(read.model))
         pruned = made_from(pruned, read.sha256)
         save_model(pruned, target)
         return pruned
     images = prepared_data(read.model, data, where=source)
     with naming(source), referenced(read.model, _feed(images)) as reference:
         pruned = pruned_and_repaired(reference, options, images, progress=progress)
-        expect_sound_pruning(read.model, pruned, reference.pool.first)
+        expect_finite_outputs(read.model, pruned, reference.pool.first)
     pruned = made_from(pruned, read.sha256)
     _save(pruned, target, images)
     return pruned
@@ -123,7 +123,7 @@ def search_file(
     images = prepared_data(read.model, data, where=source)
     with naming(source), referenced(read.model, _feed(images)) as reference:
         pruned, found = searched_model(reference, job, images=images, where=source, progress=progress)
-        expect_sound_pruning(read.model, pruned, reference.pool.first)
+        expect_finite_outputs(read.model, pruned, reference.pool.first)
     _save(made_from(pruned, read.sha256), target, images)
     return found
 

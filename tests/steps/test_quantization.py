@@ -9,7 +9,7 @@ import pytest
 
 from compress_onnx import options
 from compress_onnx.compress.quantization import quantize
-from compress_onnx.compress.quantization.quantize import QuantizeOptions
+from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.model.files import load_model
 from compress_onnx.model.metadata import read_embedded

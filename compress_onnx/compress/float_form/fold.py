@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import numpy_helper
 
 from compress_onnx.model import copied, nested, save_model
-from compress_onnx.ort import quiet_options, step_failures
+from compress_onnx.ort import save_basic_form
 
 # Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
 _LEAST_IR = 4
@@ -33,7 +32,7 @@ def folded(model: onnx.ModelProto, *, constants: bool = True) -> onnx.ModelProto
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source, target = Path(name) / "source.onnx", Path(name) / "folded.onnx"
         save_model(without_listed_constants(model), source)
-        _optimize(source, target, [] if constants else ["ConstantFolding"])
+        save_basic_form(source, target, without=() if constants else ["ConstantFolding"])
         # What the runtime wrote is no file of the user's: it is checked where it is handed over.
         return _with_used_domains(onnx.load(target, format="protobuf"))
 
@@ -64,38 +63,23 @@ def _dense(tensor: onnx.SparseTensorProto) -> onnx.TensorProto:
     return numpy_helper.from_array(full, tensor.values.name)
 
 
-def _optimize(source: Path, target: Path, left_out: Sequence[str]) -> None:
-    options = quiet_options()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    with step_failures("a model that ONNX Runtime loads", where="before folding"):
-        # The fallback prints on stdout and retries the same provider.
-        ort.InferenceSession(
-            str(source),
-            options,
-            providers=["CPUExecutionProvider"],
-            enable_fallback=0,
-            disabled_optimizers=[*left_out],
-        )
-
-
 def _with_used_domains(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model without the imports that ONNX Runtime adds for every operator set it knows."""
     used = _domains(model.graph.node).union(*(_domains(function.node) for function in model.functions))
-    kept = [entry for entry in model.opset_import if _domain(entry.domain) in used | {""}]
+    imports = [entry for entry in model.opset_import if _domain(entry.domain) in used | {""}]
     slim = copied(model)
     del slim.opset_import[:]
-    slim.opset_import.extend(kept)
+    slim.opset_import.extend(imports)
     return slim
 
 
 def _domains(nodes: Iterable[onnx.NodeProto]) -> set[str]:
-    found = set()
+    domains = set()
     for node in nodes:
-        found.add(_domain(node.domain))
+        domains.add(_domain(node.domain))
         for _, graph in nested(node):
-            found |= _domains(graph.node)
-    return found
+            domains |= _domains(graph.node)
+    return domains
 
 
 def _domain(name: str) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import onnx
+from onnx import TensorProto, helper
 
 from compress_onnx.compress.float_form.fold import folded, without_listed_constants
 from compress_onnx.compress.float_form.single_precision import single_precision
-from compress_onnx.compress.float_form.tensor_types import typed
 from compress_onnx.compress.float_form.unfused import unfused
 from compress_onnx.compress.layers import affine
+from compress_onnx.model import copied, save_model
+from compress_onnx.ort import StepSession
 
 
 def plain_operators(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:
@@ -31,3 +36,35 @@ def float_form(model: onnx.ModelProto) -> onnx.ModelProto:
         if ONNX Runtime cannot load the model.
     """
     return typed(affine(folded(model)))
+
+
+_KNOWN = {"tensor(float)": TensorProto.FLOAT, "tensor(float16)": TensorProto.FLOAT16}
+
+
+def typed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with a type for every float tensor of the main graph; itself where ONNX's inference finds all.
+
+    Without its type a tensor is neither calibrated nor quantized, and the layer that reads it fails.
+    """
+    missing = _untyped(model)
+    if not missing:
+        return model
+    probe = copied(model)
+    del probe.graph.output[:]
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in missing)
+    with tempfile.TemporaryDirectory(prefix="compress-onnx-") as folder:
+        source = Path(folder) / "probe.onnx"
+        save_model(probe, source)
+        types = StepSession(source, expected="a model that ONNX Runtime loads", where="types").output_types
+    copy = copied(model)
+    known = {name: _KNOWN[kind] for name, kind in types.items() if kind in _KNOWN}
+    copy.graph.value_info.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in known.items())
+    return copy
+
+
+def _untyped(model: onnx.ModelProto) -> list[str]:
+    if all(node.domain in {"", "ai.onnx"} for node in model.graph.node):
+        return []
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    known = {value.name for value in (*graph.value_info, *graph.input, *graph.output)}
+    return [name for node in graph.node for name in node.output if name and name not in known]

@@ -14,8 +14,8 @@ from onnx import numpy_helper
 from compress_onnx.compress.checks import expect_only_zeros
 from compress_onnx.compress.float_form import folded
 from compress_onnx.compress.layers import plain_name
-from compress_onnx.compress.pruning.exclusion import excluded
 from compress_onnx.compress.pruning.magnitude import pruned_globally, pruned_layerwise
+from compress_onnx.compress.pruning.prunable import excluded
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.model import (
     copied,

@@ -15,7 +15,7 @@ from compress_onnx.compress.channels import Flow, cut, followed, prepared
 from compress_onnx.compress.checks import REPORT, expect_same_function, made_images, outputs
 from compress_onnx.compress.layers import with_weights
 from compress_onnx.compress.pruning.channel_choice import Filters, Quota, chosen, filter_norms
-from compress_onnx.compress.pruning.exclusion import excluded
+from compress_onnx.compress.pruning.prunable import excluded
 from compress_onnx.errors import ModelError, SelfCheckError
 from compress_onnx.model import (
     copied,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.calibration import LARGEST_FACTOR, Moments, MomentSums, floor_of
-from compress_onnx.compress.layers import LayerSite, NormSite, Site, stored
+from compress_onnx.compress.layers import Repairable, RepairableLayer, RepairableNorm, stored
 from compress_onnx.model import attribute, default_opset
 from compress_onnx.ort import free_batch, runner
 
@@ -28,7 +28,7 @@ _PREFIX = "repair::"
 
 def baseline_moments(
     model: onnx.ModelProto,
-    sites: Sequence[LayerSite],
+    sites: Sequence[RepairableLayer],
     batches: Iterable[NDArray[np.float32]],
     *,
     seen: Callable[[int], None],
@@ -40,7 +40,7 @@ def baseline_moments(
 
 def renormalized_moments(
     model: onnx.ModelProto,
-    sites: Sequence[Site],
+    sites: Sequence[Repairable],
     batches: Iterable[NDArray[np.float32]],
     *,
     targets: Mapping[str, Moments],
@@ -54,7 +54,7 @@ def renormalized_moments(
     return graph.measured(sites, batches, targets=targets, seen=seen)
 
 
-def activation_bytes(model: onnx.ModelProto, sites: Sequence[Site], image: NDArray[np.float32]) -> int:
+def activation_bytes(model: onnx.ModelProto, sites: Sequence[Repairable], image: NDArray[np.float32]) -> int:
     """Return the bytes of the largest site's tensor for one image (1, C, H, W)."""
     shapes = _Instrumented(model).shapes([site.key for site in sites], image)
     return max((4 * int(np.prod(shape)) for shape in shapes.values()), default=4 * image.size)
@@ -78,7 +78,7 @@ class _Instrumented:
 
     def measured(
         self,
-        sites: Sequence[Site],
+        sites: Sequence[Repairable],
         batches: Iterable[NDArray[np.float32]],
         *,
         targets: Mapping[str, Moments] | None,
@@ -97,7 +97,7 @@ class _Instrumented:
         return {site.key: total.moments(site.key) for site, total in zip(sites, sums, strict=True)}
 
     def _told(
-        self, sites: Sequence[Site], image: NDArray[np.float32], targets: Mapping[str, Moments] | None
+        self, sites: Sequence[Repairable], image: NDArray[np.float32], targets: Mapping[str, Moments] | None
     ) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
         ranks = {name: len(shape) for name, shape in _Instrumented(self.model).shapes(_keys(sites), image).items()}
         at = {site.node.output[0]: site for site in sites}
@@ -105,7 +105,7 @@ class _Instrumented:
             site = at.get(node.output[0])
             if site is None:
                 self._add(node)
-            elif isinstance(site, NormSite):
+            elif isinstance(site, RepairableNorm):
                 self._normalized(site, ranks[site.key])
             else:
                 self._matched(node, ranks[site.key], site, None if targets is None else targets[site.key])
@@ -139,7 +139,7 @@ class _Instrumented:
         self.graph.initializer.append(numpy_helper.from_array(np.array(axes, np.int64), f"{output}::axes"))
         return self._do("ReduceMean", [tensor, f"{output}::axes"], output, keepdims=1)
 
-    def _normalized(self, site: NormSite, rank: int) -> None:
+    def _normalized(self, site: RepairableNorm, rank: int) -> None:
         """Replace a BatchNorm: scale * (x - mean) / sqrt(variance + epsilon) + shift over the batch (Ioffe 2015)."""
         p, shape = _PREFIX + site.key, _shape(site, rank)
         tensors = stored(self.model)
@@ -151,7 +151,7 @@ class _Instrumented:
         scaled = self._do("Mul", [centered, factor], f"{p}::scaled")
         self._do("Add", [scaled, self._constant(f"{p}::shift", shift, shape)], site.node.output[0])
 
-    def _matched(self, node: onnx.NodeProto, rank: int, site: LayerSite, target: Moments | None) -> None:
+    def _matched(self, node: onnx.NodeProto, rank: int, site: RepairableLayer, target: Moments | None) -> None:
         """Bring a layer's output to the target's mean and spread, or only look at it without a target."""
         p, shape, axes = _PREFIX + site.key, _shape(site, rank), _axes(site, rank)
         self._add(node)
@@ -183,7 +183,7 @@ class _Instrumented:
         return self._do("Add", [self._do("Mul", [share, more], f"{p}::added"), one], f"{p}::factor")
 
 
-def _keys(sites: Sequence[Site]) -> list[str]:
+def _keys(sites: Sequence[Repairable]) -> list[str]:
     return [site.key for site in sites]
 
 
@@ -191,13 +191,13 @@ def _output(name: str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
 
 
-def _channel_axis(site: Site, rank: int) -> int:
+def _channel_axis(site: Repairable, rank: int) -> int:
     return 1 if site.channels_first else rank - 1
 
 
-def _axes(site: Site, rank: int) -> list[int]:
+def _axes(site: Repairable, rank: int) -> list[int]:
     return [axis for axis in range(rank) if axis != _channel_axis(site, rank)]
 
 
-def _shape(site: Site, rank: int) -> list[int]:
+def _shape(site: Repairable, rank: int) -> list[int]:
     return [-1 if axis == _channel_axis(site, rank) else 1 for axis in range(rank)]

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.compress.calibration import Moments, factors
-from compress_onnx.compress.layers import LayerSite, NormSite, Site, array, channels, repair_sites, scaled_rows, stored
+from compress_onnx.compress.layers import (
+    Repairable,
+    RepairableLayer,
+    RepairableNorm,
+    array,
+    channels,
+    repairable_nodes,
+    scaled_rows,
+    stored,
+)
 from compress_onnx.model import attribute, copied
 
 _BIAS = 2
@@ -57,17 +66,17 @@ def corrected(
     """
     copy = copied(model)
     writer = _Writer(copy)
-    for site in repair_sites(copy):
-        if isinstance(site, NormSite):
+    for site in repairable_nodes(copy):
+        if isinstance(site, RepairableNorm):
             writer.re_estimated(site, found[site.key], strength)
         else:
             writer.layer(site, corrections[site.key].at(strength))
     return copy
 
 
-def layers(sites: Sequence[Site]) -> list[LayerSite]:
+def layers(sites: Sequence[Repairable]) -> list[RepairableLayer]:
     """Return the sites that are layers."""
-    return [site for site in sites if isinstance(site, LayerSite)]
+    return [site for site in sites if isinstance(site, RepairableLayer)]
 
 
 class _Writer:
@@ -78,12 +87,12 @@ class _Writer:
         self.tensors = stored(model)
         self.taken = set(self.tensors) | {name for node in self.graph.node for name in (*node.input, *node.output)}
 
-    def re_estimated(self, site: NormSite, moments: Moments, strength: float) -> None:
+    def re_estimated(self, site: RepairableNorm, moments: Moments, strength: float) -> None:
         for name, new in zip(site.node.input[3:5], (moments.mean, moments.variance), strict=True):
             old = array(self.tensors[name])
             self._store(name, (1 - strength) * old + strength * new.reshape(old.shape))
 
-    def layer(self, site: LayerSite, change: Correction) -> None:
+    def layer(self, site: RepairableLayer, change: Correction) -> None:
         tensor = self.tensors[site.weight]
         count = channels(site.node, tensor)
         rows = scaled_rows(site.node, numpy_helper.to_array(tensor), change.factor)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from onnx import helper
 from onnxruntime.quantization.calibrate import CalibrationDataReader, create_calibrator
 
-from compress_onnx.compress.calibration import calibrate
-from compress_onnx.compress.calibration.calibrate import METHODS, fitting, ranges
+from compress_onnx.compress.calibration import image_chunks
+from compress_onnx.compress.calibration.calibrate import METHODS, ranges
+from compress_onnx.compress.calibration.image_chunks import fitting
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.files import load_model, save_model
 from compress_onnx.model.signature import Signature, signature_of
@@ -103,7 +104,7 @@ def test_ranges_do_not_depend_on_the_size_of_the_chunks(
 ) -> None:
     whole = found_ranges(model_file, [many], method)
     for size in (3, 16, len(many)):
-        monkeypatch.setattr(calibrate, "CHUNK", size)
+        monkeypatch.setattr(image_chunks, "CHUNK", size)
         assert found_ranges(model_file, [many], method) == whole
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.float_form.captured import captures_apart
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 
 RNG = np.random.default_rng(0)
 

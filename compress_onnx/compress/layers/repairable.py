@@ -20,7 +20,7 @@ _FLOAT = onnx.TensorProto.FLOAT
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NormSite:
+class RepairableNorm:
     """A BatchNormalization with statistics of its own: ``node`` is that of the model, not a copy."""
 
     node: onnx.NodeProto
@@ -37,7 +37,7 @@ class NormSite:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LayerSite:
+class RepairableLayer:
     """A Conv, ConvTranspose, Gemm or MatMul whose output no BatchNorm renormalizes.
 
     ``node`` is that of the model, not a copy; ``weight`` names its float32 initializer, used by this node alone.
@@ -57,7 +57,7 @@ class LayerSite:
         return self.node.op_type in _CHANNELS_FIRST
 
 
-Site = NormSite | LayerSite
+Repairable = RepairableNorm | RepairableLayer
 
 
 def stored(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
@@ -65,7 +65,7 @@ def stored(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     return {tensor.name: tensor for tensor in model.graph.initializer}
 
 
-def repair_sites(model: onnx.ModelProto) -> tuple[Site, ...]:
+def repairable_nodes(model: onnx.ModelProto) -> tuple[Repairable, ...]:
     """Return the sites in graph order.
 
     Left out, as one set of numbers could not serve them: weights or statistics that several nodes
@@ -73,13 +73,13 @@ def repair_sites(model: onnx.ModelProto) -> tuple[Site, ...]:
     """
     uses = Counter(name for node in model.graph.node for name in names_read(node))
     uses.update(value.name for value in model.graph.output)
-    norms = {id(node): NormSite(node=node) for node in model.graph.node if _is_norm(node, stored(model), uses)}
+    norms = {id(node): RepairableNorm(node=node) for node in model.graph.node if _is_norm(node, stored(model), uses)}
     # Where the BatchNorm behind a layer is its only reader, the BatchNorm alone puts the channels right.
     served = {site.key for site in norms.values() if uses[site.key] == 1}
     free = {name for name, tensor in prunable_initializers(model).items() if _own(tensor, uses)}
     found = (norms.get(id(node)) or _layer(node, free - served, stored(model)) for node in model.graph.node)
     return tuple(
-        site for site in found if site is not None and not (isinstance(site, LayerSite) and site.key in served)
+        site for site in found if site is not None and not (isinstance(site, RepairableLayer) and site.key in served)
     )
 
 
@@ -94,13 +94,15 @@ def _is_norm(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto], uses
     return affine and all(_own(tensors.get(name), uses) for name in node.input[_MEAN : _VARIANCE + 1])
 
 
-def _layer(node: onnx.NodeProto, free: Iterable[str], tensors: Mapping[str, onnx.TensorProto]) -> LayerSite | None:
+def _layer(
+    node: onnx.NodeProto, free: Iterable[str], tensors: Mapping[str, onnx.TensorProto]
+) -> RepairableLayer | None:
     if node.op_type not in _LAYERS or len(node.input) < 2 or node.input[1] not in free:
         return None
     weight = tensors[node.input[1]]
     if node.op_type == "MatMul" and len(weight.dims) != 2:
         return None
-    return LayerSite(node=node, weight=weight.name) if _bias_is_a_vector(node, weight, tensors) else None
+    return RepairableLayer(node=node, weight=weight.name) if _bias_is_a_vector(node, weight, tensors) else None
 
 
 def _bias_is_a_vector(node: onnx.NodeProto, weight: onnx.TensorProto, tensors: Mapping[str, onnx.TensorProto]) -> bool:

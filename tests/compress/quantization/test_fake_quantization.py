@@ -18,15 +18,11 @@ from compress_onnx.compress.calibration.input_moments import InputMoments, _inpu
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.layers.layout import layouts, weight_values
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.int4 import fake_quantized
-from compress_onnx.compress.quantization.quantize import (
-    QuantizeOptions,
-    approximated,
-    compress,
-    prepare,
-    quantize_model,
-    store,
-)
+from compress_onnx.compress.quantization.fake_quantization import approximated, fake_quantized
+from compress_onnx.compress.quantization.integer_form import stored_form
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.preparation import prepare
+from compress_onnx.compress.quantization.quantize import compress, quantize_model
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
 from compress_onnx.model.census.census import prunable_initializers, weights
 from compress_onnx.model.census.precision import precision_of
@@ -123,8 +119,8 @@ def test_a_row_scaled_with_its_scale_keeps_its_integers(convnet: onnx.ModelProto
     for name, tensor in prunable_initializers(changed).items():
         values = numpy_helper.to_array(tensor)
         tensor.CopyFrom(numpy_helper.from_array(values * ratios[name].reshape(-1, *[1] * (values.ndim - 1)), name))
-    plain = store(rounded, prepared.found, options, scales=scales)
-    repaired = store(changed, prepared.found, options, scales={n: scales[n] * ratios[n] for n in scales})
+    plain = stored_form(rounded, prepared.ranges, options, scales=scales)
+    repaired = stored_form(changed, prepared.ranges, options, scales={n: scales[n] * ratios[n] for n in scales})
     for weight in weights(plain):
         np.testing.assert_array_equal(arrays(plain)[weight.name], arrays(repaired)[weight.name])
 

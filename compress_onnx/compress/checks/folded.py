@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.checks.layer_error import taps
-from compress_onnx.compress.checks.verify import difference, expect_same_function, few
+from compress_onnx.compress.checks.same_function import difference, expect_same_function, few
 from compress_onnx.compress.layers import strengthened
 from compress_onnx.model import signature_of
 
@@ -19,7 +19,7 @@ _BORNE = 0.02
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SoundForm:
+class CheckedForm:
     """A folded model, its layers' inputs and outputs ``seen`` on a few images, and its ``delicate`` weights.
 
     Those are rounded with their inputs in mind at any width.
@@ -30,12 +30,12 @@ class SoundForm:
     delicate: frozenset[str] = frozenset()
 
 
-def sound_form(
+def checked_form(
     model: onnx.ModelProto,
     plain: onnx.ModelProto,
     batches: Iterable[NDArray[np.float32]],
     sample: NDArray[np.float32],
-) -> SoundForm:
+) -> CheckedForm:
     """Return the folded form ``plain`` of a model, its faint channels strengthened where the outputs bear it.
 
     ``batches`` (B, C, H, W) are read only where channels are faint. Inputs that are not finite check nothing.
@@ -46,15 +46,15 @@ def sound_form(
         if the folded form does not give the model's outputs on the sample.
     """
     if not len(sample) or not np.isfinite(sample).all():
-        return SoundForm(model=plain, seen={})
+        return CheckedForm(model=plain, seen={})
     output, seen = signature_of(plain).output_name, taps(plain, sample)
     shown = few(sample, plain)
     expect_same_function(model, seen[output][: len(shown)], shown, step="folding")
     stronger = strengthened(plain, batches)
     if stronger.model is plain:
-        return SoundForm(model=plain, seen=seen)
+        return CheckedForm(model=plain, seen=seen)
     # Weights that bring back what float32 has rounded away amplify the rounding: then nothing is to be won.
     moved = taps(stronger.model, sample)
     if difference(seen[output], moved[output]) > _BORNE:
-        return SoundForm(model=plain, seen=seen)
-    return SoundForm(model=stronger.model, seen=moved, delicate=stronger.delicate)
+        return CheckedForm(model=plain, seen=seen)
+    return CheckedForm(model=stronger.model, seen=moved, delicate=stronger.delicate)

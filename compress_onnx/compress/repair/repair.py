@@ -22,15 +22,16 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.calibration import ImagePool, Moments
-from compress_onnx.compress.layers import LayerSite, Site, channels, repair_sites, stored
+from compress_onnx.compress.layers import Repairable, RepairableLayer, channels, repairable_nodes, stored
 from compress_onnx.compress.repair.channel_statistics import activation_bytes, renormalized_moments
 from compress_onnx.compress.repair.corrections import Correction, corrected, correction, layers
 from compress_onnx.compress.repair.reconstruction import reconstructed
 from compress_onnx.compress.repair.reference import Batches, Reference, judged_outputs, referenced
 from compress_onnx.errors import ModelError
 from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
-from compress_onnx.model import normalized
+from compress_onnx.model import descended, normalized
 from compress_onnx.options import Progress, silent
+from compress_onnx.records import OptionValue
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A site's tensor at most this large, with about four of its size alive beside it at a time.
@@ -120,7 +121,7 @@ def repaired_towards(
 
 def fit(reference: Reference, candidate: onnx.ModelProto, *, progress: Progress = silent) -> Fit:
     """Return the whole repair of the channels, from the pool's measuring images: one pass of each model."""
-    sites, pool = repair_sites(candidate), reference.pool
+    sites, pool = repairable_nodes(candidate), reference.pool
     wanted = _in_baseline(reference.model, candidate, layers(sites))
     size = batch_size(candidate, sites, pool)
     seen = _counter(pool.size(judging=False) * (2 if wanted else 1), progress)
@@ -135,13 +136,15 @@ def fit(reference: Reference, candidate: onnx.ModelProto, *, progress: Progress 
     )
 
 
-def batch_size(model: onnx.ModelProto, sites: tuple[Site, ...], pool: ImagePool) -> int:
+def batch_size(model: onnx.ModelProto, sites: tuple[Repairable, ...], pool: ImagePool) -> int:
     """Return how many images measure at once: as many as keep a site's tensor within bounds."""
     return max(2, LARGEST_TENSOR_BYTES // activation_bytes(model, sites, pool.first))
 
 
-def _in_baseline(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[LayerSite]) -> list[LayerSite]:
-    known = {site.key: site for site in layers(repair_sites(baseline))}
+def _in_baseline(
+    baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[RepairableLayer]
+) -> list[RepairableLayer]:
+    known = {site.key: site for site in layers(repairable_nodes(baseline))}
     missing = [site.key for site in wanted if site.key not in known]
     if missing:
         raise ModelError(
@@ -154,7 +157,7 @@ def _in_baseline(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: 
     return [known[site.key] for site in wanted]
 
 
-def _expect_same_channels(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[LayerSite]) -> None:
+def _expect_same_channels(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[RepairableLayer]) -> None:
     """Raise where structured pruning took channels whose statistics the baseline would give."""
     before, after = stored(baseline), stored(candidate)
     for site in wanted:
@@ -217,3 +220,33 @@ def _counter(total: int, progress: Progress) -> Callable[[int], None]:
 
 def _part(progress: Progress, low: float, high: float) -> Progress:
     return lambda fraction, text: progress(low + (high - low) * fraction, text)
+
+
+def repair_model(
+    reference: Reference,
+    candidate: onnx.ModelProto,
+    *,
+    calibration: str | None = None,
+    progress: Progress = silent,
+) -> onnx.ModelProto:
+    """Return a repaired copy of ``candidate`` whose recipe says what the repair gained.
+
+    ``calibration`` is the hash of the manifest that names the images. See :func:`repaired_towards`.
+
+    Errors
+    ------
+    ModelError
+        as :func:`repaired_towards`.
+    """
+    outcome = repaired_towards(reference, candidate, progress=progress)
+    gained: dict[str, OptionValue] = {
+        "reconstructed": outcome.reconstructed,
+        "strength": outcome.strength,
+        "kl_before": outcome.kl_before,
+        "kl_after": outcome.kl_after,
+        "flips_before": outcome.flips_before,
+        "flips_after": outcome.flips_after,
+        "n": outcome.n,
+        "calibration": calibration,
+    }
+    return descended(outcome.model, candidate, "repair", gained)

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.compress.checks.layer_error import layer_errors, taps
-from compress_onnx.compress.checks.sound_pruning import expect_only_zeros, expect_sound_pruning, made_images
+from compress_onnx.compress.checks.pruned import expect_finite_outputs, expect_only_zeros
+from compress_onnx.compress.checks.same_function import made_images
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
-from compress_onnx.compress.quantization import integer_form, quantize
+from compress_onnx.compress.quantization import integer_form, preparation
 from compress_onnx.compress.quantization.int4_repair import repaired_int4
 from compress_onnx.compress.quantization.mixed import mixed_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.errors import ModelError, SelfCheckError, naming
 from compress_onnx.model.metadata import Embedded, write_embedded
 from compress_onnx.records.artifacts import Preprocessing
@@ -140,8 +142,8 @@ def test_a_lost_beta_is_caught(convnet: onnx.ModelProto, images: Images, monkeyp
         changed(plain, plain.graph.node[-1].input[2], lambda values: (values / 3).astype(np.float32))
         return plain
 
-    real = quantize.float_form
-    monkeypatch.setattr(quantize, "float_form", lost)
+    real = preparation.float_form
+    monkeypatch.setattr(preparation, "float_form", lost)
     with pytest.raises(SelfCheckError, match=r"source's outputs.*\(folding\)"):
         quantize_model(model, [images], OPTIONS)
 
@@ -188,10 +190,10 @@ def test_no_false_alarm_on_many_networks(make_model: MakeModel, images: Images, 
 
 
 def test_what_rounding_explains_is_what_it_does(convnet: onnx.ModelProto, images: Images) -> None:
-    prepared = quantize.prepare(convnet, [images], OPTIONS)
+    prepared = preparation.prepare(convnet, [images], OPTIONS)
     result = quantize_model(convnet, [images], OPTIONS)
     for error in layer_errors(prepared.model, result, taps(prepared.model, images), {}):
-        assert 0.2 < error.found.mean() / error.explained.mean() < 3
+        assert 0.2 < error.measured.mean() / error.explained.mean() < 3
 
 
 def pruned(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -225,7 +227,7 @@ def test_pruning_that_ends_in_nan_is_caught(convnet: onnx.ModelProto) -> None:
     thin = pruned(convnet)
     changed(thin, "var", lambda values: -values)
     with pytest.raises(SelfCheckError, match="finite outputs"):
-        expect_sound_pruning(convnet, thin, made_images(convnet))
+        expect_finite_outputs(convnet, thin, made_images(convnet))
 
 
 def test_channels_cut_from_the_wrong_place_are_caught(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:

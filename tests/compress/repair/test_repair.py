@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-import compress_onnx.compress.repair as repair_module
 from compress_onnx.compress.calibration.channel_moments import Moments
 from compress_onnx.compress.calibration.image_pool import ImagePool
-from compress_onnx.compress.layers.weight_uses import repair_sites
+from compress_onnx.compress.layers.repairable import repairable_nodes
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.repair import repair as repair_module
 from compress_onnx.compress.repair.corrections import corrected, correction
 from compress_onnx.compress.repair.reference import Reference
-from compress_onnx.compress.repair.statistics import Fit, fit, repaired
+from compress_onnx.compress.repair.repair import Fit, fit, repaired
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.census.census import prunable_initializers
 from compress_onnx.model.files import model_bytes
@@ -237,7 +237,7 @@ def test_small_batches_measure_nearly_the_same(
     whole = fit(Reference(convnet, pool), candidate)
     monkeypatch.setattr(repair_module, "LARGEST_TENSOR_BYTES", 24 * 4 * 8 * 64)
     parts = fit(Reference(convnet, pool), candidate)
-    first, deep = repair_sites(candidate)[0].key, repair_sites(candidate)[1].key
+    first, deep = repairable_nodes(candidate)[0].key, repairable_nodes(candidate)[1].key
     # Sums over batches are exact where nothing before was renormalized by a batch.
     np.testing.assert_allclose(parts.found[first].variance, whole.found[first].variance, rtol=1e-5)
     np.testing.assert_allclose(parts.found[deep].std, whole.found[deep].std, rtol=0.05)
