@@ -10,10 +10,10 @@ from .census import expect_plain_order as expect_plain_order
 from .census import float_weights as float_weights
 from .census import is_quantized as is_quantized
 from .census import left_float as left_float
+from .census import not_reached as not_reached
 from .census import out_of_reach as out_of_reach
 from .census import precision_of as precision_of
 from .census import prunable_initializers as prunable_initializers
-from .census import told as told
 from .census import weight_numbers as weight_numbers
 from .census import weights as weights
 from .checks import expect_finite_weights as expect_finite_weights
@@ -25,6 +25,7 @@ from .files import model_bytes as model_bytes
 from .files import model_sha256 as model_sha256
 from .files import read_model as read_model
 from .files import save_model as save_model
+from .forms import KNOWN_ACTIVATIONS as KNOWN_ACTIVATIONS
 from .forms import normalized as normalized
 from .forms import with_plain_tensors as with_plain_tensors
 from .identity import WholeModel as WholeModel

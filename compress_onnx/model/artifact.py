@@ -13,7 +13,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from onnx import helper
 
-from compress_onnx.model.census import Weight, precision_of, reach, weight_numbers, weights
+from compress_onnx.model.census import (
+    Weight,
+    not_reached_warnings,
+    precision_of,
+    uncounted_warnings,
+    weight_numbers,
+    weights,
+)
 from compress_onnx.model.constants import stored_tensors
 from compress_onnx.model.files import ModelFile, read_model
 from compress_onnx.model.metadata import read_embedded
@@ -59,9 +66,9 @@ def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[Reci
     """Return the record of a model file that was read; see :func:`describe`. Its bytes are those of all its files."""
     model = read.model
     embedded = read_embedded(model, where=read.files[0])
-    found = weights(model)
-    elements = sum(weight.elements for weight in found)
-    nonzero = sum(weight.nonzero for weight in found)
+    census = weights(model)
+    elements = sum(weight.elements for weight in census)
+    nonzero = sum(weight.nonzero for weight in census)
     return Artifact(
         name=name,
         path=shown_path,
@@ -73,11 +80,11 @@ def described(read: ModelFile, *, name: str, shown_path: str, recipe: tuple[Reci
         zip_bytes=sum(map(zip_bytes, read.files)),
         weights=elements,
         nonzero_weights=nonzero,
-        layers=tuple(map(_layer, found)),
+        layers=tuple(map(_layer, census)),
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
         zstd_bytes=sum(map(zstd_bytes, read.files)),
-        warnings=(*reach.uncounted(found), *reach.warnings(embedded.recipe)),
+        warnings=(*uncounted_warnings(census), *not_reached_warnings(embedded.recipe)),
         initializer_bytes=initializer_bytes(model),
         entropy_bytes=entropy_bytes(model),
         files=len(read.files),

@@ -20,8 +20,9 @@ from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.errors import ModelError
-from compress_onnx.model.census.census import is_quantized, out_of_reach, weights
+from compress_onnx.model.census.census import is_quantized, weights
 from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.census.prunable import out_of_reach
 from compress_onnx.model.files import load_model
 from compress_onnx.model.forms.normalize import normalized
 

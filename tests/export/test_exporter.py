@@ -22,7 +22,7 @@ from torch import nn  # noqa: E402  # only where torch is
 from compress_onnx.errors import ModelError, ParityError  # noqa: E402  # after the skip
 from compress_onnx.export.exporter import export_module  # noqa: E402  # only where torch is
 from compress_onnx.export.parity import check_parity  # noqa: E402  # only where torch is
-from compress_onnx.model.census.census import prunable_initializers  # noqa: E402
+from compress_onnx.model.census.prunable import prunable_initializers  # noqa: E402
 from compress_onnx.model.files import model_bytes, model_sha256  # noqa: E402
 from compress_onnx.model.metadata import Embedded, read_embedded  # noqa: E402
 from compress_onnx.model.signature import Signature, signature_of  # noqa: E402

@@ -22,8 +22,8 @@ from compress_onnx.model import (
     descended,
     expect_finite_weights,
     is_quantized,
+    not_reached,
     prunable_initializers,
-    told,
     weights,
     with_plain_tensors,
 )
@@ -116,7 +116,7 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
     _expect_valid(smaller)
     _expect_same_answers(whole, smaller, flow, removed)
     elsewhere = {name: why for name, why in plan.left_whole.items() if name not in plan.before}
-    missed = told(weights(model), elsewhere)
+    missed = not_reached(weights(model), elsewhere)
     return descended(smaller, model, "prune-structured", _recorded(options, plan) | missed)
 
 

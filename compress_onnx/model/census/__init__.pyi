@@ -1,12 +1,14 @@
 from .census import Weight as Weight
 from .census import is_quantized as is_quantized
-from .census import out_of_reach as out_of_reach
-from .census import prunable_initializers as prunable_initializers
 from .census import weight_numbers as weight_numbers
 from .census import weights as weights
 from .precision import float_weights as float_weights
 from .precision import precision_of as precision_of
+from .prunable import out_of_reach as out_of_reach
+from .prunable import prunable_initializers as prunable_initializers
 from .reach import expect_in_reach as expect_in_reach
 from .reach import expect_plain_order as expect_plain_order
 from .reach import left_float as left_float
-from .reach import told as told
+from .reach import not_reached as not_reached
+from .reach import not_reached_warnings as not_reached_warnings
+from .reach import uncounted_warnings as uncounted_warnings

@@ -9,15 +9,16 @@ from collections import Counter
 import onnx
 from onnx import NodeProto, TensorProto
 
-from compress_onnx.model.census.census import Weight, described, stored_bits, tallied
+from compress_onnx.model.census.census import Weight, described, stored_bits
+from compress_onnx.model.census.tally import tallied
 from compress_onnx.model.census.uses import Use, kind_of, uses
 from compress_onnx.model.constants import (
     FLOATS,
     PACKED,
     REORDERS,
-    SELF_QUANTISING,
+    SELF_QUANTIZING,
+    Constant,
     Region,
-    Term,
     inlined,
     is_integer,
     regions,
@@ -102,22 +103,22 @@ def width(use: Use) -> Width:
     return Width(
         weight=_weight_bits(use),
         activation=activation,
-        name=_FLOAT_NAMES.get(kind_of(use.term), "fp32"),
+        name=_FLOAT_NAMES.get(kind_of(use.constant), "fp32"),
         dynamic=dynamic,
     )
 
 
 def _weight_bits(use: Use) -> str | None:
     if use.node.op_type in PACKED:
-        return str(stored_bits(use.term, use.node))
-    kinds = [kind_of(tensor) for tensor in roots(use.term).tensors]
+        return str(stored_bits(use.constant, use.node))
+    kinds = [kind_of(tensor) for tensor in roots(use.constant).tensors]
     narrow = [_bits(kind) for kind in kinds if kind not in FLOATS]
-    return max(narrow) if narrow else _rounded_bits(use.term)
+    return max(narrow) if narrow else _rounded_bits(use.constant)
 
 
-def _rounded_bits(term: Term) -> str | None:
+def _rounded_bits(constant: Constant) -> str | None:
     """Return the width that a float constant is rounded to on its way to the operator."""
-    below: Term | None = term
+    below: Constant | None = constant
     while below is not None and below.stored is None:
         if below.node is not None and below.node.op_type == "QuantizeLinear":
             return _bits(kind_of(below))
@@ -128,7 +129,7 @@ def _rounded_bits(term: Term) -> str | None:
 def _activation(use: Use) -> tuple[str | None, bool]:
     """Return the activation's bits, ``None`` for floats, and whether its scale is chosen when it runs."""
     node, slot = use.node, use.slot
-    if node.op_type in SELF_QUANTISING:
+    if node.op_type in SELF_QUANTIZING:
         return "8", True
     if len(node.input) <= slot.activation:
         return None, False
@@ -174,7 +175,7 @@ def _integer_kind(region: Region, name: str, point: str) -> _Kind:
         elif node.op_type == "QuantizeLinear":
             given = node.input[2] if len(node.input) > 2 else ""
             own = (_type_of(region, given) if given else None) or attribute(node, "output_dtype", 0)
-            dynamic = bool(given) and region.term(given) is None
+            dynamic = bool(given) and region.constant(given) is None
             kind = kind or own or TensorProto.UINT8
         elif node.op_type in _OUTPUT_POINT and len(node.input) > _OUTPUT_POINT[node.op_type]:
             kind = kind or _type_of(region, node.input[_OUTPUT_POINT[node.op_type]])
@@ -186,8 +187,8 @@ def _integer_kind(region: Region, name: str, point: str) -> _Kind:
 
 
 def _type_of(region: Region, name: str) -> int | None:
-    term = region.term(name)
-    return None if term is None else kind_of(term)
+    constant = region.constant(name)
+    return None if constant is None else kind_of(constant)
 
 
 def _declared(region: Region, name: str) -> int:

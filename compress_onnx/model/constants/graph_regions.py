@@ -18,10 +18,10 @@ _DEEPEST = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Term:
-    """A constant value: ``stored`` in the file, or made by ``node`` of other terms.
+class Constant:
+    """A constant value: ``stored`` in the file, or made by ``node`` of other constants.
 
-    ``inputs`` are ``None`` where an optional input is absent, or computed when the model runs: then the term is
+    ``inputs`` are ``None`` where an optional input is absent, or computed when the model runs: then the constant is
     not ``known``, though it holds what its first input holds. Without a node, it is what a loop or a branch hands on;
     ``sliced`` where a loop hands it on row by row.
     """
@@ -31,7 +31,7 @@ class Term:
     stored: Stored | None = None
     node: NodeProto | None = None
     output: int = 0
-    inputs: tuple[Term | None, ...] = ()
+    inputs: tuple[Constant | None, ...] = ()
     known: bool = True
     depth: int = 0
     sliced: bool = False
@@ -47,7 +47,7 @@ class Term:
 class Region:
     """The main graph, a branch or loop body, or a function that could not be inlined; ``place`` says which.
 
-    ``terms`` holds what its names are: a :class:`Term`, or ``None`` for what depends on the input.
+    ``constants`` holds what its names are: a :class:`Constant`, or ``None`` for what depends on the input.
     """
 
     def __init__(self, graph: onnx.GraphProto | onnx.FunctionProto, place: str, parent: Region | None) -> None:
@@ -56,17 +56,17 @@ class Region:
         self.parent = parent
         # Kept, so that a node's identity lasts as long as the region.
         self.nodes: Sequence[NodeProto] = list(graph.node)
-        self.terms: dict[str, Term | None] = {}
+        self.constants: dict[str, Constant | None] = {}
         self.makers: dict[str, NodeProto] = {}
         self.inner: dict[int, tuple[Region, ...]] = {}
         self.opset: int = parent.opset if parent else 0
 
-    def term(self, name: str) -> Term | None:
+    def constant(self, name: str) -> Constant | None:
         """Return the constant of this name, here or outside, ``None`` where it is computed."""
         region: Region | None = self
         while region is not None:
-            if name in region.terms:
-                return region.terms[name]
+            if name in region.constants:
+                return region.constants[name]
             region = region.parent
         return None
 
@@ -74,7 +74,7 @@ class Region:
         """Return the node that makes a name, with its region."""
         region: Region | None = self
         while region is not None:
-            if name in region.terms:
+            if name in region.constants:
                 node = region.makers.get(name)
                 return None if node is None else (region, node)
             region = region.parent
@@ -97,7 +97,7 @@ def regions(model: onnx.ModelProto) -> tuple[Region, ...]:
     for function in model.functions:
         region = Region(function, f"function {function.domain}.{function.name}", None)
         region.opset = _default_opset(function.opset_import)
-        region.terms.update(dict.fromkeys(function.input))
+        region.constants.update(dict.fromkeys(function.input))
         _read_nodes(region)
         found.append(region)
     return tuple(found)
@@ -109,11 +109,11 @@ def _default_opset(imports: Sequence[onnx.OperatorSetIdProto]) -> int:
 
 def _fill(region: Region, graph: onnx.GraphProto) -> None:
     for value in graph.input:
-        region.terms.setdefault(value.name, None)
+        region.constants.setdefault(value.name, None)
     tensors: list[tuple[str, Stored]] = [(tensor.name, tensor) for tensor in graph.initializer]
     tensors += [(sparse.values.name, sparse) for sparse in graph.sparse_initializer]
     for name, tensor in tensors:
-        region.terms[name] = Term(name=name, region=region, stored=tensor)
+        region.constants[name] = Constant(name=name, region=region, stored=tensor)
     _read_nodes(region)
 
 
@@ -123,7 +123,7 @@ def _read_nodes(region: Region) -> None:
         for place, name in enumerate(node.output):
             if name:
                 region.makers[name] = node
-                region.terms[name] = _term(region, node, place)
+                region.constants[name] = _term(region, node, place)
 
 
 def _inner(region: Region, node: NodeProto) -> Iterator[Region]:
@@ -139,22 +139,22 @@ class _Handed:
     """
 
     name: str
-    outer: Term
+    outer: Constant
     back: str | None
 
-    def passed(self, inside: Region) -> Term:
+    def passed(self, inside: Region) -> Constant:
         return self.outer if self.back is not None else _passed(inside, self.name, (self.outer,), sliced=True)
 
     def is_kept(self, inside: Region) -> bool:
         """Tell whether it is the same in every turn: what begins as a constant need not stay one."""
-        return self.back is None or inside.term(self.back) is self.outer
+        return self.back is None or inside.constant(self.back) is self.outer
 
 
 def _inside(region: Region, node: NodeProto, graph: onnx.GraphProto, place: str) -> Region:
     handed = _handed_in(region, node, graph)
     while True:
         inside = Region(graph, place, region)
-        inside.terms.update({one.name: one.passed(inside) for one in handed})
+        inside.constants.update({one.name: one.passed(inside) for one in handed})
         _fill(inside, graph)
         kept = [one for one in handed if one.is_kept(inside)]
         if len(kept) == len(handed):
@@ -173,30 +173,30 @@ def _handed_in(region: Region, node: NodeProto, graph: onnx.GraphProto) -> list[
     else:
         states = len(node.input) - attribute(node, "num_scan_inputs", 0)
         given = [*given[:states], *[None] * (len(node.input) - states)]
-    found = [(formal.name, region.term(name), back) for (formal, name), back in zip(taken, given, strict=False)]
+    found = [(formal.name, region.constant(name), back) for (formal, name), back in zip(taken, given, strict=False)]
     return [_Handed(name=name, outer=outer, back=back) for name, outer, back in found if outer is not None]
 
 
-def _passed(region: Region, name: str, inputs: tuple[Term, ...], *, sliced: bool = False) -> Term:
-    depth = 1 + max(term.depth for term in inputs)
-    return Term(name=name, region=region, inputs=inputs, known=False, depth=depth, sliced=sliced)
+def _passed(region: Region, name: str, inputs: tuple[Constant, ...], *, sliced: bool = False) -> Constant:
+    depth = 1 + max(constant.depth for constant in inputs)
+    return Constant(name=name, region=region, inputs=inputs, known=False, depth=depth, sliced=sliced)
 
 
-def _term(region: Region, node: NodeProto, place: int) -> Term | None:
+def _term(region: Region, node: NodeProto, place: int) -> Constant | None:
     if node.op_type == "If":
         ends = [(inside, inside.graph.output[place]) for inside in region.inner[id(node)]]
-        found = [inside.term(end if isinstance(end, str) else end.name) for inside, end in ends]
-        chosen = tuple(term for term in found if term is not None)
+        found = [inside.constant(end if isinstance(end, str) else end.name) for inside, end in ends]
+        chosen = tuple(constant for constant in found if constant is not None)
         return _passed(region, node.output[place], chosen) if chosen and len(chosen) == len(found) else None
     if node.op_type == "Constant":
         stored = held(node)
-        return None if stored is None else Term(name=node.output[0], region=region, stored=stored, node=node)
+        return None if stored is None else Constant(name=node.output[0], region=region, stored=stored, node=node)
     if region.inner[id(node)]:
         return _handed_on(region, node, place)
     return None if not node.input or is_random(node) else _made(region, node, place)
 
 
-def _handed_on(region: Region, node: NodeProto, place: int) -> Term | None:
+def _handed_on(region: Region, node: NodeProto, place: int) -> Constant | None:
     """Return what a loop gives as a state that its body never changes, ``None`` of other outputs."""
     (inside, *_) = region.inner[id(node)]
     states = [output.name for output in inside.graph.output][int(node.op_type == "Loop") :]
@@ -205,29 +205,33 @@ def _handed_on(region: Region, node: NodeProto, place: int) -> Term | None:
     return found.outer if found is not None and found.is_kept(inside) else None
 
 
-def _made(region: Region, node: NodeProto, place: int) -> Term | None:
-    inputs = tuple(region.term(name) if name else None for name in node.input)
-    computed = any(name and term is None for name, term in zip(node.input, inputs, strict=True))
+def _made(region: Region, node: NodeProto, place: int) -> Constant | None:
+    inputs = tuple(region.constant(name) if name else None for name in node.input)
+    computed = any(name and constant is None for name, constant in zip(node.input, inputs, strict=True))
     if inputs[0] is None or (computed and (node.op_type not in STEADY or is_foreign(node))):
         return None
     if node.op_type == "Identity" and not is_foreign(node):
         return inputs[0]
-    given = [term for term in inputs if term is not None]
-    if not is_foreign(node) and node.op_type not in STEADY | ELEMENTWISE and not all(term.known for term in given):
+    given = [constant for constant in inputs if constant is not None]
+    if (
+        not is_foreign(node)
+        and node.op_type not in STEADY | ELEMENTWISE
+        and not all(constant.known for constant in given)
+    ):
         return None
-    depth = 1 + max(term.depth for term in given)
+    depth = 1 + max(constant.depth for constant in given)
     if depth > _DEEPEST:
         return _passed(region, node.output[place], (_beginning(inputs[0]),))
-    known = not computed and not is_foreign(node) and all(term.known for term in given)
-    return Term(
+    known = not computed and not is_foreign(node) and all(constant.known for constant in given)
+    return Constant(
         name=node.output[place], region=region, node=node, output=place, inputs=inputs, known=known, depth=depth
     )
 
 
-def _beginning(term: Term) -> Term:
-    while term.inputs and term.inputs[0] is not None:
-        term = term.inputs[0]
-    return term
+def _beginning(constant: Constant) -> Constant:
+    while constant.inputs and constant.inputs[0] is not None:
+        constant = constant.inputs[0]
+    return constant
 
 
 def held(node: NodeProto) -> Stored | None:

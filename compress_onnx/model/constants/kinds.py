@@ -7,8 +7,10 @@ import dataclasses
 from onnx import NodeProto, TensorProto
 
 STANDARD = frozenset({"", "ai.onnx"})
-MICROSOFT = frozenset({"com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc"})
 BLOCKED_LAYOUT = "com.microsoft.nchwc"
+# Operators over channels in an order that one family of CPUs has.
+CPU_LAYOUTS = frozenset({BLOCKED_LAYOUT, "com.ms.internal.nhwc"})
+MICROSOFT = CPU_LAYOUTS | {"com.microsoft"}
 FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 
 # Every value once, in another order or shape.
@@ -18,9 +20,9 @@ REORDERS = frozenset(
 # Some values, or some of them several times.
 SELECTIONS = frozenset({"Concat", "Expand", "Gather", "GatherElements", "GatherND", "Slice", "Split", "Tile"})
 MOVES = REORDERS | SELECTIONS
-QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 # The same values in another type; computed scales leave the integers what they are.
-CODECS = QUANTISERS | {"Cast", "CastLike"}
+CODECS = QUANTIZERS | {"Cast", "CastLike"}
 # These hold what their first input holds, whatever the others are computed to.
 STEADY = REORDERS | CODECS | {"Expand", "Slice", "Split", "Tile", "Trilu"}
 # One value makes one value; of several inputs the largest is the one that is changed.
@@ -107,8 +109,8 @@ WEIGHTED_OPS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _LINEAR = frozenset({"LinearClassifier", "LinearRegressor"})
 PACKED = frozenset({"MatMulNBits", "MatMulBnb4"})
 # These quantize their float input themselves, by what it holds.
-SELF_QUANTISING = frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeMatMul"})
-_QUANTISED_NAMES = frozenset(
+SELF_QUANTIZING = frozenset({"DynamicQuantizeLSTM", "DynamicQuantizeMatMul"})
+_QUANTIZED_NAMES = frozenset(
     {
         *("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QAttention", "QMoE", "MatMulFpQ4"),
         *("DynamicQuantizeLSTM", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "QEmbedLayerNormalization"),
@@ -145,7 +147,7 @@ def is_quantizing(node: NodeProto) -> bool:
     if node.domain not in STANDARD | MICROSOFT:
         return False
     kind = node.op_type
-    return kind in QUANTISERS | PACKED | _QUANTISED_NAMES or kind.startswith(("QLinear", "QOrdered"))
+    return kind in QUANTIZERS | PACKED | _QUANTIZED_NAMES or kind.startswith(("QLinear", "QOrdered"))
 
 
 def is_random(node: NodeProto) -> bool:
@@ -155,4 +157,4 @@ def is_random(node: NodeProto) -> bool:
 
 def is_foreign(node: NodeProto) -> bool:
     """Tell whether it is not known here what a node computes."""
-    return node.domain not in STANDARD and not (node.domain in MICROSOFT and node.op_type in QUANTISERS)
+    return node.domain not in STANDARD and not (node.domain in MICROSOFT and node.op_type in QUANTIZERS)

@@ -1,4 +1,4 @@
-"""The values of constant terms, as the runtime would compute them at load."""
+"""The values of constants, as the runtime would compute them at load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from compress_onnx.model.constants.graph_regions import Stored, Term
+from compress_onnx.model.constants.graph_regions import Constant, Stored
 from compress_onnx.model.nodes import attribute
 
 Array: TypeAlias = NDArray[Any]
@@ -42,30 +42,30 @@ def _dense(sparse: SparseTensorProto) -> Array:
     return full
 
 
-def value(term: Term) -> Array:
-    """Return a term's values.
+def value(constant: Constant) -> Array:
+    """Return a constant's values.
 
     Errors
     ------
     UnknownValueError
         if it depends on what is computed when the model runs, or on an operator that is not known here.
     """
-    return _value(term, {})
+    return _value(constant, {})
 
 
-def _value(term: Term, seen: dict[int, Array]) -> Array:
-    if id(term) not in seen:
-        seen[id(term)] = _found(term, seen)
-    return seen[id(term)]
+def _value(constant: Constant, seen: dict[int, Array]) -> Array:
+    if id(constant) not in seen:
+        seen[id(constant)] = _found(constant, seen)
+    return seen[id(constant)]
 
 
-def _found(term: Term, seen: dict[int, Array]) -> Array:
-    if term.stored is not None:
-        return array(term.stored)
-    if term.node is None or not term.known:
-        raise UnknownValueError(term.name)
-    inputs = [None if one is None else _value(one, seen) for one in term.inputs]
-    return applied(term.node, inputs, opset=term.region.opset)[term.output]
+def _found(constant: Constant, seen: dict[int, Array]) -> Array:
+    if constant.stored is not None:
+        return array(constant.stored)
+    if constant.node is None or not constant.known:
+        raise UnknownValueError(constant.name)
+    inputs = [None if one is None else _value(one, seen) for one in constant.inputs]
+    return applied(constant.node, inputs, opset=constant.region.opset)[constant.output]
 
 
 def applied(node: NodeProto, inputs: Sequence[Array | None], *, opset: int) -> Sequence[Array]:

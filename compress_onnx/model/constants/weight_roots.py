@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.model.constants.graph_regions import Term
+from compress_onnx.model.constants.graph_regions import Constant
 from compress_onnx.model.constants.kinds import CODECS, ELEMENTWISE, MOVES, REORDERS, SELECTIONS, is_foreign
 from compress_onnx.model.constants.values import Array, UnknownValueError, applied, value
 
@@ -25,7 +25,7 @@ class Roots:
     ``places`` (the parameter's shape) numbers the elements of all ``tensors`` one after the other; it is ``None`` where each element of each tensor is there once.
     """
 
-    tensors: tuple[Term, ...]
+    tensors: tuple[Constant, ...]
     places: NDArray[np.int64] | None = None
 
     @property
@@ -34,9 +34,9 @@ class Roots:
         return self.places is not None and np.unique(self.places).size < sum(map(size, self.tensors))
 
 
-def roots(term: Term) -> Roots:
+def roots(constant: Constant) -> Roots:
     """Return what a constant is made of."""
-    inner = _behind(term)
+    inner = _behind(constant)
     if inner.kind in SELECTIONS:
         found = tuple(dict.fromkeys(one for data in _data(inner) for one in roots(data).tensors))
         return Roots(tensors=found, places=_places_of(inner, found))
@@ -45,60 +45,60 @@ def roots(term: Term) -> Roots:
     return Roots(tensors=(inner,))
 
 
-def rank(term: Term) -> int:
+def rank(constant: Constant) -> int:
     """Return how many axes a constant has."""
-    if term.stored is not None:
-        return len(term.stored.dims)
-    if term.node is None or term.kind in _SAME_RANK:
-        below = term.inputs[0]
-        return _LIKELY_RANK if below is None else rank(below) - int(term.sliced)
-    if term.kind == "Flatten":
+    if constant.stored is not None:
+        return len(constant.stored.dims)
+    if constant.node is None or constant.kind in _SAME_RANK:
+        below = constant.inputs[0]
+        return _LIKELY_RANK if below is None else rank(below) - int(constant.sliced)
+    if constant.kind == "Flatten":
         return 2
     try:
-        return value(term).ndim
+        return value(constant).ndim
     except UnknownValueError:
         return _LIKELY_RANK
 
 
-def unmoved(term: Term) -> Term:
+def unmoved(constant: Constant) -> Constant:
     """Return the constant whose values another one has in another order or shape."""
-    while term.node is not None and term.stored is None and term.kind in REORDERS and term.inputs[0]:
-        term = term.inputs[0]
-    return term
+    while constant.node is not None and constant.stored is None and constant.kind in REORDERS and constant.inputs[0]:
+        constant = constant.inputs[0]
+    return constant
 
 
-def _behind(term: Term) -> Term:
+def _behind(constant: Constant) -> Constant:
     """Go back as long as each value is made of one value of one tensor, all of them."""
     while True:
-        below = _carried(term)
+        below = _carried(constant)
         if below is None:
-            return term
-        term = below
+            return constant
+        constant = below
 
 
-def _carried(term: Term) -> Term | None:
-    if term.stored is not None or term.node is None:
+def _carried(constant: Constant) -> Constant | None:
+    if constant.stored is not None or constant.node is None:
         # What a loop hands on; of the ends of several branches there are several tensors.
-        return term.inputs[0] if term.stored is None and len(term.inputs) == 1 else None
-    if is_foreign(term.node):
-        return max((one for one in term.inputs if one is not None), key=_likely_size)
-    if term.kind in REORDERS | CODECS:
-        return term.inputs[0]
-    if term.kind == "Gather":
-        return _looked_up(term)
-    return _changed(term) if term.kind in ELEMENTWISE else None
+        return constant.inputs[0] if constant.stored is None and len(constant.inputs) == 1 else None
+    if is_foreign(constant.node):
+        return max((one for one in constant.inputs if one is not None), key=_likely_size)
+    if constant.kind in REORDERS | CODECS:
+        return constant.inputs[0]
+    if constant.kind == "Gather":
+        return _looked_up(constant)
+    return _changed(constant) if constant.kind in ELEMENTWISE else None
 
 
-def _likely_size(term: Term) -> float:
+def _likely_size(constant: Constant) -> float:
     try:
-        return size(term)
+        return size(constant)
     except UnknownValueError:
         return math.inf
 
 
-def _looked_up(term: Term) -> Term | None:
+def _looked_up(constant: Constant) -> Constant | None:
     """Return the integers that a Gather from a table of fewer numbers decodes, ``None`` where it only selects."""
-    table, places = term.inputs
+    table, places = constant.inputs
     try:
         is_code = table is not None and places is not None and rank(table) == 1 and size(places) > size(table)
     except UnknownValueError:
@@ -106,20 +106,20 @@ def _looked_up(term: Term) -> Term | None:
     return places if is_code else None
 
 
-def _changed(term: Term) -> Term | None:
+def _changed(constant: Constant) -> Constant | None:
     """Return the input of an element-wise node that has all its elements, ``None`` if that are several or unknown."""
-    given = [one for one in term.inputs[int(term.kind == "Where") :] if one is not None]
+    given = [one for one in constant.inputs[int(constant.kind == "Where") :] if one is not None]
     try:
-        sizes = [size(one) for one in term.inputs if one is not None]
+        sizes = [size(one) for one in constant.inputs if one is not None]
         full = [one for one in given if size(one) == max(sizes)]
-        broadened = size(term) != max(sizes)
+        broadened = size(constant) != max(sizes)
     except UnknownValueError:
         return next((one for one in given if not one.known), None)
     same = sizes.count(max(sizes))
     return full[0] if len(full) == 1 and same == 1 and not broadened else None
 
 
-def size(term: Term) -> int:
+def size(constant: Constant) -> int:
     """Return how many elements a constant has.
 
     Errors
@@ -127,26 +127,26 @@ def size(term: Term) -> int:
     UnknownValueError
         if it depends on what is computed when the model runs.
     """
-    if term.stored is not None:
-        return math.prod(term.stored.dims)
-    if term.kind in REORDERS | CODECS | {"Abs", "Neg", "Sqrt", "Exp", "Round"} and term.inputs[0] is not None:
-        return size(term.inputs[0])
-    return int(value(term).size)
+    if constant.stored is not None:
+        return math.prod(constant.stored.dims)
+    if constant.kind in REORDERS | CODECS | {"Abs", "Neg", "Sqrt", "Exp", "Round"} and constant.inputs[0] is not None:
+        return size(constant.inputs[0])
+    return int(value(constant).size)
 
 
-def _data(term: Term) -> Sequence[Term]:
-    every = term.kind in {"", "Concat"}
-    return [one for one in (term.inputs if every else term.inputs[:1]) if one is not None]
+def _data(constant: Constant) -> Sequence[Constant]:
+    every = constant.kind in {"", "Concat"}
+    return [one for one in (constant.inputs if every else constant.inputs[:1]) if one is not None]
 
 
-def _places_of(term: Term, tensors: Sequence[Term]) -> NDArray[np.int64] | None:
-    starts: dict[Term, int] = {}
+def _places_of(constant: Constant, tensors: Sequence[Constant]) -> NDArray[np.int64] | None:
+    starts: dict[Constant, int] = {}
     total = 0
     try:
         for tensor in tensors:
             starts[tensor] = total
             total += size(tensor)
-        found = _places(term, starts)
+        found = _places(constant, starts)
     except UnknownValueError:
         return None
     # A mere reordering of all of them, as a Concat is.
@@ -154,45 +154,45 @@ def _places_of(term: Term, tensors: Sequence[Term]) -> NDArray[np.int64] | None:
     return None if whole and len(tensors) == 1 else found
 
 
-def _places(term: Term, starts: dict[Term, int]) -> NDArray[np.int64]:
-    if term in starts:
-        shape = value(term).shape
-        return np.arange(starts[term], starts[term] + math.prod(shape), dtype=np.int64).reshape(shape)
-    if term.node is None or not term.known:
-        raise UnknownValueError(term.name)
-    if term.kind in CODECS | ELEMENTWISE:
-        below = _carried(term)
+def _places(constant: Constant, starts: dict[Constant, int]) -> NDArray[np.int64]:
+    if constant in starts:
+        shape = value(constant).shape
+        return np.arange(starts[constant], starts[constant] + math.prod(shape), dtype=np.int64).reshape(shape)
+    if constant.node is None or not constant.known:
+        raise UnknownValueError(constant.name)
+    if constant.kind in CODECS | ELEMENTWISE:
+        below = _carried(constant)
         if below is None:
-            raise UnknownValueError(term.name)
+            raise UnknownValueError(constant.name)
         # Broadcasting over axes of one element may add some.
-        return _places(below, starts).reshape(value(term).shape)
-    inputs: list[Array | None] = [None if one is None else value(one) for one in term.inputs]
-    for place in range(len(inputs) if term.kind == "Concat" else 1):
-        data = term.inputs[place]
+        return _places(below, starts).reshape(value(constant).shape)
+    inputs: list[Array | None] = [None if one is None else value(one) for one in constant.inputs]
+    for place in range(len(inputs) if constant.kind == "Concat" else 1):
+        data = constant.inputs[place]
         inputs[place] = None if data is None else _places(data, starts)
-    if term.kind not in MOVES:
-        raise UnknownValueError(term.name)
-    return np.asarray(applied(term.node, inputs, opset=term.region.opset)[term.output], np.int64)
+    if constant.kind not in MOVES:
+        raise UnknownValueError(constant.name)
+    return np.asarray(applied(constant.node, inputs, opset=constant.region.opset)[constant.output], np.int64)
 
 
-def keeps_zeros(term: Term) -> bool:
+def keeps_zeros(constant: Constant) -> bool:
     """Tell whether a zero in the tensors that a constant is made of is a zero in the constant too."""
-    if term.stored is not None:
+    if constant.stored is not None:
         return True
-    kind = term.kind
+    kind = constant.kind
     if kind in MOVES | {"", "Cast", "CastLike"}:
-        return all(keeps_zeros(one) for one in _data(term))
-    below = _carried(term) if kind in {"Div", "Mul", "Neg"} else None
-    return below is not None and (kind != "Div" or below is term.inputs[0]) and keeps_zeros(below)
+        return all(keeps_zeros(one) for one in _data(constant))
+    below = _carried(constant) if kind in {"Div", "Mul", "Neg"} else None
+    return below is not None and (kind != "Div" or below is constant.inputs[0]) and keeps_zeros(below)
 
 
-def foreign_kind(term: Term) -> str:
+def foreign_kind(constant: Constant) -> str:
     """Return the operator of no known meaning through which a constant comes, empty where there is none.
 
-    >>> foreign_kind(Term(name="w", region=None))  # type: ignore[arg-type]
+    >>> foreign_kind(Constant(name="w", region=None))  # type: ignore[arg-type]
     ''
     """
-    below: Term | None = term
+    below: Constant | None = constant
     while below is not None:
         if below.node is not None and is_foreign(below.node):
             return below.kind

@@ -24,8 +24,9 @@ from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.compress.quantization.preparation import prepare
 from compress_onnx.compress.quantization.quantize import compress, quantize_model
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
-from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.census.census import weights
 from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.model.files import model_bytes, save_model
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.records.artifacts import Precision

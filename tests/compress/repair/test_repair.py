@@ -23,7 +23,7 @@ from compress_onnx.compress.repair.corrections import corrected, correction
 from compress_onnx.compress.repair.reference import Reference
 from compress_onnx.compress.repair.repair import Fit, fit, repaired
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.model.census.census import prunable_initializers
+from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.model.files import model_bytes
 from compress_onnx.ort.tensors import runner
 

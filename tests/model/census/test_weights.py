@@ -10,8 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.model.census.census import is_quantized, prunable_initializers, weights
+from compress_onnx.model.census.census import is_quantized, weights
 from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.records.artifacts import Precision
 
 Dequantized = Callable[..., onnx.ModelProto]
