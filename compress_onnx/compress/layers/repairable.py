@@ -66,21 +66,21 @@ def stored(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 
 
 def repairable_nodes(model: onnx.ModelProto) -> tuple[Repairable, ...]:
-    """Return the sites in graph order.
+    """Return the BatchNorms and layers whose channel statistics can be put right, in graph order.
 
     Left out, as one set of numbers could not serve them: weights or statistics that several nodes
     share, weights that are not float32 or empty, and biases that are computed or differ by sample.
     """
     uses = Counter(name for node in model.graph.node for name in names_read(node))
     uses.update(value.name for value in model.graph.output)
-    norms = {id(node): RepairableNorm(node=node) for node in model.graph.node if _is_norm(node, stored(model), uses)}
+    tensors = stored(model)
+    norms = {id(node): RepairableNorm(node=node) for node in model.graph.node if _is_norm(node, tensors, uses)}
     # Where the BatchNorm behind a layer is its only reader, the BatchNorm alone puts the channels right.
-    served = {site.key for site in norms.values() if uses[site.key] == 1}
+    served = {repairable.key for repairable in norms.values() if uses[repairable.key] == 1}
     free = {name for name, tensor in prunable_initializers(model).items() if _own(tensor, uses)}
-    found = (norms.get(id(node)) or _layer(node, free - served, stored(model)) for node in model.graph.node)
-    return tuple(
-        site for site in found if site is not None and not (isinstance(site, RepairableLayer) and site.key in served)
-    )
+    layers = {id(node): _layer(node, free, tensors) for node in model.graph.node if served.isdisjoint(node.output[:1])}
+    both = (norms.get(id(node)) or layers.get(id(node)) for node in model.graph.node)
+    return tuple(repairable for repairable in both if repairable is not None)
 
 
 def _own(tensor: onnx.TensorProto | None, uses: Mapping[str, int]) -> bool:

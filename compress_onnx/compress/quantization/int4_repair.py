@@ -37,7 +37,7 @@ def repaired_int4(
     ------
     ModelError, DataError, OptionError
         as of :func:`~compress_onnx.compress.quantization.quantize.quantize_model` and
-        :func:`~compress_onnx.compress.repair.repaired`.
+        :func:`~compress_onnx.compress.repair.repair.repaired`.
     """
     prepared = prepare(model, calibration(), options, where=where)
     rounded, scales = approximated(prepared, options, where=where)

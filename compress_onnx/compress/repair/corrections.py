@@ -66,17 +66,17 @@ def corrected(
     """
     copy = copied(model)
     writer = _Writer(copy)
-    for site in repairable_nodes(copy):
-        if isinstance(site, RepairableNorm):
-            writer.re_estimated(site, found[site.key], strength)
+    for repairable in repairable_nodes(copy):
+        if isinstance(repairable, RepairableNorm):
+            writer.re_estimated(repairable, found[repairable.key], strength)
         else:
-            writer.layer(site, corrections[site.key].at(strength))
+            writer.layer(repairable, corrections[repairable.key].at(strength))
     return copy
 
 
-def layers(sites: Sequence[Repairable]) -> list[RepairableLayer]:
-    """Return the sites that are layers."""
-    return [site for site in sites if isinstance(site, RepairableLayer)]
+def repairable_layers(repairables: Sequence[Repairable]) -> list[RepairableLayer]:
+    """Return the layers among repairable nodes."""
+    return [repairable for repairable in repairables if isinstance(repairable, RepairableLayer)]
 
 
 class _Writer:
@@ -87,20 +87,20 @@ class _Writer:
         self.tensors = stored(model)
         self.taken = set(self.tensors) | {name for node in self.graph.node for name in (*node.input, *node.output)}
 
-    def re_estimated(self, site: RepairableNorm, moments: Moments, strength: float) -> None:
-        for name, new in zip(site.node.input[3:5], (moments.mean, moments.variance), strict=True):
+    def re_estimated(self, repairable: RepairableNorm, moments: Moments, strength: float) -> None:
+        for name, new in zip(repairable.node.input[3:5], (moments.mean, moments.variance), strict=True):
             old = array(self.tensors[name])
             self._store(name, (1 - strength) * old + strength * new.reshape(old.shape))
 
-    def layer(self, site: RepairableLayer, change: Correction) -> None:
-        tensor = self.tensors[site.weight]
-        count = channels(site.node, tensor)
-        rows = scaled_rows(site.node, numpy_helper.to_array(tensor), change.factor)
+    def layer(self, repairable: RepairableLayer, change: Correction) -> None:
+        tensor = self.tensors[repairable.weight]
+        count = channels(repairable.node, tensor)
+        rows = scaled_rows(repairable.node, numpy_helper.to_array(tensor), change.factor)
         tensor.CopyFrom(numpy_helper.from_array(rows, tensor.name))
-        if site.node.op_type == "MatMul":
-            self._shift_behind(site.node, change.shift)
+        if repairable.node.op_type == "MatMul":
+            self._shift_behind(repairable.node, change.shift)
         else:
-            self._shift_bias(site.node, change, count)
+            self._shift_bias(repairable.node, change, count)
 
     def _shift_bias(self, node: onnx.NodeProto, change: Correction, count: int) -> None:
         """Put the new bias under a name of its own: others may read the old one."""

@@ -52,15 +52,15 @@ class Reference:
         return moments.found()
 
     def layers(
-        self, sites: Sequence[RepairableLayer], batch: int, *, seen: Callable[[int], None]
+        self, repairables: Sequence[RepairableLayer], batch: int, *, seen: Callable[[int], None]
     ) -> dict[str, Moments]:
-        """Return the moments of the sites' outputs by tensor name, measured ``batch`` images at once."""
-        names = tuple(site.key for site in sites)
+        """Return the moments of the layers' outputs by tensor name, measured ``batch`` images at once."""
+        names = tuple(repairable.key for repairable in repairables)
         if names in self._layers:
             seen(self.pool.size(judging=False))
         else:
             batches = self.pool.batches(batch, judging=False)
-            self._layers[names] = baseline_moments(self.model, sites, batches, seen=seen)
+            self._layers[names] = baseline_moments(self.model, repairables, batches, seen=seen)
         return self._layers[names]
 
 

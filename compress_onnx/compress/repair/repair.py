@@ -15,27 +15,21 @@ divergence from the baseline's probabilities is taken.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.compress.calibration import ImagePool, Moments
-from compress_onnx.compress.layers import Repairable, RepairableLayer, channels, repairable_nodes, stored
-from compress_onnx.compress.repair.channel_statistics import activation_bytes, renormalized_moments
-from compress_onnx.compress.repair.corrections import Correction, corrected, correction, layers
+from compress_onnx.compress.repair.channel_fit import Fit, fit
 from compress_onnx.compress.repair.reconstruction import reconstructed
 from compress_onnx.compress.repair.reference import Batches, Reference, judged_outputs, referenced
-from compress_onnx.errors import ModelError
 from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
 from compress_onnx.model import descended, normalized
 from compress_onnx.options import Progress, silent
 from compress_onnx.records import OptionValue
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# A site's tensor at most this large, with about four of its size alive beside it at a time.
-LARGEST_TENSOR_BYTES = 64 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,27 +52,6 @@ class RepairOutcome:
     flips_before: float
     flips_after: float
     n: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fit:
-    """The whole repair of a candidate: moments by tensor, corrections and weight names by layer output."""
-
-    candidate: onnx.ModelProto
-    found: Mapping[str, Moments]
-    corrections: Mapping[str, Correction]
-    weight_of: Mapping[str, str]
-
-    def at(self, strength: float) -> onnx.ModelProto:
-        """Return the candidate repaired by ``strength``."""
-        return corrected(self.candidate, self.found, self.corrections, strength=strength)
-
-    def ratios(self, strength: float) -> dict[str, NDArray[np.float32]]:
-        """Return the factors of output channels by weight name."""
-        return {
-            self.weight_of[output]: made.at(strength).factor.astype(np.float32)
-            for output, made in self.corrections.items()
-        }
 
 
 def repaired(
@@ -105,7 +78,7 @@ def repaired_towards(
 
     ``candidate`` is a pruned or fake-quantized copy of the reference's model, with the same tensor
     names; if it ``reconstructs``, kept weights of pruned layers move. Memory is bounded by
-    :data:`LARGEST_TENSOR_BYTES`, whatever the number of images, and the second moments of the
+    :data:`~compress_onnx.compress.repair.channel_fit.LARGEST_TENSOR_BYTES`, whatever the number of images, and the second moments of the
     layers' inputs.
 
     Errors
@@ -117,59 +90,6 @@ def repaired_towards(
     moved = reconstructed(reference.model, candidate, reference.inputs) if reconstructs else None
     made = fit(reference, candidate if moved is None else moved, progress=_part(progress, 0.0, 0.75))
     return _judged(reference, candidate, made, progress=_part(progress, 0.75, 1.0))
-
-
-def fit(reference: Reference, candidate: onnx.ModelProto, *, progress: Progress = silent) -> Fit:
-    """Return the whole repair of the channels, from the pool's measuring images: one pass of each model."""
-    sites, pool = repairable_nodes(candidate), reference.pool
-    wanted = _in_baseline(reference.model, candidate, layers(sites))
-    size = batch_size(candidate, sites, pool)
-    seen = _counter(pool.size(judging=False) * (2 if wanted else 1), progress)
-    # Where every layer has its BatchNorm, nothing of the baseline is needed.
-    targets = reference.layers(wanted, size, seen=seen) if wanted else {}
-    found = renormalized_moments(candidate, sites, pool.batches(size, judging=False), targets=targets, seen=seen)
-    return Fit(
-        candidate=candidate,
-        found=found,
-        corrections={site.key: correction(targets[site.key], found[site.key]) for site in wanted},
-        weight_of={site.key: site.weight for site in layers(sites)},
-    )
-
-
-def batch_size(model: onnx.ModelProto, sites: tuple[Repairable, ...], pool: ImagePool) -> int:
-    """Return how many images measure at once: as many as keep a site's tensor within bounds."""
-    return max(2, LARGEST_TENSOR_BYTES // activation_bytes(model, sites, pool.first))
-
-
-def _in_baseline(
-    baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[RepairableLayer]
-) -> list[RepairableLayer]:
-    known = {site.key: site for site in layers(repairable_nodes(baseline))}
-    missing = [site.key for site in wanted if site.key not in known]
-    if missing:
-        raise ModelError(
-            "a candidate with the baseline's layers",
-            f"the layer output {missing[0]!r}, which the baseline lacks",
-            where="repair",
-            remedy="Repair a compressed copy of the same file, folded if the other is folded.",
-        )
-    _expect_same_channels(baseline, candidate, wanted)
-    return [known[site.key] for site in wanted]
-
-
-def _expect_same_channels(baseline: onnx.ModelProto, candidate: onnx.ModelProto, wanted: list[RepairableLayer]) -> None:
-    """Raise where structured pruning took channels whose statistics the baseline would give."""
-    before, after = stored(baseline), stored(candidate)
-    for site in wanted:
-        if site.weight in before:
-            had, has = channels(site.node, before[site.weight]), channels(site.node, after[site.weight])
-            if had != has:
-                raise ModelError(
-                    "a candidate whose layers without BatchNorm have all their channels",
-                    f"{has} of {had} in {site.weight!r}",
-                    where="repair",
-                    remedy="Leave the repair out after structured pruning of such a network.",
-                )
 
 
 def _judged(reference: Reference, candidate: onnx.ModelProto, made: Fit, *, progress: Progress) -> RepairOutcome:
@@ -198,24 +118,13 @@ def _judged(reference: Reference, candidate: onnx.ModelProto, made: Fit, *, prog
 
 def _score(reference: Reference, model: onnx.ModelProto) -> tuple[float, float]:
     """Return the mean divergence in nats and the fraction of flips; an overflowed model is infinitely far."""
-    wanted, given = reference.outputs, judged_outputs(model, reference.pool)
-    flips = float(np.mean(predicted(wanted) != predicted(given)))
+    baseline, given = reference.outputs, judged_outputs(model, reference.pool)
+    flips = float(np.mean(predicted(baseline) != predicted(given)))
     if not np.isfinite(given).all():
         return float("inf"), flips
-    kind_wanted, kind_given = output_kinds(wanted, given)
-    divergence = kullback_leibler_of(log_probabilities(wanted, kind_wanted), log_probabilities(given, kind_given))
+    kinds = output_kinds(baseline, given)
+    divergence = kullback_leibler_of(log_probabilities(baseline, kinds[0]), log_probabilities(given, kinds[1]))
     return float(divergence.mean()), flips
-
-
-def _counter(total: int, progress: Progress) -> Callable[[int], None]:
-    done = 0
-
-    def seen(images: int) -> None:
-        nonlocal done
-        done += images
-        progress(min(1.0, done / total), "repair: measuring channels")
-
-    return seen
 
 
 def _part(progress: Progress, low: float, high: float) -> Progress:

@@ -18,10 +18,11 @@ from compress_onnx.compress.calibration.channel_moments import Moments
 from compress_onnx.compress.calibration.image_pool import ImagePool
 from compress_onnx.compress.layers.repairable import repairable_nodes
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.repair import repair as repair_module
+from compress_onnx.compress.repair import channel_fit
+from compress_onnx.compress.repair.channel_fit import Fit, fit
 from compress_onnx.compress.repair.corrections import corrected, correction
 from compress_onnx.compress.repair.reference import Reference
-from compress_onnx.compress.repair.repair import Fit, fit, repaired
+from compress_onnx.compress.repair.repair import repaired
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.model.files import model_bytes
@@ -115,7 +116,7 @@ def test_the_whole_repair_gives_every_layer_the_baselines_statistics(
     make_model: MakeModel, pool: ImagePool, opset: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without bounds on the factor every living channel is met exactly.
-    for module in ("channel_statistics", "channel_moments"):
+    for module in ("repair.channel_statistics", "calibration.channel_moments"):
         monkeypatch.setattr(f"compress_onnx.compress.{module}.LARGEST_FACTOR", 1e6)
     model = layered(make_model, opset)
     whole = fit(Reference(model, pool), candidate := pruned(model, 0.3)).at(1.0)
@@ -235,12 +236,12 @@ def test_small_batches_measure_nearly_the_same(
 ) -> None:
     candidate = pruned(convnet, 0.3)
     whole = fit(Reference(convnet, pool), candidate)
-    monkeypatch.setattr(repair_module, "LARGEST_TENSOR_BYTES", 24 * 4 * 8 * 64)
+    monkeypatch.setattr(channel_fit, "LARGEST_TENSOR_BYTES", 24 * 4 * 8 * 64)
     parts = fit(Reference(convnet, pool), candidate)
     first, deep = repairable_nodes(candidate)[0].key, repairable_nodes(candidate)[1].key
     # Sums over batches are exact where nothing before was renormalized by a batch.
-    np.testing.assert_allclose(parts.found[first].variance, whole.found[first].variance, rtol=1e-5)
-    np.testing.assert_allclose(parts.found[deep].std, whole.found[deep].std, rtol=0.05)
+    np.testing.assert_allclose(parts.moments[first].variance, whole.moments[first].variance, rtol=1e-5)
+    np.testing.assert_allclose(parts.moments[deep].std, whole.moments[deep].std, rtol=0.05)
 
 
 def test_shared_weights_are_left_alone(make_model: MakeModel, pictures: NDArray[np.float32]) -> None:
@@ -361,7 +362,7 @@ def test_progress_goes_from_start_to_end(convnet: onnx.ModelProto, pictures: NDA
 def test_strength_zero_changes_no_number(convnet: onnx.ModelProto, pool: ImagePool) -> None:
     candidate = pruned(convnet)
     made = fit(Reference(convnet, pool), candidate)
-    untouched = corrected(candidate, made.found, made.corrections, strength=0.0)
+    untouched = corrected(candidate, made.moments, made.corrections, strength=0.0)
     for name, values in arrays(candidate).items():
         np.testing.assert_array_equal(arrays(untouched)[name], values)
 
