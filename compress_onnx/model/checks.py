@@ -1,4 +1,4 @@
-"""Nodes in an order in which each follows what it reads, as ONNX asks for and as not every exporter writes them."""
+"""What a file must hold to be worked with: nodes in order, names that hide no others, weights that are numbers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from compress_onnx.model.nodes import names_read, nested
 
 
 def put_in_order(model: onnx.ModelProto) -> None:
-    """Sort the nodes of every graph and function; what is in order keeps its order, a circle its place.
+    """Sort the nodes of every graph and function in place; what is in order keeps its order, a circle its place.
 
-    ONNX Runtime sorts too: it runs files, such as those of its own converter to float16, that ONNX's checker refuses.
+    ONNX asks for each node behind what it reads, and not every exporter writes them so. ONNX Runtime sorts too: it runs files, such as those of its own converter to float16, that ONNX's checker refuses.
     """
     for nodes in _node_lists(model):
         order = _order(nodes)

@@ -78,14 +78,15 @@ def test_a_search_stays_within_its_limit_on_both_halves(cli: Any, shelf: Any, tm
     assert found["n_searched"] == found["n_confirmed"] == 20
 
 
-@pytest.mark.parametrize(("kind", "bits"), [("int8", {8}), ("int4", {4}), ("mixed", {4, 8})])
+@pytest.mark.parametrize(("kind", "bits"), [("int8", {8}), ("int4", {4}), ("mixed", {4})])
 def test_weights_have_the_width_that_was_asked_for(
     cli: Any, shelf: Any, tmp_path: Path, kind: str, bits: set[int]
 ) -> None:
+    # Within this drop mixed weights need no layer at 8 bits: where none bears 4, all would be at 8.
     path = tmp_path / "q.onnx"
     words = ("--weights", kind, "--data", shelf.train, "--calibration-size", "32", "--max-drop", "0.2", "-o", path)
     assert cli("quantize", shelf.base, *words).code == 0
-    assert {weight.bits for weight in weights(load_model(path))} <= bits
+    assert {weight.bits for weight in weights(load_model(path))} == bits
     answer = cli("inspect", path, "--json").json
     assert answer["fusion"]["int8_fraction"] == 1.0
     assert np.isfinite(logits(path)).all()
@@ -98,7 +99,9 @@ def test_four_bit_weights_are_repaired_unless_told_otherwise(cli: Any, shelf: An
         assert cli("quantize", shelf.base, *words, "--repair", repair, "-o", path).code == 0
         made = read_embedded(load_model(path)).recipe[-1].options
         assert ("repair_kl_after" in made) is gains
-        assert made.get("repair_kl_after", 0) <= made.get("repair_kl_before", 0)
+        if gains:
+            assert 0 < made["repair_kl_after"] < made["repair_kl_before"]
+            assert made["repair_n"] == 32 // 4
 
 
 def test_four_bits_need_half_the_space_of_eight(cli: Any, shelf: Any, tmp_path: Path) -> None:
