@@ -11,19 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from compress_onnx.compress.checks.layer_error import layer_errors, taps
-from compress_onnx.compress.checks.pruned import expect_finite_outputs, expect_only_zeros
-from compress_onnx.compress.checks.same_function import made_images
-from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
-from compress_onnx.compress.quantization import integer_form, preparation
+from compress_onnx.compress.quantization import integer_form
 from compress_onnx.compress.quantization.int4_repair import repaired_int4
 from compress_onnx.compress.quantization.mixed import mixed_model
 from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.errors import ModelError, SelfCheckError, naming
-from compress_onnx.model.metadata import Embedded, write_embedded
-from compress_onnx.records.artifacts import Preprocessing
 
 Images = NDArray[np.float32]
 MakeModel = Callable[..., onnx.ModelProto]
@@ -132,22 +125,6 @@ def _four_bits_permuted(model: onnx.ModelProto, broken: Edit) -> onnx.ModelProto
     return model
 
 
-def test_a_lost_beta_is_caught(convnet: onnx.ModelProto, images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = onnx.ModelProto()
-    model.CopyFrom(convnet)
-    model.graph.node[-1].attribute.append(helper.make_attribute("beta", 3.0))
-
-    def lost(given: onnx.ModelProto) -> onnx.ModelProto:
-        plain = real(given)
-        changed(plain, plain.graph.node[-1].input[2], lambda values: (values / 3).astype(np.float32))
-        return plain
-
-    real = preparation.float_form
-    monkeypatch.setattr(preparation, "float_form", lost)
-    with pytest.raises(SelfCheckError, match=r"source's outputs.*\(folding\)"):
-        quantize_model(model, [images], OPTIONS)
-
-
 def random_net(make_model: MakeModel, seed: int) -> onnx.ModelProto:
     """Return a net of random depth, widths, groups, weight spreads and dead channels."""
     rng = np.random.default_rng(seed)
@@ -187,76 +164,6 @@ def test_no_false_alarm(make_model: MakeModel, images: Images, seed: int) -> Non
 @pytest.mark.parametrize("seed", range(40))
 def test_no_false_alarm_on_many_networks(make_model: MakeModel, images: Images, seed: int) -> None:
     _quantized_every_way(random_net(make_model, seed), images)
-
-
-def test_what_rounding_explains_is_what_it_does(convnet: onnx.ModelProto, images: Images) -> None:
-    prepared = preparation.prepare(convnet, [images], OPTIONS)
-    result = quantize_model(convnet, [images], OPTIONS)
-    for error in layer_errors(prepared.model, result, taps(prepared.model, images), {}):
-        assert 0.2 < error.measured.mean() / error.explained.mean() < 3
-
-
-def pruned(model: onnx.ModelProto) -> onnx.ModelProto:
-    return prune_model(model, PruneOptions(sparsity=0.5))
-
-
-def test_pruning_that_moves_a_weight_is_caught(convnet: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
-    def moved(values: list[NDArray[Any]], sparsity: float) -> list[NDArray[Any]]:
-        return [value * np.float32(1 - sparsity / 1e4) for value in values]
-
-    monkeypatch.setattr("compress_onnx.compress.pruning.prune.pruned_globally", moved)
-    with pytest.raises(SelfCheckError, match="lost weights and nothing else, got another tensor 'w1'"):
-        pruned(convnet)
-
-
-@pytest.mark.parametrize("edit", ["bias", "node", "tensor"])
-def test_nothing_but_weights_becomes_zero(convnet: onnx.ModelProto, edit: str) -> None:
-    thin = pruned(convnet)
-    expect_only_zeros(convnet, thin)
-    if edit == "bias":
-        changed(thin, "b2", np.zeros_like)
-    elif edit == "node":
-        thin.graph.node[0].attribute[0].ints[0] = 2
-    else:
-        thin.graph.initializer.add().CopyFrom(numpy_helper.from_array(np.ones(1, np.float32), "new"))
-    with pytest.raises(SelfCheckError, match="lost weights and nothing else"):
-        expect_only_zeros(convnet, thin)
-
-
-def test_pruning_that_ends_in_nan_is_caught(convnet: onnx.ModelProto) -> None:
-    thin = pruned(convnet)
-    changed(thin, "var", lambda values: -values)
-    with pytest.raises(SelfCheckError, match="finite outputs"):
-        expect_finite_outputs(convnet, thin, made_images(convnet))
-
-
-def test_channels_cut_from_the_wrong_place_are_caught(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = next(
-        net
-        for net in (random_net(make_model, seed) for seed in range(20))
-        if not any(entry.name == "group" and entry.i > 1 for node in net.graph.node for entry in node.attribute)
-    )
-    options = StructuredOptions(fraction=0.5, multiple=1, least=1)
-    structured_pruned(model, options)
-
-    def shifted(*given: Any) -> None:
-        real(*given)
-        changed(given[0], "wf", lambda values: np.roll(values, 1, axis=1))
-
-    real = structured_pruned.__globals__["cut"]
-    monkeypatch.setattr("compress_onnx.compress.pruning.structured.cut", shifted)
-    with pytest.raises(SelfCheckError, match="structured pruning"):
-        structured_pruned(model, options)
-
-
-def test_made_images_have_the_model_s_range_and_repeat(convnet: onnx.ModelProto) -> None:
-    known = Preprocessing(height=8, width=8, mean=(0.5, 0.4, 0.3), std=(0.2,) * 3)
-    model = write_embedded(convnet, Embedded(preprocessing=known))
-    made = made_images(model)
-    assert made.shape == (2, 3, 8, 8)
-    assert np.allclose(made[:, 1].min(), -2, atol=0.1)
-    assert np.allclose(made[:, 1].max(), 3, atol=0.1)
-    assert np.array_equal(made, made_images(model))
 
 
 def test_an_error_of_a_step_names_the_file_once() -> None:

@@ -51,28 +51,6 @@ def test_a_shared_weight_is_one_weight_of_two_operators(make_model: Callable[...
     ]
 
 
-def test_int8_weights_count_their_zeros(dequantized: Dequantized) -> None:
-    model = dequantized(numpy_helper.from_array(INT8, "w"), None, ())
-    (weight,) = weights(model)
-    assert (weight.bits, weight.elements, weight.nonzero) == (8, 960, np.count_nonzero(INT8))
-    assert precision_of(model) == "W8 (weight only)"
-    assert prunable_initializers(model) == {}
-
-
-@pytest.mark.parametrize("axis", [1, -1, None])
-def test_a_value_at_its_channels_zero_point_is_zero(dequantized: Dequantized, axis: int | None) -> None:
-    options = {} if axis is None else {"axis": axis}
-    model = dequantized(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(POINTS, "point"), (5,), **options)
-    (weight,) = weights(model)
-    assert weight.nonzero == np.count_nonzero(INT8 - POINTS)
-
-
-def test_zero_points_along_the_rows(dequantized: Dequantized) -> None:
-    points = RNG.integers(-3, 4, 192).astype(np.int8)
-    model = dequantized(numpy_helper.from_array(INT8, "w"), numpy_helper.from_array(points, "point"), (192,), axis=0)
-    assert weights(model)[0].nonzero == np.count_nonzero(INT8 - points[:, None])
-
-
 @pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4])
 def test_four_bit_weights_count_four_bits(dequantized: Dequantized, kind: int) -> None:
     values = np.abs(INT8) if kind == TensorProto.UINT4 else INT8
@@ -90,38 +68,6 @@ def test_stored_in_four_bits_and_cast_to_eight(dequantized: Dequantized) -> None
     assert (weight.name, weight.bits, weight.nonzero) == ("w", 4, np.count_nonzero(INT8 - POINTS))
 
 
-def test_blockwise_zero_points(dequantized: Dequantized) -> None:
-    points = RNG.integers(-3, 4, (4, 5)).astype(np.int8)
-    point = numpy_helper.from_array(points, "point")
-    model = dequantized(numpy_helper.from_array(INT8, "w"), point, (4, 5), axis=0, block_size=50)
-    naive = sum(int(INT8[row, column] != points[row // 50, column]) for row in range(192) for column in range(5))
-    assert weights(model)[0].nonzero == naive
-
-
-def test_a_graph_of_both_widths_says_their_shares(make_model: Callable[..., onnx.ModelProto]) -> None:
-    nodes = [
-        helper.make_node("DequantizeLinear", ["w", "scale"], ["real"]),
-        helper.make_node("Conv", ["input", "real"], ["c"], pads=[1] * 4),
-        helper.make_node("Flatten", ["c"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "m"], ["logits"]),
-    ]
-    tensors = {"w": INT8[:9].reshape(3, 3, 5, 1)[:, :, :3], "scale": np.ones((), np.float32)}
-    assert (
-        precision_of(make_model(nodes, tensors | {"m": np.ones((192, 5), np.float32)})) == "W8 (weight only) in 1 of 2"
-    )
-
-
-def test_half_precision_weights_behind_a_cast_keep_their_stored_width(
-    make_model: Callable[..., onnx.ModelProto],
-) -> None:
-    nodes = [
-        helper.make_node("Cast", ["w"], ["real"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["input"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "real"], ["logits"]),
-    ]
-    assert weights(make_model(nodes, {"w": INT8.astype(np.float16)}))[0].bits == 16
-
-
 def test_rank_one_and_activations_are_no_weights(make_model: Callable[..., onnx.ModelProto]) -> None:
     nodes = [
         helper.make_node("Flatten", ["input"], ["flat"]),
@@ -133,32 +79,6 @@ def test_rank_one_and_activations_are_no_weights(make_model: Callable[..., onnx.
     model = make_model(nodes, tensors)
     assert list(prunable_initializers(model)) == ["row"]
     assert [weight.name for weight in weights(model)] == ["row"]
-
-
-@pytest.mark.parametrize(
-    "op", ["DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv", "QuantizeLinear"]
-)
-def test_every_integer_operator_marks_a_quantized_graph(op: str) -> None:
-    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"])], "g", [], [])
-    assert is_quantized(helper.make_model(graph))
-
-
-def test_slices_that_overlap_count_their_tensor_once(make_model: Callable[..., onnx.ModelProto]) -> None:
-    matrix = RNG.normal(0, 1, (192, 8)).astype(np.float32)
-    matrix[:, 2:4] = 0
-    nodes = [
-        helper.make_node("Slice", ["m", "zero", "five", "one"], ["left"]),
-        helper.make_node("Slice", ["m", "two", "seven", "one"], ["right"]),
-        helper.make_node("Flatten", ["input"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "left"], ["a"]),
-        helper.make_node("MatMul", ["flat", "right"], ["b"]),
-        helper.make_node("Add", ["a", "b"], ["logits"]),
-    ]
-    numbers = {"zero": 0, "one": 1, "two": 2, "five": 5, "seven": 7}
-    tensors = {"m": matrix} | {name: np.array([number]) for name, number in numbers.items()}
-    (weight,) = weights(make_model(nodes, tensors))
-    assert (weight.name, weight.ops) == ("m", ("MatMul", "MatMul"))
-    assert (weight.elements, weight.nonzero) == (192 * 7, 192 * 5)
 
 
 def test_equal_names_in_two_branches_are_told_apart(make_model: Callable[..., onnx.ModelProto]) -> None:
@@ -192,15 +112,3 @@ def test_a_chain_too_long_to_follow_is_still_a_weight(make_model: Callable[..., 
     ends = [helper.make_node("Flatten", ["input"], ["flat"]), helper.make_node("MatMul", ["flat", "m2000"], ["logits"])]
     (weight,) = weights(make_model([*links, *ends], {"m0": INT8.astype(np.float32)}))
     assert (weight.name, weight.nonzero) == ("m0", np.count_nonzero(INT8))
-
-
-@pytest.mark.parametrize("name", ["W8A16", "W4 (weight only)", "W8A8 dynamic", "W8A8 in 14 of 20", "fp16", "WF8AF8"])
-def test_precisions_of_any_form_are_values(name: str) -> None:
-    assert Precision(name) == name
-    assert [*Precision] == ["fp32", "w8a8", "w4a8", "mixed"]
-
-
-@pytest.mark.parametrize("name", ["fp8", "W8A8 in", "w8a16", "W8A8 in 3 of 4,", ""])
-def test_other_words_are_no_precision(name: str) -> None:
-    with pytest.raises(ValueError, match="valid Precision"):
-        Precision(name)
