@@ -70,7 +70,8 @@ class MomentSums:
     def moments(self, name: str) -> Moments:
         """Return the moments of all that was added; ``name`` is the tensor's, for the error."""
         mean = np.asarray(self.first) / max(self.n, 1)
-        variance = np.maximum(np.asarray(self.second) / max(self.n, 1) - mean**2, 0.0)
+        with np.errstate(invalid="ignore"):  # infinity less infinity is found below
+            variance = np.maximum(np.asarray(self.second) / max(self.n, 1) - mean**2, 0.0)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
             raise ModelError(
                 "finite activations",
