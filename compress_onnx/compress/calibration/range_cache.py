@@ -48,7 +48,7 @@ def kept_ranges(key: str | None, find: Callable[[], TensorsData], *, method: str
         _place(key),
         find,
         read=lambda path: _read(path, method),
-        write=lambda path, found: write_text(path, _text(found, method)),
+        write=lambda path, ranges: write_text(path, _text(ranges, method)),
     )
 
 
@@ -61,10 +61,10 @@ def _place(key: str) -> Path:
     return cache_root() / "ranges" / f"{key}.json"
 
 
-def _text(found: TensorsData, method: str) -> str:
+def _text(ranges: TensorsData, method: str) -> str:
     # A float32 is a float64 exactly, and JSON's shortest form of that reads back to the bit.
     tensors = {
-        name: [str(tensor.lowest.dtype), float(tensor.lowest), float(tensor.highest)] for name, tensor in found.items()
+        name: [str(tensor.lowest.dtype), float(tensor.lowest), float(tensor.highest)] for name, tensor in ranges.items()
     }
     return json.dumps({"method": method, "ranges": tensors}, allow_nan=False)
 

@@ -50,10 +50,10 @@ class Flow:
         """Return the shape of an activation or initializer, ``None`` for a free size."""
         if name in self._stored:
             return tuple(self._stored[name].dims)
-        found = self._shapes.get(name)
-        if found is None:
+        sizes = self._shapes.get(name)
+        if sizes is None:
             raise UnfollowedError(f"the shape of {name!r} is not known")
-        return found
+        return sizes
 
     def is_stored(self, name: str) -> bool:
         """Tell whether a name is an initializer's."""

@@ -21,14 +21,14 @@ def single_precision(model: onnx.ModelProto) -> onnx.ModelProto:
     What goes in and comes out keeps its type. Casts between float types stay, and do nothing.
     """
     copy = copied(model)
-    found = [_graph(copy.graph), *(_nodes(function.node) for function in copy.functions)]
-    return copy if any(found) else model
+    changed = [_graph(copy.graph), *(_nodes(function.node) for function in copy.functions)]
+    return copy if any(changed) else model
 
 
 def _graph(graph: onnx.GraphProto) -> bool:
-    found = [_tensor(tensor) for tensor in graph.initializer]
-    found += [_value(value) for value in graph.value_info]
-    return any(found) | _nodes(graph.node)
+    changed = [_tensor(tensor) for tensor in graph.initializer]
+    changed += [_value(value) for value in graph.value_info]
+    return any(changed) | _nodes(graph.node)
 
 
 def _nodes(nodes: Iterable[onnx.NodeProto]) -> bool:

@@ -62,14 +62,14 @@ def layouts(model: onnx.ModelProto) -> dict[str, Layout]:
     tensor shared by several nodes has the layout of the first.
     """
     tensors = {name: tensor for name, tensor in prunable_initializers(model).items() if 0 not in tensor.dims}
-    found: dict[str, Layout] = {}
+    by_name: dict[str, Layout] = {}
     for node in model.graph.node:
         name = node.input[1] if len(node.input) > 1 else ""
         if node.op_type not in _LAYERS:
             continue
-        if name in tensors and name not in found and not (node.op_type == "MatMul" and len(tensors[name].dims) > 2):
-            found[name] = _layout(node, tuple(tensors[name].dims))
-    return {name: found[name] for name in tensors if name in found}
+        if name in tensors and name not in by_name and not (node.op_type == "MatMul" and len(tensors[name].dims) > 2):
+            by_name[name] = _layout(node, tuple(tensors[name].dims))
+    return {name: by_name[name] for name in tensors if name in by_name}
 
 
 def _layout(node: onnx.NodeProto, shape: tuple[int, ...]) -> Layout:

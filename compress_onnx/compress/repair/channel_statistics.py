@@ -74,7 +74,7 @@ class _Instrumented:
         if not wanted:
             return {}
         self.graph.output.extend(_output(name) for name in wanted if name not in known)
-        return dict(zip(wanted, [np.shape(found) for found in runner(self.model, wanted)(image)], strict=True))
+        return dict(zip(wanted, [np.shape(values) for values in runner(self.model, wanted)(image)], strict=True))
 
     def measured(
         self,
@@ -89,16 +89,16 @@ class _Instrumented:
             return {}
         sums = [MomentSums() for _ in repairables]
         for batch in batches:
-            run = run or self._told(repairables, batch[:1], targets)
-            found = run(batch)
+            run = run or self._instrumented_run(repairables, batch[:1], targets)
+            moments = run(batch)
             for number, total in enumerate(sums):
-                total.add(found[2 * number], found[2 * number + 1], weight=len(batch))
+                total.add(moments[2 * number], moments[2 * number + 1], weight=len(batch))
             seen(len(batch))
         return {
             repairable.key: total.moments(repairable.key) for repairable, total in zip(repairables, sums, strict=True)
         }
 
-    def _told(
+    def _instrumented_run(
         self, repairables: Sequence[Repairable], image: NDArray[np.float32], targets: Mapping[str, Moments] | None
     ) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
         ranks = {
@@ -178,14 +178,14 @@ class _Instrumented:
         # As long as the channels: before opset 8 Max and Min take equal shapes only.
         low = self._constant(f"{p}::low", np.full_like(wanted, 1 / LARGEST_FACTOR), shape)
         high = self._constant(f"{p}::high", np.full_like(wanted, LARGEST_FACTOR), shape)
-        kept = self._do("Min", [self._do("Max", [ratio, low], f"{p}::above"), high], f"{p}::within")
+        bounded = self._do("Min", [self._do("Max", [ratio, low], f"{p}::above"), high], f"{p}::within")
         alive = self._do("Greater", [std, floor], f"{p}::alive")
         one = self._constant(f"{p}::one", np.array(1.0), ())
         if default_opset(self.model) >= _WHERE:
-            return self._do("Where", [alive, kept, one], f"{p}::factor")
-        # 1 + alive (kept - 1); kept is a number, since it lies within bounds.
+            return self._do("Where", [alive, bounded, one], f"{p}::factor")
+        # 1 + alive (bounded - 1); bounded is a number, since it lies within bounds.
         share = self._do("Cast", [alive], f"{p}::share", to=TensorProto.FLOAT)
-        more = self._do("Sub", [kept, one], f"{p}::more")
+        more = self._do("Sub", [bounded, one], f"{p}::more")
         return self._do("Add", [self._do("Mul", [share, more], f"{p}::added"), one], f"{p}::factor")
 
 

@@ -43,8 +43,8 @@ class Correction:
         return Correction(factor=1 + strength * (self.factor - 1), shift=strength * self.shift)
 
 
-def correction(target: Moments, found: Moments) -> Correction:
-    """Return what brings a layer's channels from the moments ``found`` to ``target``.
+def correction(target: Moments, measured: Moments) -> Correction:
+    """Return what brings a layer's channels from the moments ``measured`` to ``target``.
 
     >>> one = Moments(mean=np.array([1.0]), variance=np.array([4.0]))
     >>> two = Moments(mean=np.array([5.0]), variance=np.array([1.0]))
@@ -52,14 +52,14 @@ def correction(target: Moments, found: Moments) -> Correction:
     >>> made.factor.tolist(), made.shift.tolist()
     ([2.0], [-9.0])
     """
-    factor = factors(target.std, found.std)
-    return Correction(factor=factor, shift=target.mean - factor * found.mean)
+    factor = factors(target.std, measured.std)
+    return Correction(factor=factor, shift=target.mean - factor * measured.mean)
 
 
 def corrected(
-    model: onnx.ModelProto, found: Mapping[str, Moments], corrections: Mapping[str, Correction], *, strength: float
+    model: onnx.ModelProto, measured: Mapping[str, Moments], corrections: Mapping[str, Correction], *, strength: float
 ) -> onnx.ModelProto:
-    """Return a copy with BatchNorm statistics moved towards ``found`` and layers corrected.
+    """Return a copy with BatchNorm statistics moved towards ``measured`` and layers corrected.
 
     Both are keyed by the tensor that was looked at. ``strength`` 0 changes nothing, 1 is the whole
     repair. A layer without a bias gets one.
@@ -68,7 +68,7 @@ def corrected(
     writer = _Writer(copy)
     for repairable in repairable_nodes(copy):
         if isinstance(repairable, RepairableNorm):
-            writer.re_estimated(repairable, found[repairable.key], strength)
+            writer.re_estimated(repairable, measured[repairable.key], strength)
         else:
             writer.layer(repairable, corrections[repairable.key].at(strength))
     return copy

@@ -70,31 +70,31 @@ def precision_of(model: onnx.ModelProto) -> Precision:
     not named, unless all are floats.
     """
     every = widths(model)
-    found = Counter(map(str, every))
-    if not found:
+    names = Counter(map(str, every))
+    if not names:
         return Precision.FP32
-    if len(found) == 1:
-        (name,) = found
+    if len(names) == 1:
+        (name,) = names
         return {"W8A8": Precision.W8A8, "W4A8": Precision.W4A8}.get(name) or Precision(name)
     named = {width for width in every if width.weight is not None}
-    shares = found.most_common() if not named else [one for one in found.most_common() if one[0] in {*map(str, named)}]
-    return Precision(", ".join(f"{name} in {count} of {found.total()}" for name, count in shares))
+    shares = names.most_common() if not named else [one for one in names.most_common() if one[0] in {*map(str, named)}]
+    return Precision(", ".join(f"{name} in {count} of {names.total()}" for name, count in shares))
 
 
 def widths(model: onnx.ModelProto) -> tuple[Width, ...]:
     """Return what every operator with weights multiplies, in graph order."""
-    found: dict[int, Width] = {}
-    kept = regions(inlined(model))
-    for use in uses(kept):
-        found.setdefault(id(use.node), width(use))
-    return tuple(found.values())
+    by_node: dict[int, Width] = {}
+    plain = regions(inlined(model))
+    for use in uses(plain):
+        by_node.setdefault(id(use.node), width(use))
+    return tuple(by_node.values())
 
 
 def float_weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
     """Return the weights of the census that some operator takes as plain floats, in graph order."""
     tallies = tallied(regions(inlined(model)))
-    found = [any(width(use).weight is None for use in tally.uses) for tally in tallies]
-    return tuple(itertools.compress(described(tallies), found))
+    is_float = [any(width(use).weight is None for use in tally.uses) for tally in tallies]
+    return tuple(itertools.compress(described(tallies), is_float))
 
 
 def width(use: Use) -> Width:
@@ -136,15 +136,15 @@ def _activation(use: Use) -> tuple[str | None, bool]:
     name = node.input[slot.activation]
     if is_integer(slot):
         point = node.input[slot.point] if slot.point is not None and len(node.input) > slot.point else ""
-        found = _integer_kind(use.region, name, point)
-        return found.bits, found.dynamic
+        integers = _integer_kind(use.region, name, point)
+        return integers.bits, integers.dynamic
     source = _dequantizer(use.region, name)
     if source is None:
         return None, False
     region, quantized = source
     point = quantized.input[2] if len(quantized.input) > 2 else ""
-    found = _integer_kind(region, quantized.input[0], point)
-    return found.bits, found.dynamic
+    integers = _integer_kind(region, quantized.input[0], point)
+    return integers.bits, integers.dynamic
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,10 +53,10 @@ class Tally:
         return int(self.reached.sum()), int((self.reached & self.alive).sum())
 
 
-def tallied(found: tuple[Region, ...]) -> tuple[Tally, ...]:
+def tallied(tops: tuple[Region, ...]) -> tuple[Tally, ...]:
     """Return what the weights of a model's regions hold, one entry per tensor in order of first use."""
     tallies: dict[Constant, Tally] = {}
-    for use in uses(found):
+    for use in uses(tops):
         made_of = roots(use.constant)
         first = [tensor for tensor in made_of.tensors if tensor not in tallies]
         for tensor in made_of.tensors:

@@ -93,14 +93,14 @@ def regions(model: onnx.ModelProto) -> tuple[Region, ...]:
     main = Region(model.graph, "", None)
     main.opset = _default_opset(model.opset_import)
     _fill(main, model.graph)
-    found = [main]
+    every = [main]
     for function in model.functions:
         region = Region(function, f"function {function.domain}.{function.name}", None)
         region.opset = _default_opset(function.opset_import)
         region.constants.update(dict.fromkeys(function.input))
         _read_nodes(region)
-        found.append(region)
-    return tuple(found)
+        every.append(region)
+    return tuple(every)
 
 
 def _default_opset(imports: Sequence[onnx.OperatorSetIdProto]) -> int:
@@ -156,10 +156,10 @@ def _inside(region: Region, node: NodeProto, graph: onnx.GraphProto, place: str)
         inside = Region(graph, place, region)
         inside.constants.update({one.name: one.passed(inside) for one in handed})
         _fill(inside, graph)
-        kept = [one for one in handed if one.is_kept(inside)]
-        if len(kept) == len(handed):
+        steady = [one for one in handed if one.is_kept(inside)]
+        if len(steady) == len(handed):
             return inside
-        handed = kept
+        handed = steady
 
 
 def _handed_in(region: Region, node: NodeProto, graph: onnx.GraphProto) -> list[_Handed]:
@@ -173,8 +173,8 @@ def _handed_in(region: Region, node: NodeProto, graph: onnx.GraphProto) -> list[
     else:
         states = len(node.input) - attribute(node, "num_scan_inputs", 0)
         given = [*given[:states], *[None] * (len(node.input) - states)]
-    found = [(formal.name, region.constant(name), back) for (formal, name), back in zip(taken, given, strict=False)]
-    return [_Handed(name=name, outer=outer, back=back) for name, outer, back in found if outer is not None]
+    constants = [(formal.name, region.constant(name), back) for (formal, name), back in zip(taken, given, strict=False)]
+    return [_Handed(name=name, outer=outer, back=back) for name, outer, back in constants if outer is not None]
 
 
 def _passed(region: Region, name: str, inputs: tuple[Constant, ...], *, sliced: bool = False) -> Constant:
@@ -185,9 +185,9 @@ def _passed(region: Region, name: str, inputs: tuple[Constant, ...], *, sliced: 
 def _term(region: Region, node: NodeProto, place: int) -> Constant | None:
     if node.op_type == "If":
         ends = [(inside, inside.graph.output[place]) for inside in region.inner[id(node)]]
-        found = [inside.constant(end if isinstance(end, str) else end.name) for inside, end in ends]
-        chosen = tuple(constant for constant in found if constant is not None)
-        return _passed(region, node.output[place], chosen) if chosen and len(chosen) == len(found) else None
+        handed_out = [inside.constant(end if isinstance(end, str) else end.name) for inside, end in ends]
+        chosen = tuple(constant for constant in handed_out if constant is not None)
+        return _passed(region, node.output[place], chosen) if chosen and len(chosen) == len(handed_out) else None
     if node.op_type == "Constant":
         stored = held(node)
         return None if stored is None else Constant(name=node.output[0], region=region, stored=stored, node=node)
@@ -201,8 +201,8 @@ def _handed_on(region: Region, node: NodeProto, place: int) -> Constant | None:
     (inside, *_) = region.inner[id(node)]
     states = [output.name for output in inside.graph.output][int(node.op_type == "Loop") :]
     given = {one.back: one for one in _handed_in(region, node, inside.graph) if one.back is not None}
-    found = given.get(states[place]) if place < len(states) else None
-    return found.outer if found is not None and found.is_kept(inside) else None
+    state = given.get(states[place]) if place < len(states) else None
+    return state.outer if state is not None and state.is_kept(inside) else None
 
 
 def _made(region: Region, node: NodeProto, place: int) -> Constant | None:

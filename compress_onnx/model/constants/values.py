@@ -75,7 +75,7 @@ def applied(node: NodeProto, inputs: Sequence[Array | None], *, opset: int) -> S
     try:
         names = [name for name, given in zip(node.input, inputs, strict=True) if given is not None]
         feed = dict(zip(names, [given for given in inputs if given is not None], strict=True))
-        return [np.asarray(found) for found in ReferenceEvaluator(node, opsets={"": opset}).run(None, feed)]
+        return [np.asarray(output) for output in ReferenceEvaluator(node, opsets={"": opset}).run(None, feed)]
     except (*_UNCOMPUTED, *_UNCOMPUTED_INPUT) as error:
         raise UnknownValueError(node.op_type) from error
 
@@ -96,8 +96,8 @@ def _reshape(node: NodeProto, inputs: Sequence[Array | None]) -> Array:
     data, wanted = _first(inputs), _numbers(node, "shape", inputs)
     if wanted is None:
         raise UnknownValueError(node.op_type)
-    kept = [data.shape[place] if size == 0 else size for place, size in enumerate(wanted)]
-    return data.reshape(wanted if attribute(node, "allowzero", 0) else kept)
+    sizes = [data.shape[place] if size == 0 else size for place, size in enumerate(wanted)]
+    return data.reshape(wanted if attribute(node, "allowzero", 0) else sizes)
 
 
 def _transpose(node: NodeProto, inputs: Sequence[Array | None]) -> Array:

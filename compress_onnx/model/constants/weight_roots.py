@@ -38,8 +38,8 @@ def roots(constant: Constant) -> Roots:
     """Return what a constant is made of."""
     inner = _behind(constant)
     if inner.kind in SELECTIONS:
-        found = tuple(dict.fromkeys(one for data in _data(inner) for one in roots(data).tensors))
-        return Roots(tensors=found, places=_places_of(inner, found))
+        tensors = tuple(dict.fromkeys(one for data in _data(inner) for one in roots(data).tensors))
+        return Roots(tensors=tensors, places=_places_of(inner, tensors))
     if inner.node is None and inner.stored is None:
         return Roots(tensors=tuple(dict.fromkeys(one for data in _data(inner) for one in roots(data).tensors)))
     return Roots(tensors=(inner,))
@@ -146,12 +146,12 @@ def _places_of(constant: Constant, tensors: Sequence[Constant]) -> NDArray[np.in
         for tensor in tensors:
             starts[tensor] = total
             total += size(tensor)
-        found = _places(constant, starts)
+        places = _places(constant, starts)
     except UnknownValueError:
         return None
     # A mere reordering of all of them, as a Concat is.
-    whole = found.size == total and bool((np.sort(found, axis=None) == np.arange(total)).all())
-    return None if whole and len(tensors) == 1 else found
+    whole = places.size == total and bool((np.sort(places, axis=None) == np.arange(total)).all())
+    return None if whole and len(tensors) == 1 else places
 
 
 def _places(constant: Constant, starts: dict[Constant, int]) -> NDArray[np.int64]:
