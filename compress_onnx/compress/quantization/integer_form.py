@@ -17,16 +17,15 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry
 
-from compress_onnx.compress.float_form import captures_apart
 from compress_onnx.compress.layers import dead_rows, layouts, weight_values
 from compress_onnx.compress.quantization.bias_range import fitting_scales
+from compress_onnx.compress.quantization.held_apart import captures_apart, with_biases, without_group_biases
 from compress_onnx.compress.quantization.options import IntegerTypes, QuantizeOptions
 from compress_onnx.compress.quantization.widen import widened
-from compress_onnx.model import attribute, copied, save_model
+from compress_onnx.model import save_model
 from compress_onnx.ort import quantizer_failures
 
 Scales = Mapping[str, NDArray[np.floating]]
-_BIAS = 2
 
 
 def stored_form(
@@ -59,14 +58,14 @@ def integer_form(
     ModelError
         if ONNX Runtime's quantizer does not understand the graph: the node is named.
     """
-    bare, held = _without_group_biases(captures_apart(model))
+    bare, held = without_group_biases(captures_apart(model))
     given = {**_scales_beside_dead(bare, types, scales), **scales}
     quantized = _called(bare, ranges, types, _overrides(bare, _widths(given, bits), given))
     raised = fitting_scales(bare, quantized)
     if raised:
         given |= raised
         quantized = _called(bare, ranges, types, _overrides(bare, _widths(given, bits), given))
-    return _with_biases(quantized, held)
+    return with_biases(quantized, held)
 
 
 def _widths(names: Scales, bits: Mapping[str, int]) -> dict[str, int]:
@@ -144,37 +143,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _without_group_biases(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
-    """Return the model without the biases of grouped ConvTransposes, and those by node.
-
-    Such a weight has a scale for each output channel of a group, and the quantizer would give the
-    bias, which has one number for each output channel of all, as many scales. No integer kernel waits for it.
-    """
-    grouped = [node for node in model.graph.node if _is_grouped(node)]
-    if not grouped:
-        return model, {}
-    copy = copied(model)
-    stored = {tensor.name: tensor for tensor in copy.graph.initializer}
-    held = {node.name: stored[node.input[_BIAS]] for node in grouped if node.input[_BIAS] in stored}
-    for node in copy.graph.node:
-        if node.name in held:
-            del node.input[_BIAS:]
-    return copy, held
-
-
-def _is_grouped(node: onnx.NodeProto) -> bool:
-    return node.op_type == "ConvTranspose" and attribute(node, "group", 1) > 1 and len(node.input) > _BIAS
-
-
-def _with_biases(model: onnx.ModelProto, held: Mapping[str, onnx.TensorProto]) -> onnx.ModelProto:
-    if not held:
-        return model
-    copy = copied(model)
-    stored = {tensor.name for tensor in copy.graph.initializer}
-    for node in copy.graph.node:
-        if node.name in held:
-            node.input.append(held[node.name].name)
-    copy.graph.initializer.extend(tensor for tensor in held.values() if tensor.name not in stored)
-    return copy

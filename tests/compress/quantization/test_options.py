@@ -9,7 +9,7 @@ from onnxruntime.quantization import QuantType
 
 from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.errors import OptionError
-from compress_onnx.options import CPU
+from compress_onnx.options.declared import CPU
 
 CPUS = [name for name in CPU.choices if name != "auto"]
 

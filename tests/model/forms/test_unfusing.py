@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from compress_onnx.model.constants import regions
+from compress_onnx.model.constants.graph_regions import regions
 from compress_onnx.model.files import model_bytes
 from compress_onnx.model.forms.normalize import normalized, with_plain_tensors
 from compress_onnx.model.forms.unfusing import unfused

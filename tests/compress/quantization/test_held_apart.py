@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.compress.float_form.captured import captures_apart
+from compress_onnx.compress.quantization.held_apart import captures_apart
 from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.compress.quantization.quantize import quantize_model
 
