@@ -1,4 +1,4 @@
-"""Pruning and quantization on the ONNX graph, and what the result weighs."""
+"""Pruning, quantization and repair on the ONNX graph; every result is checked against its source."""
 
 import lazy_loader
 

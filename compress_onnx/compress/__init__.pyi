@@ -1,4 +1,4 @@
-from .checks import expect_sound_pruning as expect_sound_pruning
+from .checks import expect_finite_outputs as expect_finite_outputs
 from .checks import made_images as made_images
 from .pruning import PruneOptions as PruneOptions
 from .pruning import StructuredOptions as StructuredOptions

@@ -1,4 +1,4 @@
-"""Model: TODO."""
+"""Models as files and graphs: read and written whole, identified, described, counted and brought into plain form."""
 
 import lazy_loader
 

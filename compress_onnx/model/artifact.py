@@ -1,4 +1,4 @@
-"""What an artifact weighs: bytes on disk, zipped and by zstd, by type, and at best; weights and zeros."""
+"""The record of a model file, and what it weighs: bytes on disk, zipped, by zstd, by type, and at best; weights and zeros."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from onnx import helper
 
-from compress_onnx.model.census import Weight, reach, stored_tensors, weight_numbers
+from compress_onnx.model.census import Weight, not_reached_warnings, uncounted_warnings, weight_numbers
+from compress_onnx.model.constants import stored_tensors
 from compress_onnx.model.model import Model, ModelSource
 from compress_onnx.model.signature import default_opset
 from compress_onnx.records import Artifact, Footprint, LayerWeights, RecipeStep
 
+# Types that ONNX packs two or more to a byte.
+_PACKED_BITS = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
 # zip's usual level: what a release archive or an over-the-air update would carry.
 _ZIP_LEVEL = 6
 # zstd's own default.
@@ -66,7 +69,7 @@ def describe(
         parent_sha256=embedded.parent_sha256,
         recipe=embedded.recipe if recipe is None else recipe,
         zstd_bytes=sum(map(zstd_bytes, files)),
-        warnings=(*reach.uncounted(census), *reach.warnings(embedded.recipe)),
+        warnings=(*uncounted_warnings(census), *not_reached_warnings(embedded.recipe)),
         initializer_bytes=initializer_bytes(graph),
         entropy_bytes=entropy_bytes(graph),
         files=len(files),
@@ -97,16 +100,13 @@ def footprint(artifact: Artifact) -> Footprint:
     )
 
 
-# Types that ONNX packs two or more to a byte.
-_PACKED_BITS = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
-
-
 def entropy_bits(values: NDArray[np.generic]) -> float:
     """Return the zero-order entropy of an array in bits: n times H of its own histogram.
 
     H = -sum p log2 p over the distinct stored values (Shannon 1948): what a perfect coder needs
     that knows the histogram and uses no order among the elements; the histogram itself is not
-    counted, so that float values, nearly all different, stay far above it. Values are told apart by their bits, so 0.0 and -0.0 are two. An empty array needs 0.
+    counted, so that float values, nearly all different, stay far above it. Values are told apart by
+    their bits, so 0.0 and -0.0 are two. An empty array needs 0.
 
     >>> entropy_bits(np.array([0, 0, 1, 1], np.int8))
     4.0
@@ -132,11 +132,11 @@ def entropy_bytes(model: onnx.ModelProto) -> int:
 
 def initializer_bytes(model: onnx.ModelProto) -> dict[str, int]:
     """Return the bytes that stored tensors' values take in the file, wherever they lie, by ONNX type, largest first."""
-    found: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
     for tensor in stored_tensors(model):
         name = onnx.TensorProto.DataType.Name(tensor.data_type)
-        found[name.lower()] += _stored_bytes(tensor, name)
-    return dict(found.most_common())
+        sizes[name.lower()] += _stored_bytes(tensor, name)
+    return dict(sizes.most_common())
 
 
 def _stored_bytes(tensor: onnx.TensorProto, name: str) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import onnx
-from onnx import helper
 
 from compress_onnx.model.image_axis import ImageAxis
+from compress_onnx.model.nodes import attribute
 
 _FAR = 2**31 - 1
 _EVERY_AXIS_SINCE = 13
@@ -77,9 +77,9 @@ _RANDOM = frozenset(
 
 def _in_training(node: onnx.NodeProto, opset: int) -> bool:
     if opset >= _BOOLEAN_TRAINING_SINCE:
-        return bool(_attribute(node, "training_mode", 0))
+        return bool(attribute(node, "training_mode", 0))
     # Older ones are in training mode where the running statistics are asked for, the oldest where not told otherwise.
-    return sum(map(bool, node.output)) > 1 or (opset < 7 and not _attribute(node, "is_test", 0))
+    return sum(map(bool, node.output)) > 1 or (opset < 7 and not attribute(node, "is_test", 0))
 
 
 def _draws(node: onnx.NodeProto, axis: ImageAxis) -> bool:
@@ -109,18 +109,14 @@ def _holds(name: str, axes: Iterable[int] | None, axis: ImageAxis) -> bool:
     return bool(images and rank and images.intersection(place % rank for place in axes))
 
 
-def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    return next((helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)
-
-
 def _constant(node: onnx.NodeProto, slot: int, axis: ImageAxis) -> list[int] | None:
     return axis.constant(node.input[slot]) if len(node.input) > slot and node.input[slot] else None
 
 
 def _reduced(node: onnx.NodeProto, axis: ImageAxis) -> Places:
-    axes = _attribute(node, "axes", None) or _constant(node, 1, axis)
+    axes = attribute(node, "axes", None) or _constant(node, 1, axis)
     given = len(node.input) > 1 and bool(node.input[1])
-    if axes is None and (given or _attribute(node, "noop_with_empty_axes", 0)):
+    if axes is None and (given or attribute(node, "noop_with_empty_axes", 0)):
         return
     yield node.input[0], axes
 
@@ -129,7 +125,7 @@ def _at(name: str, default: int) -> Rule:
     """Return the rule of an operator that works along one axis of its first input."""
 
     def rule(node: onnx.NodeProto, _: ImageAxis) -> Places:
-        yield node.input[0], [_attribute(node, name, default)]
+        yield node.input[0], [attribute(node, name, default)]
 
     return rule
 
@@ -140,7 +136,7 @@ def _from(default: int) -> Rule:
     def rule(node: onnx.NodeProto, axis: ImageAxis) -> Places:
         rank = axis.rank(node.input[0])
         if rank:
-            yield node.input[0], range(_attribute(node, "axis", default) % rank, rank)
+            yield node.input[0], range(attribute(node, "axis", default) % rank, rank)
 
     return rule
 
@@ -153,7 +149,7 @@ def _softmax(node: onnx.NodeProto, axis: ImageAxis) -> Places:
 
 def _listed(default: Sequence[int]) -> Rule:
     def rule(node: onnx.NodeProto, _: ImageAxis) -> Places:
-        yield node.input[0], _attribute(node, "axes", default)
+        yield node.input[0], attribute(node, "axes", default)
 
     return rule
 
@@ -168,12 +164,12 @@ def _contracted(node: onnx.NodeProto, axis: ImageAxis) -> Places:
 
 
 def _gemm(node: onnx.NodeProto, _: ImageAxis) -> Places:
-    yield node.input[0], [0 if _attribute(node, "transA", 0) else 1]
-    yield node.input[1], [1 if _attribute(node, "transB", 0) else 0]
+    yield node.input[0], [0 if attribute(node, "transA", 0) else 1]
+    yield node.input[1], [1 if attribute(node, "transB", 0) else 0]
 
 
 def _einsum(node: onnx.NodeProto, _: ImageAxis) -> Places:
-    left, _arrow, right = _attribute(node, "equation", b"").decode().replace(" ", "").partition("->")
+    left, _arrow, right = attribute(node, "equation", b"").decode().replace(" ", "").partition("->")
     if not right or "." in left:
         return
     for name, term in zip(node.input, left.split(","), strict=False):
@@ -190,18 +186,18 @@ def _spatial(first: int) -> Rule:
 
 
 def _recurrent(node: onnx.NodeProto, _: ImageAxis) -> Places:
-    yield node.input[0], [1 if _attribute(node, "layout", 0) else 0]
+    yield node.input[0], [1 if attribute(node, "layout", 0) else 0]
 
 
 def _joined(node: onnx.NodeProto, _: ImageAxis) -> Places:
-    place = _attribute(node, "axis", 0)
+    place = attribute(node, "axis", 0)
     yield from ((name, [place]) for name in node.input)
 
 
 def _sliced(node: onnx.NodeProto, axis: ImageAxis) -> Places:
-    starts = _attribute(node, "starts", None) or _constant(node, 1, axis) or []
-    ends = _attribute(node, "ends", None) or _constant(node, 2, axis) or []
-    axes = _attribute(node, "axes", None) or _constant(node, 3, axis) or list(range(len(starts)))
+    starts = attribute(node, "starts", None) or _constant(node, 1, axis) or []
+    ends = attribute(node, "ends", None) or _constant(node, 2, axis) or []
+    axes = attribute(node, "axes", None) or _constant(node, 3, axis) or list(range(len(starts)))
     steps = _constant(node, 4, axis) or [1] * len(starts)
     # From the first to the last is how exporters write an axis that is left alone.
     cut = [
@@ -213,7 +209,7 @@ def _sliced(node: onnx.NodeProto, axis: ImageAxis) -> Places:
 
 
 def _reversed(node: onnx.NodeProto, _: ImageAxis) -> Places:
-    yield node.input[0], [_attribute(node, "time_axis", 0)]
+    yield node.input[0], [attribute(node, "time_axis", 0)]
 
 
 _REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")

@@ -1,4 +1,4 @@
-"""Nodes in an order in which each follows what it reads, as ONNX asks for and as not every exporter writes them."""
+"""What a file must hold to be worked with: nodes in order, names that hide no others, weights that are numbers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequen
 import numpy as np
 import onnx
 from google.protobuf.message import Message
-from onnx import AttributeProto, GraphProto, NodeProto, numpy_helper
+from onnx import GraphProto, NodeProto, numpy_helper
 
 from compress_onnx.errors import ModelError
+from compress_onnx.model.nodes import names_read, nested
 
 
 def put_in_order(model: onnx.ModelProto) -> None:
-    """Sort the nodes of every graph and function; what is in order keeps its order, a circle its place.
+    """Sort the nodes of every graph and function in place; what is in order keeps its order, a circle its place.
 
-    ONNX Runtime sorts too: it runs files, such as those of its own converter to float16, that ONNX's checker refuses.
+    ONNX asks for each node behind what it reads, and not every exporter writes them so. ONNX Runtime sorts too: it runs files, such as those of its own converter to float16, that ONNX's checker refuses.
     """
     for nodes in _node_lists(model):
         order = _order(nodes)
@@ -41,7 +42,9 @@ def _node_lists(message: Message) -> Iterator[MutableSequence[NodeProto]]:
 def _order(nodes: Sequence[NodeProto]) -> list[int]:
     """Return the places of nodes, earliest first among those whose inputs are made; circles come last."""
     makers = {name: place for place, node in enumerate(nodes) for name in node.output if name}
-    needs = [{makers[name] for name in _reads(node) if name in makers} - {place} for place, node in enumerate(nodes)]
+    needs = [
+        {makers[name] for name in names_read(node) if name in makers} - {place} for place, node in enumerate(nodes)
+    ]
     readers: list[list[int]] = [[] for _ in nodes]
     for place, needed in enumerate(needs):
         for maker in needed:
@@ -56,17 +59,6 @@ def _order(nodes: Sequence[NodeProto]) -> list[int]:
             if not needs[reader]:
                 heapq.heappush(ready, reader)
     return order + sorted(set(range(len(nodes))).difference(order))
-
-
-def _reads(node: NodeProto) -> Iterator[str]:
-    """Yield the names that a node reads, those of its branches and bodies too."""
-    yield from node.input
-    for inner in _node_lists(node):
-        for child in inner:
-            yield from child.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            yield from (value.name for value in graph.output)
 
 
 def hidden_names(model: onnx.ModelProto) -> list[str]:
@@ -85,13 +77,6 @@ def _hidden(graph: GraphProto, outer: set[str]) -> Iterator[tuple[str, str]]:
             place = f"{attribute} of {node.op_type} {node.name or node.output[0]!r}"
             yield from ((name, place) for name in _stored(inside) if name in known)
             yield from _hidden(inside, known)
-
-
-def nested(node: NodeProto) -> Iterator[tuple[str, GraphProto]]:
-    """Yield the graphs that a node holds, with the attributes' names."""
-    for attribute in node.attribute:
-        for graph in (attribute.g,) if attribute.type == AttributeProto.GRAPH else attribute.graphs:
-            yield attribute.name, graph
 
 
 def _stored(graph: GraphProto) -> Iterator[str]:

@@ -9,8 +9,8 @@ from onnx import numpy_helper
 
 from compress_onnx.errors import ModelError
 from compress_onnx.files import sha256_of, write_bytes
-from compress_onnx.model.census import stored_tensors
 from compress_onnx.model.checks import hidden_names, put_in_order
+from compress_onnx.model.constants import stored_tensors
 from compress_onnx.model.identity import MAX_BYTES, WholeModel, whole_model
 
 _MAX_BYTES = MAX_BYTES

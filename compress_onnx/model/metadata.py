@@ -12,6 +12,7 @@ import onnx
 from google.protobuf.message import Message
 
 from compress_onnx.errors import ModelError
+from compress_onnx.model.nodes import copied
 from compress_onnx.records import Preprocessing, RecipeStep
 
 _PREFIX = "compress_onnx."
@@ -93,8 +94,7 @@ def write_embedded(model: onnx.ModelProto, embedded: Embedded) -> onnx.ModelProt
     Stack traces, local paths and doc strings left by exporters are removed everywhere in the
     graph: artifacts must not leak, and equal inputs must give equal bytes.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     _strip(copy)
     for key, value in _entries(embedded).items():
         copy.metadata_props.add(key=_PREFIX + key, value=value)

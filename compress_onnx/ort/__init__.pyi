@@ -24,11 +24,12 @@ from .integer import probe_input as probe_input
 from .integer import saturates as saturates
 from .integer import saturation_probe as saturation_probe
 from .session import compressing_on as compressing_on
-from .session import compressing_session as compressing_session
 from .session import fixed_batch as fixed_batch
 from .session import image_input as image_input
 from .session import open_session as open_session
 from .session import quiet_options as quiet_options
+from .step_session import StepSession as StepSession
+from .step_session import save_basic_form as save_basic_form
 from .tensors import free_batch as free_batch
 from .tensors import tapped as tapped
 from .tensors import tensor_runner as tensor_runner

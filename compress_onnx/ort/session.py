@@ -15,9 +15,9 @@ import onnx
 import onnxruntime as ort
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model import Model, WholeModel, model_bytes, whole_model
+from compress_onnx.model import Model, WholeModel, whole_model
 from compress_onnx.options import THREADS
-from compress_onnx.ort.failures import LOADS, runtime_failures
+from compress_onnx.ort.failures import runtime_failures
 
 _FATAL = 4
 
@@ -142,26 +142,3 @@ def quiet_options(*, optimized: bool = True) -> ort.SessionOptions:
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
-
-
-def compressing_session(
-    model: Path | onnx.ModelProto,
-    *,
-    where: object,
-    expected: str = LOADS,
-    options: ort.SessionOptions | None = None,
-    without: Sequence[str] = (),
-) -> ort.InferenceSession:
-    """Open a session for a compressor's own use: a file, or a graph in memory, as :func:`quiet_options` say.
-
-    ``without`` are the names of optimizers that shall not run; ``expected`` and ``where`` stand in the sentence about a
-    failure.
-
-    Errors
-    ------
-    ModelError
-        if ONNX Runtime cannot load the model.
-    """
-    with runtime_failures(where, expected=expected):
-        content = str(model) if isinstance(model, Path) else model_bytes(model)
-        return _session(content, quiet_options() if options is None else options, without)

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compress_onnx.ort.failures import runtime_failures
-from compress_onnx.ort.session import compressing_session
+from compress_onnx.model import model_bytes
+from compress_onnx.ort.step_session import StepSession
 
 
 def free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -42,11 +42,11 @@ def tensor_runner(
     ModelError
         if ONNX Runtime cannot load the model, or then run it.
     """
-    session = compressing_session(model, where="repair")
-    image = session.get_inputs()[0].name
+    expected = "a model that runs on batches of calibration images"
+    session = StepSession(model_bytes(model), expected=expected, where="repair")
+    image = session.session.get_inputs()[0].name
 
     def run(batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        with runtime_failures("repair", expected="a model that runs on batches of calibration images"):
-            return [np.asarray(values) for values in session.run(list(names), {image: batch})]
+        return session.outputs({image: batch}, names)
 
     return run

@@ -14,7 +14,7 @@ from compress_onnx.compress import (
     PruneOptions,
     Reference,
     StructuredOptions,
-    expect_sound_pruning,
+    expect_finite_outputs,
     made_images,
     prune_model,
     referenced,
@@ -57,12 +57,12 @@ def pruned(
     if data is None:
         with naming(model.where):
             graph = _pruned(model.proto, options, where=model.where)
-            expect_sound_pruning(model.proto, graph, made_images(model.proto))
+            expect_finite_outputs(model.proto, graph, made_images(model.proto))
         return made_model(made_from(graph, model.sha256), name=model.where.stem)
     images = prepared_data(model, data)
     with naming(model.where), referenced(model.proto, _feed(images)) as reference:
         graph = pruned_and_repaired(reference, options, images, progress=progress)
-        expect_sound_pruning(model.proto, graph, reference.pool.first)
+        expect_finite_outputs(model.proto, graph, reference.pool.first)
     return calibrated(made_from(graph, model.sha256), model, images.choice)
 
 
@@ -121,7 +121,7 @@ def searched(
     images = prepared_data(model, data)
     with naming(model.where), referenced(model.proto, _feed(images)) as reference:
         graph, outcome = searched_model(reference, job, images=images, where=model.where, progress=progress)
-        expect_sound_pruning(model.proto, graph, reference.pool.first)
+        expect_finite_outputs(model.proto, graph, reference.pool.first)
     return calibrated(made_from(graph, model.sha256), model, images.choice), outcome
 
 

@@ -19,9 +19,9 @@ from compress_onnx.comparison.calibration import calibration_for
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.quantization.int4_repair import repaired_int4
-from compress_onnx.compress.quantization.quantize import QuantizeOptions
+from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.compress.repair.reference import referenced
-from compress_onnx.compress.repair.statistics import repaired_towards
+from compress_onnx.compress.repair.repair import repaired_towards
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.model.files import load_model, model_bytes, save_model

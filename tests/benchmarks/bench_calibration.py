@@ -19,7 +19,8 @@ from bench_table import Row
 from onnxruntime.quantization.calibrate import create_calibrator
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-from compress_onnx.compress.calibration.calibrate import METHODS, fitting, ranges
+from compress_onnx.compress.calibration.calibrate import METHODS, ranges
+from compress_onnx.compress.calibration.image_chunks import fitting
 from compress_onnx.model.files import load_model
 from compress_onnx.model.signature import signature_of
 

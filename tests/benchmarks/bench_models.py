@@ -13,7 +13,8 @@ from onnxruntime.quantization import QuantType, quantize_static
 
 from compress_onnx import options
 from compress_onnx.compress.float_form.fold import folded
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.model.files import save_model
 from compress_onnx.model.metadata import read_embedded
 from compress_onnx.records.artifacts import Preprocessing

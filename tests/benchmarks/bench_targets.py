@@ -16,7 +16,7 @@ from bench_models import form_of
 from bench_table import Reach, Row, table
 from numpy.typing import NDArray
 
-from compress_onnx.compress.quantization.quantize import QuantizeOptions
+from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, save_model

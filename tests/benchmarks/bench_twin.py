@@ -24,7 +24,8 @@ from captum.attr import Saliency
 from torch import nn
 
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError
 from compress_onnx.model.files import load_model, save_model

@@ -9,7 +9,7 @@ import pytest
 
 from compress_onnx.comparison import calibration
 from compress_onnx.comparison.calibration import beside, calibration_for, calibration_info, manifests_of
-from compress_onnx.compress.quantization.quantize import QuantizeOptions
+from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.data.content import content_hashes
 from compress_onnx.data.splits import save_manifest
 from compress_onnx.errors import DataError, ModelError

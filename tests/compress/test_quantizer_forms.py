@@ -17,7 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.cli.app import run
 from compress_onnx.cli.exit_codes import BUG, DONE, USER_CAN_FIX
 from compress_onnx.compress.quantization.int4_repair import repaired_int4
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 
 Images = NDArray[np.float32]
 CLASSES, SIDE, WIDTH = 6, 16, 16

@@ -16,10 +16,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.pruning.magnitude import pruned_globally
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.errors import ModelError
-from compress_onnx.model.census.census import is_quantized, out_of_reach, prunable_initializers, weights
+from compress_onnx.model.census.census import is_quantized, weights
 from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.census.prunable import out_of_reach, prunable_initializers
 from compress_onnx.model.forms.normalize import normalized
 from compress_onnx.model.metadata import read_embedded
 

@@ -17,10 +17,12 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.errors import ModelError
-from compress_onnx.model.census.census import is_quantized, out_of_reach, weights
+from compress_onnx.model.census.census import is_quantized, weights
 from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.census.prunable import out_of_reach
 from compress_onnx.model.files import load_model
 from compress_onnx.model.forms.normalize import normalized
 

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.pruning.structured import StructuredOptions, structured_pruned
 from compress_onnx.compress.repair.reference import referenced
-from compress_onnx.compress.repair.statistics import repaired_towards
+from compress_onnx.compress.repair.repair import repaired_towards
 from compress_onnx.errors import ModelError
 from compress_onnx.model.artifact import describe
 from compress_onnx.model.census.census import is_quantized, weights

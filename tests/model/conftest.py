@@ -1,4 +1,4 @@
-"""Quantized weights in the forms that tools write them."""
+"""Calibration images, and quantized weights in the forms that tools write them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from onnx import helper
 
 MakeModel = Callable[..., onnx.ModelProto]
+
+
+@pytest.fixture(scope="session")
+def images() -> NDArray[np.float32]:
+    """Return (12, 3, 8, 8) float32."""
+    return np.random.default_rng(5).normal(size=(12, 3, 8, 8)).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +39,3 @@ def dequantized(make_model: MakeModel) -> Callable[..., onnx.ModelProto]:
         return make_model(nodes, tensors | ({} if point is None else {"point": point}))
 
     return build
-
-
-@pytest.fixture(scope="session")
-def images() -> NDArray[np.float32]:
-    """Return (12, 3, 8, 8) float32."""
-    return np.random.default_rng(5).normal(size=(12, 3, 8, 8)).astype(np.float32)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.errors import ModelError
 from compress_onnx.model.artifact import describe, footprint, zip_bytes
 from compress_onnx.model.files import model_sha256, save_model

@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.model.artifact import describe, entropy_bits, entropy_bytes, footprint, initializer_bytes, zstd_bytes
 from compress_onnx.model.census.census import weights
 from compress_onnx.model.files import save_model

@@ -14,8 +14,9 @@ from onnx import TensorProto, helper
 
 from compress_onnx.errors import ModelError, OutputError
 from compress_onnx.files import sha256_of_file
-from compress_onnx.model.census.census import is_quantized, prunable_initializers, weights
+from compress_onnx.model.census.census import is_quantized, weights
 from compress_onnx.model.census.precision import precision_of
+from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.model.files import load_model, model_bytes, model_sha256, save_model
 from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.model.signature import signature_of

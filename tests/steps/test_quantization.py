@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compress_onnx import options
-from compress_onnx.compress.quantization import quantize
-from compress_onnx.compress.quantization.quantize import QuantizeOptions
+from compress_onnx.compress.quantization import preparation
+from compress_onnx.compress.quantization.options import QuantizeOptions
 from compress_onnx.data.images import ImageSet
 from compress_onnx.model.files import load_model
 from compress_onnx.model.metadata import read_embedded
@@ -37,7 +37,7 @@ def test_ranges_are_measured_once_per_model_and_images(
     data = CalibrationData(training=make_images(30), evaluation=None, size=12, seed=0)
     quantized(source, OPTIONS, data=data).model.save(first)
     with monkeypatch.context() as patch:
-        patch.setattr(quantize, "ranges", _never)
+        patch.setattr(preparation, "ranges", _never)
         quantized(source, OPTIONS, data=data).model.save(second)
     assert first.read_bytes() == second.read_bytes()
     fewer = CalibrationData(training=data.training, evaluation=None, size=9, seed=0)

@@ -1,4 +1,4 @@
-"""Calibration: TODO."""
+"""What calibration images tell: ranges of activations, second moments of layers' inputs, channels' means and variances."""
 
 import lazy_loader
 

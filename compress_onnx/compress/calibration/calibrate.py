@@ -1,6 +1,6 @@
 """Quantization ranges from calibration images, streamed through ONNX Runtime's calibrators in chunks.
 
-The images are cut into chunks of one size, whatever batches they come in. Of each chunk ONNX
+The images come in chunks of one size (:mod:`compress_onnx.compress.calibration.image_chunks`). Of each chunk ONNX
 Runtime's histogram calibrator shows every activation; what is kept of them are extremes and counts
 that add up, so memory does not grow with the number of images and no chunk weighs more than
 another. Thresholds are chosen from the counts by ONNX Runtime's own code.
@@ -31,16 +31,13 @@ from onnxruntime.quantization.calibrate import (
 
 from compress_onnx.compress.calibration.histograms import collector_for
 from compress_onnx.errors import DataError, ModelError
-from compress_onnx.model import Signature
-from compress_onnx.ort import compressing_session, filled, runtime_failures
+from compress_onnx.ort import StepSession, runtime_failures
 
 METHODS = {
     "minmax": CalibrationMethod.MinMax,
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
 }
-# All activations of 16 images of ResNet-18 are 0.1 GB; larger chunks are hardly faster.
-CHUNK = 16
 _RUNS = "a model that runs on the calibration images"
 
 
@@ -60,7 +57,7 @@ def ranges(
 ) -> TensorsData:
     """Return the range of every activation in a model file over all batches.
 
-    ``batches`` are inputs (B, C, H, W) float32, as :func:`fitting` cuts them; each is run and
+    ``batches`` are inputs (B, C, H, W) float32, as :func:`~compress_onnx.compress.calibration.image_chunks.fitting` cuts them; each is run and
     forgotten. ``scratch`` is a folder for the instrumented model.
 
     Errors
@@ -77,12 +74,14 @@ def ranges(
         with _on_the_model():
             calibrator.collect_data(_Chunk(input_name, batch))
     with _on_the_model():
-        found = calibrator.collector.compute_collection_result()
-    return _tensors(method, {name: (low, high) for name, (low, high, *_) in sorted(found.items())})
+        extremes = calibrator.collector.compute_collection_result()
+    return _tensors(method, {name: (low, high) for name, (low, high, *_) in sorted(extremes.items())})
 
 
-def _tensors(method: str, found: dict[str, tuple[np.floating, np.floating]]) -> TensorsData:
-    data = {name: TensorData(lowest=np.asarray(low), highest=np.asarray(high)) for name, (low, high) in found.items()}
+def _tensors(method: str, extremes: dict[str, tuple[np.floating, np.floating]]) -> TensorsData:
+    data = {
+        name: TensorData(lowest=np.asarray(low), highest=np.asarray(high)) for name, (low, high) in extremes.items()
+    }
     return TensorsData(METHODS[method], data)
 
 
@@ -90,7 +89,7 @@ def _instrumented(model: Path, target: Path) -> HistogramCalibrater:
     """Return the calibrator whose model gives out every activation."""
     calibrator = HistogramCalibrater(model, augmented_model_path=str(target))
     calibrator.augment_graph()
-    calibrator.infer_session = compressing_session(target, where="calibration", expected=_RUNS)
+    calibrator.infer_session = StepSession(target, expected=_RUNS, where="calibration").session
     return calibrator
 
 
@@ -119,65 +118,3 @@ def _checked(batches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.floa
             yield batch
     if not images:
         raise DataError("at least one calibration image", "none", remedy="Name a data set with --data.")
-
-
-def fitting(
-    batches: Iterable[NDArray[np.float32]], expected: Signature, *, where: object = ""
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the same images in the same order, in chunks of the size that the model takes.
-
-    The size is ``CHUNK`` where the model takes any, whatever batches come in, so that equal images
-    meet equal kernels. A model of fixed batch gets its own size; its last chunk is filled up by
-    repeating that chunk's images, which moves no minimum and no maximum.
-
-    Errors
-    ------
-    DataError
-        if a batch is not float32 or its images have another shape than the model's input.
-    """
-    fixed = expected.fixed_batch
-    for part in _cut(_of_shape(batches, expected, where), fixed or CHUNK):
-        yield filled(part, fixed) if fixed else part
-
-
-def _of_shape(
-    batches: Iterable[NDArray[np.float32]], expected: Signature, where: object
-) -> Iterator[NDArray[np.float32]]:
-    for batch in batches:
-        _expect_images(batch, expected, where)
-        yield batch
-
-
-def _cut(batches: Iterable[NDArray[np.float32]], size: int) -> Iterator[NDArray[np.float32]]:
-    """Yield chunks of ``size`` images; smaller ones only at the end and before images of another size."""
-    rest: NDArray[np.float32] | None = None
-    for batch in batches:
-        if rest is not None and rest.shape[1:] != batch.shape[1:]:
-            yield from _non_empty(rest)
-            rest = None
-        rest = batch if rest is None else np.concatenate([rest, batch])
-        whole = len(rest) // size * size
-        yield from (rest[start : start + size] for start in range(0, whole, size))
-        rest = rest[whole:]
-    if rest is not None:
-        yield from _non_empty(rest)
-
-
-def _non_empty(chunk: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    if len(chunk):
-        yield chunk
-
-
-def _expect_images(batch: NDArray[np.float32], expected: Signature, where: object) -> None:
-    sizes = expected.image_shape
-    fits = batch.ndim == len(sizes) + 1 and all(
-        size in {None, found} for size, found in zip(sizes, batch.shape[1:], strict=True)
-    )
-    if not fits or batch.dtype != np.float32:
-        wanted = ", ".join("?" if size is None else str(size) for size in sizes)
-        raise DataError(
-            f"float32 calibration images of shape ({wanted})",
-            f"{batch.dtype} of shape {batch.shape[1:]}",
-            where=where,
-            remedy="Check the model's preprocessing: size, channels and layout.",
-        )

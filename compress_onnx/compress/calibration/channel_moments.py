@@ -29,18 +29,18 @@ class Moments:
         return np.sqrt(self.variance)
 
 
-def factors(target: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by what each channel's spread ``found`` (C,) is multiplied to reach ``target`` (C,).
+def factors(target: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by what each channel's ``spread`` (C,) is multiplied to reach ``target`` (C,).
 
-    target / found (REPAIR, Jordan et al. 2022), kept within 1/4 and 4; 1 for a dead channel, which
+    target / spread (REPAIR, Jordan et al. 2022), kept within 1/4 and 4; 1 for a dead channel, which
     cannot be revived by scaling.
 
     >>> factors(np.array([3.0, 9.0, 1.0]), np.array([2.0, 1.0, 0.0])).tolist()
     [1.5, 4.0, 1.0]
     """
     floor = floor_of(target)
-    ratio = np.clip(target / np.maximum(found, floor), 1 / LARGEST_FACTOR, LARGEST_FACTOR)
-    return np.where(found > floor, ratio, 1.0)
+    ratio = np.clip(target / np.maximum(spread, floor), 1 / LARGEST_FACTOR, LARGEST_FACTOR)
+    return np.where(spread > floor, ratio, 1.0)
 
 
 def floor_of(target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,7 +70,8 @@ class MomentSums:
     def moments(self, name: str) -> Moments:
         """Return the moments of all that was added; ``name`` is the tensor's, for the error."""
         mean = np.asarray(self.first) / max(self.n, 1)
-        variance = np.maximum(np.asarray(self.second) / max(self.n, 1) - mean**2, 0.0)
+        with np.errstate(invalid="ignore"):  # infinity less infinity is found below
+            variance = np.maximum(np.asarray(self.second) / max(self.n, 1) - mean**2, 0.0)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
             raise ModelError(
                 "finite activations",

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import scipy.linalg
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from compress_onnx.compress.layers import Layout, attribute, layouts
-from compress_onnx.model import prunable_initializers, signature_of
-from compress_onnx.ort import compressing_session, runtime_failures
+from compress_onnx.compress.layers import Layout, layouts
+from compress_onnx.model import attribute, copied, model_bytes, prunable_initializers, signature_of
+from compress_onnx.ort import StepSession
 
 # Images run at once: the patches of all of ResNet-18's layers are 0.2 GB then.
 _CHUNK = 8
@@ -21,6 +20,7 @@ _CHUNK = 8
 # flipped as many predictions of LeNet-5. Of 512 images they are 8,192 inputs, twice a layer's width.
 _POSITIONS = 16
 _PATCHES = "::inputs"
+_RUNS = "a model that runs on the calibration images"
 
 
 class InputMoments:
@@ -37,7 +37,7 @@ class InputMoments:
         probed, self._probes = _instrumented(model, widest, only)
         expected = signature_of(model)
         self._input, self._chunk = expected.input_name, expected.fixed_batch or _CHUNK
-        self._session = _opened(probed) if self._probes else None
+        self._session = StepSession(model_bytes(probed), expected=_RUNS, where="calibration") if self._probes else None
         self._sums: dict[str, NDArray[np.float32]] = {}
         self._seen: dict[str, int] = {}
 
@@ -58,8 +58,7 @@ class InputMoments:
     def _measure(self, images: NDArray[np.float32]) -> None:
         if self._session is None:
             return
-        with runtime_failures("calibration", expected="a model that runs on the calibration images"):
-            outputs = self._session.run([output for output, _, _ in self._probes], {self._input: images})
+        outputs = self._session.outputs({self._input: images}, [output for output, _, _ in self._probes])
         for values, (_, name, groups) in zip(outputs, self._probes, strict=True):
             inputs = _inputs(values, groups)
             self._seen[name] = self._seen.get(name, 0) + inputs.shape[1]
@@ -91,16 +90,11 @@ def _inputs(values: NDArray[np.float32], groups: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(taken.transpose(1, 0, 3, 2)).reshape(groups, -1, taken.shape[2])
 
 
-def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
-    return compressing_session(model, where="calibration")
-
-
 def _instrumented(
     model: onnx.ModelProto, widest: int | None, only: frozenset[str] | None
 ) -> tuple[onnx.ModelProto, list[tuple[str, str, int]]]:
     """Return the model with more outputs, and of each its name, its weight and its groups (0: rows)."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     tensors = prunable_initializers(model)
     # The probes are float32, and a node's inputs are of one type.
     known = {name: one for name, one in layouts(model).items() if tensors[name].data_type == TensorProto.FLOAT}

@@ -1,4 +1,4 @@
-"""Channels: TODO."""
+"""Which channels of a network belong together, followed through every operator, and how they are cut out of the graph."""
 
 import lazy_loader
 

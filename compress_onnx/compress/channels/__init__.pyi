@@ -3,4 +3,3 @@ from .graph_edits import cut as cut
 from .graph_edits import prepared as prepared
 from .groups import Labels as Labels
 from .rules import followed as followed
-from .rules import names_used as names_used

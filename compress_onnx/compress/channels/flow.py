@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from compress_onnx.compress.channels.groups import Channels, Labels
+from compress_onnx.model import copied
 
 CHANNEL_AXIS = 1
 
@@ -50,10 +50,10 @@ class Flow:
         """Return the shape of an activation or initializer, ``None`` for a free size."""
         if name in self._stored:
             return tuple(self._stored[name].dims)
-        found = self._shapes.get(name)
-        if found is None:
+        sizes = self._shapes.get(name)
+        if sizes is None:
             raise UnfollowedError(f"the shape of {name!r} is not known")
-        return found
+        return sizes
 
     def is_stored(self, name: str) -> bool:
         """Tell whether a name is an initializer's."""
@@ -120,12 +120,6 @@ def optional_input(node: onnx.NodeProto, slot: int) -> str:
     return node.input[slot] if len(node.input) > slot else ""
 
 
-def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
-    """Return the value of a node's attribute."""
-    found = next((attribute for attribute in node.attribute if attribute.name == name), None)
-    return default if found is None else onnx.helper.get_attribute_value(found)
-
-
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
     graph = inferred(model)
     return {
@@ -137,8 +131,7 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
 
 def inferred(model: onnx.ModelProto) -> onnx.GraphProto:
     """Return the graph with freshly inferred shapes of all activations and without its large weights' numbers."""
-    bare = onnx.ModelProto()
-    bare.CopyFrom(model)
+    bare = copied(model)
     # Shapes that an earlier tool left behind may be stale.
     del bare.graph.value_info[:]
     for tensor in bare.graph.initializer:

@@ -12,41 +12,24 @@ from onnx import numpy_helper
 
 from compress_onnx.compress.channels.flow import Flow, Resize, inferred
 from compress_onnx.compress.channels.groups import Labels
-from compress_onnx.compress.channels.rules import names_used
-from compress_onnx.model import prunable_initializers
+from compress_onnx.model import copied, names_read, prunable_initializers
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy whose constants are initializers, and whose vectors serve one node each.
+    """Return a copy of a model with plain tensors in which no two nodes share a vector.
 
-    A bias or shape that exporters share between layers of equal width would tie those layers. Weights that
-    are stored as a vector stay one.
+    Constants are initializers there (:func:`~compress_onnx.model.forms.normalize.with_plain_tensors`). A bias or shape
+    that exporters share between layers of equal width would tie those layers. Weights that are stored as a vector stay
+    one.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    _lift_constants(copy.graph)
+    copy = copied(model)
     _part_vectors(copy.graph, {*prunable_initializers(copy)})
     return copy
 
 
-def _lift_constants(graph: onnx.GraphProto) -> None:
-    """Make an initializer of every Constant node that holds a tensor, in place."""
-    kept = []
-    for node in graph.node:
-        values = [attribute.t for attribute in node.attribute if attribute.name == "value"]
-        if node.op_type == "Constant" and values and node.output[0] not in {out.name for out in graph.output}:
-            graph.initializer.add().CopyFrom(values[0])
-            graph.initializer[-1].name = node.output[0]
-        else:
-            kept.append(node)
-    if len(kept) < len(graph.node):
-        del graph.node[:]
-        graph.node.extend(kept)
-
-
 def _part_vectors(graph: onnx.GraphProto, weights: AbstractSet[str]) -> None:
     """Give every node that shares a vector, but no weight, with another one its own copy, in place."""
-    uses = Counter(name for node in graph.node for name in names_used(node))
+    uses = Counter(name for node in graph.node for name in names_read(node))
     # What can be fed from outside is one thing for all its users.
     fed = {value.name for value in graph.input} | weights
     shared = {t.name: t for t in graph.initializer if len(t.dims) == 1 and uses[t.name] > 1 and t.name not in fed}
@@ -65,7 +48,7 @@ def _part_vectors(graph: onnx.GraphProto, weights: AbstractSet[str]) -> None:
 
 
 def _names(graph: onnx.GraphProto) -> set[str]:
-    made = {name for node in graph.node for name in (*node.output, *names_used(node))}
+    made = {name for node in graph.node for name in (*node.output, *names_read(node))}
     return made | {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
 
 
@@ -79,7 +62,7 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 def _drop_unused(graph: onnx.GraphProto, names: AbstractSet[str]) -> None:
-    used = {name for node in graph.node for name in names_used(node)} | {output.name for output in graph.output}
+    used = {name for node in graph.node for name in names_read(node)} | {output.name for output in graph.output}
     kept = [tensor for tensor in graph.initializer if tensor.name in used or tensor.name not in names]
     del graph.initializer[:]
     graph.initializer.extend(kept)
@@ -93,14 +76,14 @@ def cut(model: onnx.ModelProto, flow: Flow, removed: AbstractSet[int]) -> None:
     had_shapes = bool(model.graph.value_info)
     gone = np.array(sorted(removed), dtype=np.int64)
 
-    def kept(labels: Labels) -> Labels:
+    def remaining(labels: Labels) -> Labels:
         return np.flatnonzero(~np.isin(flow.channels.classes(labels), gone))
 
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     for (name, axis), labels in flow.axes.items():
-        _shrink(stored[name], axis, kept(labels))
+        _shrink(stored[name], axis, remaining(labels))
     for resize in flow.resizes:
-        _resize(resize, stored, kept)
+        _resize(resize, stored, remaining)
     _resize_inputs(model.graph, stored)
     del model.graph.value_info[:]
     if had_shapes:
@@ -113,8 +96,8 @@ def _shrink(tensor: onnx.TensorProto, axis: int, places: Labels) -> None:
         tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
 
 
-def _resize(resize: Resize, stored: dict[str, onnx.TensorProto], kept: Callable[[Labels], Labels]) -> None:
-    size = len(kept(resize.labels))
+def _resize(resize: Resize, stored: dict[str, onnx.TensorProto], remaining: Callable[[Labels], Labels]) -> None:
+    size = len(remaining(resize.labels))
     if resize.position is None:
         next(attribute for attribute in resize.node.attribute if attribute.name == "group").i = size
         return

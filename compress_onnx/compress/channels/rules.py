@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeAlias
 
 import onnx
 
-from compress_onnx.compress.channels.flow import (
-    CHANNEL_AXIS,
-    Flow,
-    Resize,
-    UnfollowedError,
-    attribute,
-    optional_input,
-    repeated,
-)
+from compress_onnx.compress.channels.flow import CHANNEL_AXIS, Flow, Resize, UnfollowedError, optional_input, repeated
 from compress_onnx.compress.channels.groups import Labels
 from compress_onnx.compress.channels.shapes import concat, flatten, over_space, reshape
+from compress_onnx.model import attribute, names_read
 
 Rule: TypeAlias = Callable[[Flow, onnx.NodeProto], Labels | None]
 """Returns the channels of a node's first output, ``None`` where nobody follows them."""
@@ -200,16 +193,5 @@ def _labels_behind(flow: Flow, node: onnx.NodeProto) -> Labels | None:
 
 
 def _keep_all(flow: Flow, node: onnx.NodeProto, reason: str) -> None:
-    for name in names_used(node):
+    for name in names_read(node):
         flow.keep(name, reason)
-
-
-def names_used(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield the names that a node takes, those its subgraphs take from outside among them."""
-    yield from node.input
-    for held in node.attribute:
-        for graph in (held.g, *held.graphs):
-            for inner in graph.node:
-                yield from names_used(inner)
-            # A branch may hand out an outer value as it is.
-            yield from (output.name for output in graph.output)

@@ -12,12 +12,12 @@ from compress_onnx.compress.channels.flow import (
     Flow,
     Resize,
     UnfollowedError,
-    attribute,
     optional_input,
     positions,
     repeated,
 )
 from compress_onnx.compress.channels.groups import Labels
+from compress_onnx.model import attribute
 
 
 def concat(flow: Flow, node: onnx.NodeProto) -> Labels | None:

@@ -1,4 +1,4 @@
-"""Checks: TODO."""
+"""Every file that is made is checked against its source before it is handed over."""
 
 import lazy_loader
 

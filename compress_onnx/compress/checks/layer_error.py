@@ -10,72 +10,45 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
+from compress_onnx.compress.checks.layer_pairs import Floats, LayerPair, computed_inputs, layer_pairs, run, side_by_side
 from compress_onnx.compress.layers import Layout, layouts, max_scales, weight_values
-from compress_onnx.model import WEIGHTED_OPS, signature_of
-from compress_onnx.ort import compressing_session, quiet_options, runtime_failures
+from compress_onnx.model import WEIGHTED_OPS, copied, signature_of
 
-_BIAS = 2
-_CONSTANT_MAKERS = frozenset({"DequantizeLinear", "Cast"})
-_FOUR_BITS = frozenset({TensorProto.INT4, TensorProto.UINT4})
-Floats = NDArray[np.floating]
 Ranges = Mapping[str, tuple[float, float]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LayerError:
-    """A layer's error: mean squares by output channel (C,), ``found`` and ``explained``, and those of its input.
+    """A layer's error: mean squares by output channel (C,), ``measured`` and ``explained``, and those of its input.
 
     ``step`` is that of 8 bits over the layer's outputs.
     """
 
     node: onnx.NodeProto
     bits: int
-    found: Floats
+    measured: Floats
     explained: Floats
     step: float
-    input_found: float
+    input_measured: float
     input_explained: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Pair:
-    """One layer in the float model and in the quantized one, with what makes its constants there.
-
-    ``bias`` names the float model's bias where it is computed.
-    """
-
-    reference: onnx.NodeProto
-    quantized: onnx.NodeProto
-    makers: tuple[onnx.NodeProto, ...]
-    activation: tuple[onnx.NodeProto, ...]
-    bits: int
-    bias: str
 
 
 def taps(reference: onnx.ModelProto, images: NDArray[np.float32]) -> dict[str, Floats]:
     """Return the inputs and outputs of every layer with a stored weight, and the model's output, by tensor."""
     own = {tensor.name for tensor in reference.graph.initializer}
     layers = [node for node in reference.graph.node if node.op_type in WEIGHTED_OPS and node.input[1] in own]
-    names = [name for node in layers for name in (*_given(node, own), node.output[0])]
+    names = [name for node in layers for name in (*computed_inputs(node, own), node.output[0])]
     expected = signature_of(reference)
     wanted = [name for name in dict.fromkeys([*names, expected.output_name]) if name != expected.input_name]
-    probe = onnx.ModelProto()
-    probe.CopyFrom(reference)
+    probe = copied(reference)
     del probe.graph.output[:]
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
-    return {expected.input_name: images, **_run(probe, {expected.input_name: images})}
-
-
-def _given(node: onnx.NodeProto, stored: AbstractSet[str]) -> list[str]:
-    """Return a layer's inputs that are computed: the first, and now and then the bias."""
-    return [name for name in node.input if name and name not in stored]
+    return {expected.input_name: images, **run(probe, {expected.input_name: images})}
 
 
 def layer_errors(
@@ -86,7 +59,7 @@ def layer_errors(
     ``seen`` are the float model's :func:`taps`, ``ranges`` the calibrated ones by tensor; where an
     input has none its own extremes serve.
     """
-    pairs = list(_pairs(reference, quantized))
+    pairs = list(layer_pairs(reference, quantized))
     if not pairs:
         return
     inputs = {
@@ -94,37 +67,56 @@ def layer_errors(
         for number, pair in enumerate(pairs)
     }
     biases = {f"{number}/bias/input": seen[pair.bias] for number, pair in enumerate(pairs) if pair.bias}
-    stored = _run(_stored_layers(quantized, pairs), inputs | biases)
+    stored = run(side_by_side(quantized, pairs), inputs | biases)
     floats = _wanted(reference, pairs, seen, inputs | biases)
     weights, known = weight_values(reference), layouts(reference)
     for number, pair in enumerate(pairs):
-        before, wanted = inputs[f"{number}/input"], floats[f"{number}/output"]
-        limits = ranges.get(pair.reference.input[0])
-        coded = stored.get(f"{number}/coded", before)
-        coding = _mean_square(_eight_bits(before, limits) - before) + _step(before, limits) ** 2 / 12
-        name = pair.reference.input[1]
-        # A target without 8-bit products has 7 bits: what that explains is explained everywhere.
-        rounding = Rounding(bits=4 if pair.bits == 4 else 7, inputs=coding)
-        found = _by_channel(stored[f"{number}/output"] - wanted, _channels(pair.reference, wanted))
-        yield LayerError(
-            node=pair.reference,
-            bits=pair.bits,
-            found=found,
-            explained=explained(weights[name], known.get(name), before, rounding, len(found)),
-            step=float(np.max(wanted) - np.min(wanted)) / 255,
-            input_found=_mean_square(coded - before),
-            input_explained=coding,
+        name, before = pair.reference.input[1], inputs[f"{number}/input"]
+        fed = _Fed(
+            before=before,
+            coded=stored.get(f"{number}/coded", before),
+            limits=ranges.get(pair.reference.input[0]),
+            wanted=floats[f"{number}/output"],
+            given=stored[f"{number}/output"],
         )
+        yield _error(pair, fed, weights[name], known.get(name))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Fed:
+    """One layer's input ``before`` and after it was ``coded``, its calibrated limits, and both models' outputs."""
+
+    before: Floats
+    coded: Floats
+    limits: tuple[float, float] | None
+    wanted: Floats
+    given: Floats
+
+
+def _error(pair: LayerPair, fed: _Fed, weight: Floats, layout: Layout | None) -> LayerError:
+    coding = _mean_square(_eight_bits(fed.before, fed.limits) - fed.before) + _step(fed.before, fed.limits) ** 2 / 12
+    # A target without 8-bit products has 7 bits: what that explains is explained everywhere.
+    rounding = Rounding(bits=4 if pair.bits == 4 else 7, inputs=coding)
+    measured = _by_channel(fed.given - fed.wanted, _channels(pair.reference, fed.wanted))
+    return LayerError(
+        node=pair.reference,
+        bits=pair.bits,
+        measured=measured,
+        explained=explained(weight, layout, fed.before, rounding, len(measured)),
+        step=float(np.max(fed.wanted) - np.min(fed.wanted)) / 255,
+        input_measured=_mean_square(fed.coded - fed.before),
+        input_explained=coding,
+    )
 
 
 def _wanted(
-    model: onnx.ModelProto, pairs: list[_Pair], seen: Mapping[str, Floats], inputs: Mapping[str, Floats]
+    model: onnx.ModelProto, pairs: list[LayerPair], seen: Mapping[str, Floats], inputs: Mapping[str, Floats]
 ) -> dict[str, Floats]:
     """Return the float layers' outputs for the inputs: those seen, unless inputs were beyond the calibrated ranges."""
     if all(inputs[f"{number}/input"] is seen[pair.reference.input[0]] for number, pair in enumerate(pairs)):
         return {f"{number}/output": seen[pair.reference.output[0]] for number, pair in enumerate(pairs)}
     plain = [dataclasses.replace(pair, quantized=pair.reference, makers=(), activation=()) for pair in pairs]
-    return _run(_stored_layers(model, plain), inputs)
+    return run(side_by_side(model, plain), inputs)
 
 
 def _channels(node: onnx.NodeProto, output: Floats) -> int:
@@ -199,107 +191,3 @@ def _energy(inputs: Floats, groups: int) -> NDArray[np.float64]:
     """Return the mean square of the inputs (N, C, ...) of each group."""
     rows = inputs.reshape(len(inputs), groups, -1) if groups > 1 else inputs.reshape(1, 1, -1)
     return np.asarray(np.einsum("ngd,ngd->g", rows, rows, dtype=np.float64) / (rows.shape[0] * rows.shape[2]))
-
-
-def _pairs(reference: onnx.ModelProto, quantized: onnx.ModelProto) -> Iterator[_Pair]:
-    found = {node.name: node for node in quantized.graph.node if node.op_type in WEIGHTED_OPS}
-    makers = {output: node for node in quantized.graph.node for output in node.output}
-    stored = {tensor.name: tensor for tensor in quantized.graph.initializer}
-    own = {tensor.name for tensor in reference.graph.initializer}
-    for node in reference.graph.node:
-        other = found.get(node.name)
-        if other is None or len(node.input) < 2 or node.input[1] not in own:
-            continue
-        constants = [_made_of_constants(name, makers) for name in other.input[1:] if name]
-        source = _source(other.input[1], makers)
-        if source not in stored:
-            continue
-        yield _Pair(
-            reference=node,
-            quantized=other,
-            makers=tuple(maker for made in constants for maker in made),
-            activation=_coding(other.input[0], makers),
-            bits=4 if stored[source].data_type in _FOUR_BITS else 8,
-            bias=next(iter(_given(node, own)[1:]), ""),
-        )
-
-
-def _made_of_constants(name: str, makers: Mapping[str, onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Return the nodes that make a weight or bias, first to last."""
-    maker = makers.get(name)
-    if maker is None or maker.op_type not in _CONSTANT_MAKERS:
-        return []
-    return [*_made_of_constants(maker.input[0], makers), maker]
-
-
-def _source(name: str, makers: Mapping[str, onnx.NodeProto]) -> str:
-    made = _made_of_constants(name, makers)
-    return made[0].input[0] if made else name
-
-
-def _coding(name: str, makers: Mapping[str, onnx.NodeProto]) -> tuple[onnx.NodeProto, ...]:
-    """Return the QuantizeLinear and DequantizeLinear before a layer, nothing where it reads floats."""
-    last = makers.get(name)
-    first = makers.get(last.input[0]) if last is not None and last.op_type == "DequantizeLinear" else None
-    if last is None or first is None or first.op_type != "QuantizeLinear":
-        return ()
-    return first, last
-
-
-def _stored_layers(model: onnx.ModelProto, pairs: list[_Pair]) -> onnx.ModelProto:
-    """Return a model of the quantized layers side by side, each behind its own input."""
-    nodes: dict[str, onnx.NodeProto] = {}
-    layers: list[onnx.NodeProto] = []
-    for number, pair in enumerate(pairs):
-        nodes |= {maker.output[0]: maker for maker in pair.makers}
-        before = f"{number}/input"
-        if pair.activation:
-            first, last = (_copy(node) for node in pair.activation)
-            first.input[0], first.output[0] = before, f"{number}/code"
-            last.input[0], last.output[0] = f"{number}/code", f"{number}/coded"
-            layers += [first, last]
-            before = f"{number}/coded"
-        layers.append(_renamed(pair.quantized, before, number))
-        if pair.bias:
-            layers[-1].input[_BIAS] = f"{number}/bias/input"
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    return _beside(model, [*nodes.values(), *layers], tensors)
-
-
-def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
-    """Return the node without its name: two layers may share what codes their input."""
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
-    copy.name = ""
-    return copy
-
-
-def _renamed(node: onnx.NodeProto, before: str, number: int) -> onnx.NodeProto:
-    copy = _copy(node)
-    copy.input[0], copy.output[0] = before, f"{number}/output"
-    return copy
-
-
-def _beside(
-    model: onnx.ModelProto, nodes: list[onnx.NodeProto], tensors: Mapping[str, onnx.TensorProto]
-) -> onnx.ModelProto:
-    read = dict.fromkeys(name for node in nodes for name in node.input)
-    made = dict.fromkeys(name for node in nodes for name in node.output)
-    graph = helper.make_graph(
-        nodes,
-        "layers",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in read if name.endswith("/input")],
-        [onnx.ValueInfoProto(name=name) for name in made if name.endswith(("/output", "/coded"))],
-        [tensors[name] for name in read if name in tensors],
-    )
-    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
-
-
-def _run(model: onnx.ModelProto, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
-    # As it is written: fused, an integer kernel of this CPU may saturate where the target's does not.
-    options = quiet_options(optimized=False)
-    expected, where = "layers that ONNX Runtime runs one by one", "check of the result"
-    session = compressing_session(model, where=where, expected=expected, options=options)
-    with runtime_failures(where, expected=expected):
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, dict(inputs)), strict=True))

@@ -1,4 +1,4 @@
-"""Float_form: TODO."""
+"""The float model that is quantized: folded as ONNX Runtime would at load, in plain operators and float32."""
 
 import lazy_loader
 

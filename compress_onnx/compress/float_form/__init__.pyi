@@ -1,4 +1,3 @@
-from .captured import captures_apart as captures_apart
 from .fold import folded as folded
 from .prepare import float_form as float_form
 from .prepare import plain_operators as plain_operators

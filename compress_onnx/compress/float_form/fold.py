@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import onnx
-import onnxruntime as ort
-from onnx import numpy_helper
 
-from compress_onnx.model import save_model
-from compress_onnx.ort import compressing_session, quiet_options
-
-# Since IR 4 an initializer need not be an input as well, and one that is none can be folded.
-_LEAST_IR = 4
+from compress_onnx.model import copied, nested, save_model
+from compress_onnx.ort import save_basic_form
 
 
 def folded(model: onnx.ModelProto, *, constants: bool = True) -> onnx.ModelProto:
-    """Return the model after ONNX Runtime's basic, hardware-independent graph optimizations.
+    """Return a model in plain form after ONNX Runtime's basic, hardware-independent graph optimizations; it stays.
 
-    BatchNorm is folded into the convolution before it, constants are folded, identities removed.
+    An initializer that is listed among the inputs cannot be folded: see
+    :func:`~compress_onnx.model.forms.normalize.normalized`. BatchNorm is folded into the convolution before it, constants are folded, identities removed.
     Without ``constants`` what combines them stays: a tensor that is used as it is and transposed too is one still.
     The result is plain ONNX and imports only the operator sets it uses.
 
@@ -32,65 +27,29 @@ def folded(model: onnx.ModelProto, *, constants: bool = True) -> onnx.ModelProto
     """
     with tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source, target = Path(name) / "source.onnx", Path(name) / "folded.onnx"
-        save_model(without_listed_constants(model), source)
-        _optimize(source, target, [] if constants else ["ConstantFolding"])
+        save_model(model, source)
+        save_basic_form(source, target, without=() if constants else ["ConstantFolding"])
         # What the runtime wrote is no file of the user's: it is checked where it is handed over.
         return _with_used_domains(onnx.load(target, format="protobuf"))
-
-
-def without_listed_constants(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with no initializer among its inputs and none stored sparsely; itself if there are none."""
-    graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
-    if not graph.sparse_initializer and not any(value.name in constants for value in graph.input):
-        return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    copy.ir_version = max(copy.ir_version, _LEAST_IR)
-    fed = [value for value in graph.input if value.name not in constants]
-    del copy.graph.input[:], copy.graph.sparse_initializer[:]
-    copy.graph.input.extend(fed)
-    copy.graph.initializer.extend(_dense(tensor) for tensor in graph.sparse_initializer)
-    return copy
-
-
-def _dense(tensor: onnx.SparseTensorProto) -> onnx.TensorProto:
-    """Return a sparse tensor in full; its indices count elements (N,) or give coordinates (N, rank)."""
-    values, places = numpy_helper.to_array(tensor.values), numpy_helper.to_array(tensor.indices)
-    full = np.zeros(tuple(tensor.dims), dtype=values.dtype)
-    if places.ndim == 1:
-        full.reshape(-1)[places] = values
-    else:
-        full[tuple(places.T)] = values
-    return numpy_helper.from_array(full, tensor.values.name)
-
-
-def _optimize(source: Path, target: Path, left_out: Sequence[str]) -> None:
-    options = quiet_options()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    compressing_session(source, where="before folding", options=options, without=left_out)
 
 
 def _with_used_domains(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model without the imports that ONNX Runtime adds for every operator set it knows."""
     used = _domains(model.graph.node).union(*(_domains(function.node) for function in model.functions))
-    kept = [entry for entry in model.opset_import if _domain(entry.domain) in used | {""}]
-    slim = onnx.ModelProto()
-    slim.CopyFrom(model)
+    imports = [entry for entry in model.opset_import if _domain(entry.domain) in used | {""}]
+    slim = copied(model)
     del slim.opset_import[:]
-    slim.opset_import.extend(kept)
+    slim.opset_import.extend(imports)
     return slim
 
 
 def _domains(nodes: Iterable[onnx.NodeProto]) -> set[str]:
-    found = set()
+    domains = set()
     for node in nodes:
-        found.add(_domain(node.domain))
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                found |= _domains(graph.node)
-    return found
+        domains.add(_domain(node.domain))
+        for _, graph in nested(node):
+            domains |= _domains(graph.node)
+    return domains
 
 
 def _domain(name: str) -> str:

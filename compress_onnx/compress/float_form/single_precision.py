@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from compress_onnx.model import copied
+
 _OTHER_FLOATS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE})
 # Attributes that hold an element type: of Cast, of the random operators, of dequantizers.
 _TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_dtype"})
@@ -18,16 +20,15 @@ def single_precision(model: onnx.ModelProto) -> onnx.ModelProto:
 
     What goes in and comes out keeps its type. Casts between float types stay, and do nothing.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    found = [_graph(copy.graph), *(_nodes(function.node) for function in copy.functions)]
-    return copy if any(found) else model
+    copy = copied(model)
+    changed = [_graph(copy.graph), *(_nodes(function.node) for function in copy.functions)]
+    return copy if any(changed) else model
 
 
 def _graph(graph: onnx.GraphProto) -> bool:
-    found = [_tensor(tensor) for tensor in graph.initializer]
-    found += [_value(value) for value in graph.value_info]
-    return any(found) | _nodes(graph.node)
+    changed = [_tensor(tensor) for tensor in graph.initializer]
+    changed += [_value(value) for value in graph.value_info]
+    return any(changed) | _nodes(graph.node)
 
 
 def _nodes(nodes: Iterable[onnx.NodeProto]) -> bool:

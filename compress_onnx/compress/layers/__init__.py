@@ -1,4 +1,4 @@
-"""Layers: TODO."""
+"""Weighted layers as compression sees them: rows per output channel, their scales, who reads them, which can be repaired."""
 
 import lazy_loader
 

@@ -9,8 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from compress_onnx.compress.layers.layout import attribute
-from compress_onnx.model import WEIGHTED_OPS
+from compress_onnx.model import WEIGHTED_OPS, attribute, copied, names_read
 
 _WEIGHT, _BIAS = 1, 2
 
@@ -23,8 +22,7 @@ def affine(model: onnx.ModelProto) -> onnx.ModelProto:
     Every node has a name of its own, every weighted one its own bias, and its own weight where
     another node takes the same tensor for something else.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     _Writer(copy.graph).write()
     return copy
 
@@ -73,7 +71,7 @@ class _Writer:
             self._turn_input(node)
         if node.input[_WEIGHT] not in self.stored:
             return
-        alpha, beta = _float(node, "alpha"), _float(node, "beta")
+        alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
         if alpha != 1:
             scaled = self.values(node.input[_WEIGHT]) * np.float32(alpha)
             node.input[_WEIGHT] = self.store(self.fresh(f"{node.input[_WEIGHT]}_times_alpha"), scaled)
@@ -133,7 +131,7 @@ class _Writer:
         return name
 
     def _drop_unread(self) -> None:
-        read = {name for node in self.graph.node for name in _reads(node)} | {out.name for out in self.graph.output}
+        read = {name for node in self.graph.node for name in names_read(node)} | {out.name for out in self.graph.output}
         kept = [tensor for tensor in self.graph.initializer if tensor.name in read]
         del self.graph.initializer[:]
         self.graph.initializer.extend(kept)
@@ -144,20 +142,8 @@ def _role(node: onnx.NodeProto, place: int) -> tuple[object, ...]:
     name = node.input[place]
     if node.op_type not in WEIGHTED_OPS or place != _WEIGHT:
         return (name, node.name, node.output[0] if node.output else "", place)
-    shape = (node.op_type, attribute(node, "transB", 0), attribute(node, "group", 1), _float(node, "alpha"))
+    shape = (node.op_type, attribute(node, "transB", 0), attribute(node, "group", 1), attribute(node, "alpha", 1.0))
     return (name, *shape)
-
-
-def _reads(node: onnx.NodeProto) -> set[str]:
-    names = set(node.input)
-    for entry in node.attribute:
-        for graph in (entry.g, *entry.graphs):
-            names |= {name for inner in graph.node for name in _reads(inner)} | {out.name for out in graph.output}
-    return names
-
-
-def _float(node: onnx.NodeProto, name: str) -> float:
-    return next((entry.f for entry in node.attribute if entry.name == name), 1.0)
 
 
 def _set(node: onnx.NodeProto, name: str) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from compress_onnx.compress.layers.readers import Graph, Reader, Readers
+from compress_onnx.model import copied
 from compress_onnx.ort import tensor_runner
 
 # A layer is looked at if one of its filters has less than this share of the largest one's norm.
@@ -65,16 +66,15 @@ def strengthened(model: onnx.ModelProto, batches: Iterable[NDArray[np.float32]])
 
     The batches are gone through only where channels are faint, to find what is constant in them.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    found = list(_faint_layers(copy))
-    if not found:
+    copy = copied(model)
+    layers = list(_faint_layers(copy))
+    if not layers:
         return Strengthened(model=model)
-    seen = _extremes(model, [layer.node.output[0] for layer in found], batches)
+    seen = _extremes(model, [layer.node.output[0] for layer in layers], batches)
     writer = _Writer(copy.graph)
-    for layer in found:
+    for layer in layers:
         writer.strengthen(layer, seen[layer.node.output[0]])
-    delicate = frozenset(reader.node.input[1] for layer in found for reader in layer.readers.layers)
+    delicate = frozenset(reader.node.input[1] for layer in layers for reader in layer.readers.layers)
     return Strengthened(model=copy, delicate=delicate)
 
 
@@ -110,8 +110,8 @@ def _is_plain(node: onnx.NodeProto, graph: Graph) -> bool:
 
 def _read(graph: Graph, readers: Readers, channels: int) -> NDArray[np.float64]:
     """Return the largest norm (C,) of weights that read each channel."""
-    found = [_norms(_by_channel(graph, reader, channels), 0) for reader in readers.layers]
-    return np.asarray(np.max(found, axis=0), dtype=np.float64)
+    norms = [_norms(_by_channel(graph, reader, channels), 0) for reader in readers.layers]
+    return np.asarray(np.max(norms, axis=0), dtype=np.float64)
 
 
 def _by_channel(graph: Graph, reader: Reader, channels: int) -> NDArray[np.float64]:
@@ -130,18 +130,17 @@ def _array(tensor: onnx.TensorProto) -> NDArray[np.float64]:
 
 def _extremes(model: onnx.ModelProto, names: list[str], batches: Iterable[NDArray[np.float32]]) -> dict[str, _Seen]:
     """Return the extremes of each channel of the named tensors (N, C, ...)."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe = copied(model)
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     run = tensor_runner(probe, names)
-    found: dict[str, _Seen] = {}
+    extremes: dict[str, _Seen] = {}
     for batch in batches:
         for name, values in zip(names, run(batch), strict=True):
             rows = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1).astype(np.float64)
             low, high = rows.min(axis=1), rows.max(axis=1)
-            before = found.get(name, _Seen(low=low, high=high))
-            found[name] = _Seen(low=np.minimum(before.low, low), high=np.maximum(before.high, high))
-    return found
+            before = extremes.get(name, _Seen(low=low, high=high))
+            extremes[name] = _Seen(low=np.minimum(before.low, low), high=np.maximum(before.high, high))
+    return extremes
 
 
 class _Writer:

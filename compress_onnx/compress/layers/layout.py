@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from compress_onnx.model import prunable_initializers
+from compress_onnx.model import attribute, copied, prunable_initializers
 
 # What ONNX Runtime's folding puts before a weight's name, once per folded neighbor.
 _LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -55,11 +55,6 @@ def plain_name(name: str) -> str:
     return _FOLDED.sub("", name)
 
 
-def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
-    """Return an integer attribute of a node."""
-    return next((entry.i for entry in node.attribute if entry.name == name), default)
-
-
 def layouts(model: onnx.ModelProto) -> dict[str, Layout]:
     """Return the layout of every prunable initializer that can have a scale per channel, in graph order.
 
@@ -67,14 +62,14 @@ def layouts(model: onnx.ModelProto) -> dict[str, Layout]:
     tensor shared by several nodes has the layout of the first.
     """
     tensors = {name: tensor for name, tensor in prunable_initializers(model).items() if 0 not in tensor.dims}
-    found: dict[str, Layout] = {}
+    by_name: dict[str, Layout] = {}
     for node in model.graph.node:
         name = node.input[1] if len(node.input) > 1 else ""
         if node.op_type not in _LAYERS:
             continue
-        if name in tensors and name not in found and not (node.op_type == "MatMul" and len(tensors[name].dims) > 2):
-            found[name] = _layout(node, tuple(tensors[name].dims))
-    return {name: found[name] for name in tensors if name in found}
+        if name in tensors and name not in by_name and not (node.op_type == "MatMul" and len(tensors[name].dims) > 2):
+            by_name[name] = _layout(node, tuple(tensors[name].dims))
+    return {name: by_name[name] for name in tensors if name in by_name}
 
 
 def _layout(node: onnx.NodeProto, shape: tuple[int, ...]) -> Layout:
@@ -94,8 +89,7 @@ def weight_values(model: onnx.ModelProto) -> dict[str, NDArray[np.floating]]:
 
 def with_weights(model: onnx.ModelProto, values: dict[str, NDArray[np.floating]]) -> onnx.ModelProto:
     """Return a copy of the model with other values in the named initializers."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     for tensor in copy.graph.initializer:
         if tensor.name in values:
             tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))

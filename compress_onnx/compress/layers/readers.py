@@ -8,10 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
-from compress_onnx.compress.layers.layout import attribute
-from compress_onnx.model import WEIGHTED_OPS
+from compress_onnx.model import WEIGHTED_OPS, attribute, names_read
 
 _ACTIVATIONS = frozenset({"Relu", "LeakyRelu"})
 _SAME = frozenset({"Identity", "Dropout", "GlobalAveragePool", "GlobalMaxPool", "Flatten", *_ACTIVATIONS})
@@ -48,7 +47,7 @@ class Graph:
         for node in model.graph.node:
             for name in dict.fromkeys(node.input):
                 self._readers[name].append(node)
-            for name in _names_within(node):
+            for name in names_read(node):
                 self.uses[name] += 1
 
     def readers(self, tensor: str, channels: int, *, images: bool = True) -> Readers | None:
@@ -105,7 +104,7 @@ class Graph:
         if node.domain not in {"", "ai.onnx"} or len([name for name in node.output if name]) != 1:
             return False
         if node.op_type == "Flatten":
-            return attribute(node, "axis", 1) == 1
+            return bool(attribute(node, "axis", 1) == 1)
         if node.op_type == "Reshape":
             # (N, C, ...) as a matrix of N rows: the runs of a channel's values stay together.
             shape = self.stored.get(node.input[1])
@@ -115,30 +114,21 @@ class Graph:
         return node.op_type in _SAME or (node.op_type in _POOLS and _pools_constants(node))
 
     def _over_space(self, node: onnx.NodeProto) -> bool:
-        given = [tuple(entry.ints) for entry in node.attribute if entry.name == "axes"]
+        axes = attribute(node, "axes", ())
         if len(node.input) > 1 and node.input[1] in self.stored:
-            given = [tuple(int(one) for one in np.ravel(numpy_helper.to_array(self.stored[node.input[1]])))]
-        return bool(given) and set(given[0]) in ({2, 3}, {-1, -2})
+            axes = np.ravel(numpy_helper.to_array(self.stored[node.input[1]])).tolist()
+        return set(axes) in ({2, 3}, {-1, -2})
 
     def _flattens(self, node: onnx.NodeProto) -> bool:
         if node.op_type == "ReduceMean":
-            return attribute(node, "keepdims", 1) == 0
+            return not attribute(node, "keepdims", 1)
         return node.op_type in {"Flatten", "Reshape", "Squeeze"}
 
 
 def _is_padded(node: onnx.NodeProto) -> bool:
-    entries = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-    return any(entries.get("pads", ())) or entries.get("auto_pad", b"NOTSET") not in {b"NOTSET", b"VALID"}
+    return any(attribute(node, "pads", ())) or attribute(node, "auto_pad", b"NOTSET") not in {b"NOTSET", b"VALID"}
 
 
 def _pools_constants(node: onnx.NodeProto) -> bool:
     """Tell whether a pool over a constant gives it at the borders too: a maximum ignores pads, a mean may count them."""
     return node.op_type == "MaxPool" or not (_is_padded(node) and attribute(node, "count_include_pad", 0))
-
-
-def _names_within(node: onnx.NodeProto) -> list[str]:
-    names = list(node.input)
-    for entry in node.attribute:
-        for graph in (entry.g, *entry.graphs):
-            names += [name for inner in graph.node for name in _names_within(inner)]
-    return names

@@ -28,10 +28,10 @@ def max_scales(rows: NDArray[np.floating], bits: int) -> NDArray[np.float32]:
     >>> max_scales(np.array([[7.0, -3.5], [0.0, 0.0]]), 4).tolist()
     [1.0, 1.0]
     """
-    found = np.abs(rows).max(axis=1, initial=0) / levels(bits)[1]
+    scales = np.abs(rows).max(axis=1, initial=0) / levels(bits)[1]
     # What is zero as float32 is a row of zeros to the runtime.
-    alive = found.astype(np.float32) > 0
-    return np.where(alive, found, found[alive].mean() if alive.any() else 1.0).astype(np.float32)
+    alive = scales.astype(np.float32) > 0
+    return np.where(alive, scales, scales[alive].mean() if alive.any() else 1.0).astype(np.float32)
 
 
 def dead_rows(rows: NDArray[np.floating], largest: int) -> NDArray[np.float32] | None:
@@ -45,11 +45,11 @@ def dead_rows(rows: NDArray[np.floating], largest: int) -> NDArray[np.float32] |
     >>> dead_rows(np.array([[8.0, 2.0]]), 4) is None
     True
     """
-    found = np.abs(rows).max(axis=1, initial=0).astype(np.float64) / largest
-    alive = found >= np.finfo(np.float32).tiny
+    scales = np.abs(rows).max(axis=1, initial=0).astype(np.float64) / largest
+    alive = scales >= np.finfo(np.float32).tiny
     if alive.all():
         return None
-    return np.where(alive, found, found[alive].mean() if alive.any() else 1.0).astype(np.float32)
+    return np.where(alive, scales, scales[alive].mean() if alive.any() else 1.0).astype(np.float32)
 
 
 def least_error_scales(

@@ -1,4 +1,4 @@
-"""Pruning: TODO."""
+"""Weights set to zero by magnitude, and whole channels removed."""
 
 import lazy_loader
 

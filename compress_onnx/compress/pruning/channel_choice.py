@@ -58,7 +58,7 @@ def grouped(weights: Mapping[str, Filters]) -> list[Group]:
         total = Counter[int]()
         for scores in (*(group.scores for group in met), own):
             total.update(scores)
-        joined = Group((*(known for group in met for known in group.names), name), dict(total))
+        joined = Group((*(tied for group in met for tied in group.names), name), dict(total))
         place = groups.index(met[0]) if met else len(groups)
         groups = [group for group in groups if group not in met]
         groups[place:place] = [joined] if own else []
@@ -67,11 +67,11 @@ def grouped(weights: Mapping[str, Filters]) -> list[Group]:
 
 def _summed(filters: Filters) -> dict[int, float]:
     """Return the sum of norms of each class that may go."""
-    found: dict[int, float] = {}
+    norms: dict[int, float] = {}
     for one, norm in zip(filters.classes.tolist(), filters.norms.tolist(), strict=True):
         if one in filters.free:
-            found[one] = found.get(one, 0.0) + norm
-    return found
+            norms[one] = norms.get(one, 0.0) + norm
+    return norms
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +154,9 @@ def _spare(weights: Mapping[str, Filters], left: Counter[str]) -> Callable[[int]
 
 def _lowest(scores: Mapping[int, float], fraction: float, spare: Callable[[int], bool]) -> list[int]:
     wanted = zero_count(len(scores), fraction)
-    found: list[int] = []
+    lowest: list[int] = []
     # sorted is stable: ties go in graph order.
     for one in sorted(scores, key=scores.__getitem__):
-        if len(found) < wanted and spare(one):
-            found.append(one)
-    return found
+        if len(lowest) < wanted and spare(one):
+            lowest.append(one)
+    return lowest

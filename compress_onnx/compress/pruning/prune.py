@@ -14,14 +14,14 @@ from onnx import numpy_helper
 from compress_onnx.compress.checks import expect_only_zeros
 from compress_onnx.compress.float_form import folded
 from compress_onnx.compress.layers import plain_name
-from compress_onnx.compress.pruning.exclusion import excluded
 from compress_onnx.compress.pruning.magnitude import pruned_globally, pruned_layerwise
+from compress_onnx.compress.pruning.prunable import excluded, expect_float
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.model import (
+    copied,
     descended,
     expect_finite_weights,
     expect_in_reach,
-    is_quantized,
     normalized,
     prunable_initializers,
 )
@@ -47,7 +47,7 @@ class PruneOptions:
 
 
 def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object = "") -> onnx.ModelProto:
-    """Return a copy of the model with ⌊s·n⌋ of its prunable weights set to zero.
+    """Return a copy of the model with ⌊s·n⌋ of its prunable weights set to zero; ``model`` stays as it is.
 
     Prunable are the float weights of the census, wherever they lie; shared ones count once; biases
     are untouched. n counts what is not excluded. The result is in plain form (see
@@ -62,12 +62,11 @@ def prune_model(model: onnx.ModelProto, options: PruneOptions, *, where: object 
     OptionError
         if a pattern of ``exclude`` matches no weight, or all patterns together match every weight.
     """
-    _expect_float(model, where)
+    expect_float(model, where=where)
     ready = normalized(model)
     missed = expect_in_reach(ready, where=where)
     base = normalized(folded(ready, constants=False)) if options.basis == "folded" else ready
-    copy = onnx.ModelProto()
-    copy.CopyFrom(base)
+    copy = copied(base)
     targets = _included(_targets(copy, where), options.exclude)
     values = [np.asarray(numpy_helper.to_array(tensor)) for tensor in targets]
     thin = pruned_globally if options.scope == "global" else pruned_layerwise
@@ -90,19 +89,12 @@ def _included(targets: dict[str, onnx.TensorProto], patterns: tuple[str, ...]) -
     """Return the weights that no pattern excludes."""
     # Folding makes ConvBnFusion_W_conv.weight of conv.weight, beside it where another layer shares that; patterns
     # mean the file's own names.
-    known = {name: plain_name(name) for name in targets}
-    kept_out = excluded(dict.fromkeys(known.values()), patterns)
-    found = [targets[name] for name, plain in known.items() if plain not in kept_out]
-    if not found:
+    plain_names = {name: plain_name(name) for name in targets}
+    left_out = excluded(dict.fromkeys(plain_names.values()), patterns)
+    included = [targets[name] for name, plain in plain_names.items() if plain not in left_out]
+    if not included:
         raise OptionError("at least one weight left to prune", "none", where="--exclude", remedy="Exclude fewer.")
-    return found
-
-
-def _expect_float(model: onnx.ModelProto, where: object) -> None:
-    if is_quantized(model):
-        raise ModelError(
-            "a float model to prune", "a quantized one", where=where, remedy="Prune first, then quantize the result."
-        )
+    return included
 
 
 def _targets(model: onnx.ModelProto, where: object) -> dict[str, onnx.TensorProto]:

@@ -15,14 +15,14 @@ from compress_onnx.compress.channels import Flow, cut, followed, prepared
 from compress_onnx.compress.checks import REPORT, expect_same_function, made_images, outputs
 from compress_onnx.compress.layers import with_weights
 from compress_onnx.compress.pruning.channel_choice import Filters, Quota, chosen, filter_norms
-from compress_onnx.compress.pruning.exclusion import excluded
+from compress_onnx.compress.pruning.prunable import excluded, expect_float
 from compress_onnx.errors import ModelError, SelfCheckError
 from compress_onnx.model import (
+    copied,
     descended,
     expect_finite_weights,
-    is_quantized,
+    not_reached,
     prunable_initializers,
-    told,
     weights,
     with_plain_tensors,
 )
@@ -57,18 +57,18 @@ class StructuredOptions:
 class ChannelPlan:
     """What structured pruning does to each convolution weight.
 
-    ``before`` counts the filters of every convolution's weight, ``kept`` are the places of those that
+    ``before`` counts the filters of every convolution's weight, ``remaining`` are the places of those that
     stay, ascending; ``left_whole`` says why all filters of a weight must stay.
     """
 
     before: dict[str, int]
-    kept: dict[str, tuple[int, ...]]
+    remaining: dict[str, tuple[int, ...]]
     left_whole: dict[str, str]
 
     @property
     def after(self) -> dict[str, int]:
         """Number of filters of every convolution's weight that stay."""
-        return {name: len(places) for name, places in self.kept.items()}
+        return {name: len(places) for name, places in self.remaining.items()}
 
     @property
     def removed(self) -> int:
@@ -84,13 +84,13 @@ def channel_plan(model: onnx.ModelProto, options: StructuredOptions, *, where: o
     ModelError
         as :func:`structured_pruned`.
     """
-    _check(model, where)
+    _expect_prunable(model, where)
     ready = prepared(with_plain_tensors(model))
     return _planned(ready, *_decided(ready, options), where=where)
 
 
 def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, where: object = "") -> onnx.ModelProto:
-    """Return a smaller model without the convolution channels of the lowest filter norms.
+    """Return a smaller model without the convolution channels of the lowest filter norms; ``model`` stays as it is.
 
     A filter is judged by ‖W_m‖₂ of its unfolded weights, as Li et al. 2017 ("Pruning Filters for
     Efficient ConvNets", there by the L1 norm); filters that are tied, by residual additions or
@@ -105,18 +105,17 @@ def structured_pruned(model: onnx.ModelProto, options: StructuredOptions, *, whe
     OptionError
         if a pattern of ``exclude`` matches no weight.
     """
-    _check(model, where)
+    _expect_prunable(model, where)
     smaller = prepared(with_plain_tensors(model))
-    whole = onnx.ModelProto()
-    whole.CopyFrom(smaller)
+    whole = copied(smaller)
     flow, removed = _decided(smaller, options)
     plan = _planned(smaller, flow, removed, where=where)
     _expect_removed(plan, options, where)
     cut(smaller, flow, removed)
     _expect_valid(smaller)
-    _expect_same_answers(whole, smaller, flow, removed)
-    elsewhere = {name: why for name, why in plan.left_whole.items() if name not in plan.before}
-    missed = told(weights(model), elsewhere)
+    _expect_same_outputs(whole, smaller, flow, removed)
+    not_followed = {name: why for name, why in plan.left_whole.items() if name not in plan.before}
+    missed = not_reached(weights(model), not_followed)
     return descended(smaller, model, "prune-structured", _recorded(options, plan) | missed)
 
 
@@ -132,8 +131,8 @@ def _expect_valid(model: onnx.ModelProto) -> None:
         ) from error
 
 
-def _expect_same_answers(whole: onnx.ModelProto, smaller: onnx.ModelProto, flow: Flow, removed: frozenset[int]) -> None:
-    """Raise unless the smaller model answers as the whole one does whose weights read nothing of what was removed."""
+def _expect_same_outputs(whole: onnx.ModelProto, smaller: onnx.ModelProto, flow: Flow, removed: frozenset[int]) -> None:
+    """Raise unless the smaller model gives what the whole one does whose weights read nothing of what was removed."""
     gone = np.array(sorted(removed), dtype=np.int64)
     values = {tensor.name: tensor for tensor in prunable_initializers(whole).values()}
     deaf: dict[str, NDArray[np.floating]] = {}
@@ -148,11 +147,8 @@ def _expect_same_answers(whole: onnx.ModelProto, smaller: onnx.ModelProto, flow:
     expect_same_function(with_weights(whole, deaf), given, images, step="structured pruning")
 
 
-def _check(model: onnx.ModelProto, where: object) -> None:
-    if is_quantized(model):
-        raise ModelError(
-            "a float model to prune", "a quantized one", where=where, remedy="Prune first, then quantize the result."
-        )
+def _expect_prunable(model: onnx.ModelProto, where: object) -> None:
+    expect_float(model, where=where)
     expect_finite_weights(prunable_initializers(model), where=where)
 
 
@@ -184,23 +180,23 @@ def _planned(model: onnx.ModelProto, flow: Flow, removed: frozenset[int], *, whe
     if len(left_whole) == len(names):
         why = "; ".join(f"{name}: {reason}" for name, reason in left_whole.items()) or "no convolution"
         raise ModelError("a convolution whose channels can be removed", f"none ({why})", where=where)
-    left_whole |= _elsewhere(model, names)
+    left_whole |= _not_followed(model, names)
     before = {name: stored[name].dims[flow.filters.get(name, 0)] for name in names}
-    kept = {name: _kept(flow, name, before[name], removed) for name in names}
-    return ChannelPlan(before=before, kept=kept, left_whole=left_whole)
+    remaining = {name: _remaining(flow, name, before[name], removed) for name in names}
+    return ChannelPlan(before=before, remaining=remaining, left_whole=left_whole)
 
 
-def _elsewhere(model: onnx.ModelProto, names: Iterable[str]) -> dict[str, str]:
+def _not_followed(model: onnx.ModelProto, names: Iterable[str]) -> dict[str, str]:
     """Return why the convolutions whose channels are not looked at stay as they are."""
-    known = {*names}
+    followed_names = {*names}
     return {
         weight.name: f"in {weight.place}" if weight.place else f"{weight.ops[0]} takes it through other nodes"
         for weight in weights(model)
-        if weight.name not in known and any("Conv" in op for op in weight.ops)
+        if weight.name not in followed_names and any("Conv" in op for op in weight.ops)
     }
 
 
-def _kept(flow: Flow, name: str, count: int, removed: frozenset[int]) -> tuple[int, ...]:
+def _remaining(flow: Flow, name: str, count: int, removed: frozenset[int]) -> tuple[int, ...]:
     if name not in flow.filters:
         return tuple(range(count))
     classes = flow.channels.classes(flow.axes[name, flow.filters[name]]).tolist()

@@ -1,4 +1,4 @@
-"""Quantization: TODO."""
+"""Static post-training quantization to 8-bit activations and 8-bit, 4-bit or mixed weights."""
 
 import lazy_loader
 

@@ -34,12 +34,12 @@ def fitting_scales(model: onnx.ModelProto, quantized: onnx.ModelProto) -> dict[s
     integers up to :data:`LARGEST_BIAS` are absent.
     """
     floats = {tensor.name: tensor for tensor in model.graph.initializer}
-    found: dict[str, NDArray[np.float32]] = {}
+    larger: dict[str, NDArray[np.float32]] = {}
     for name, scales, needed in _layers(floats, quantized):
-        wanted = np.maximum(found.get(name, scales), needed.astype(np.float32))
-        if (wanted > scales).any() or name in found:
-            found[name] = wanted
-    return found
+        wanted = np.maximum(larger.get(name, scales), needed.astype(np.float32))
+        if (wanted > scales).any() or name in larger:
+            larger[name] = wanted
+    return larger
 
 
 def needed_scales(bias: NDArray[np.floating], input_scale: float) -> NDArray[np.float64]:

@@ -9,14 +9,10 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.layers import Layout, layouts, least_error_scales, weight_values, with_weights
-from compress_onnx.compress.quantization.quantize import (
-    QuantizeOptions,
-    approximated,
-    expect_sound,
-    prepare,
-    recorded,
-    store,
-)
+from compress_onnx.compress.quantization.fake_quantization import approximated
+from compress_onnx.compress.quantization.integer_form import stored_form
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.preparation import expect_faithful, prepare
 from compress_onnx.compress.repair import RepairOutcome, repaired
 from compress_onnx.model import descended, left_float
 from compress_onnx.records import OptionValue
@@ -31,7 +27,7 @@ def repaired_int4(
     *,
     where: object = "",
 ) -> onnx.ModelProto:
-    """Return a QDQ copy with 4-bit weights whose channels have the float model's statistics again.
+    """Return a QDQ copy with 4-bit weights whose channels have the float model's statistics again; ``model`` stays.
 
     A channel's repair multiplies its scale and leaves its integers. ``calibration`` gives the same
     batches (B, C, H, W) float32 at every call; images that the repair does not measure judge it,
@@ -41,14 +37,14 @@ def repaired_int4(
     ------
     ModelError, DataError, OptionError
         as of :func:`~compress_onnx.compress.quantization.quantize.quantize_model` and
-        :func:`~compress_onnx.compress.repair.repaired`.
+        :func:`~compress_onnx.compress.repair.repair.repaired`.
     """
     prepared = prepare(model, calibration(), options, where=where)
     rounded, scales = approximated(prepared, options, where=where)
     outcome = repaired(prepared.model, rounded, calibration)
     moved = _moved(outcome, scales)
-    quantized = store(outcome.model, prepared.found, options, scales=moved)
-    expect_sound(quantized, prepared, options, reference=_unrounded(outcome, prepared.model))
+    quantized = stored_form(outcome.model, prepared.ranges, options, scales=moved)
+    expect_faithful(quantized, prepared, options, reference=_unrounded(outcome, prepared.model))
     gained: dict[str, OptionValue] = {
         "repair_strength": outcome.strength,
         "repair_kl_before": outcome.kl_before,
@@ -57,7 +53,7 @@ def repaired_int4(
         "repair_flips_after": outcome.flips_after,
         "repair_n": outcome.n,
     }
-    return descended(quantized, model, "quantize", recorded(options) | gained | left_float(quantized, where=where))
+    return descended(quantized, model, "quantize", options.recorded | gained | left_float(quantized, where=where))
 
 
 def _moved(outcome: RepairOutcome, scales: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
@@ -65,10 +61,10 @@ def _moved(outcome: RepairOutcome, scales: Mapping[str, NDArray[np.float32]]) ->
     values, known = weight_values(outcome.model), layouts(outcome.model)
     return {
         # A grouped ConvTranspose has rows that go through all groups, whose factors differ: it is rounded anew.
-        name: found * outcome.ratios.get(name, np.float32(1))
+        name: rows * outcome.ratios.get(name, np.float32(1))
         if _is_by_row(outcome, name, known[name])
         else least_error_scales(known[name].rows(values[name]), _BITS)
-        for name, found in scales.items()
+        for name, rows in scales.items()
     }
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,33 +17,35 @@ from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.registry import QDQRegistry
 
-from compress_onnx.compress.float_form import captures_apart
-from compress_onnx.compress.layers import attribute, dead_rows, layouts, weight_values
+from compress_onnx.compress.layers import dead_rows, layouts, weight_values
 from compress_onnx.compress.quantization.bias_range import fitting_scales
-from compress_onnx.compress.quantization.int4 import overrides
+from compress_onnx.compress.quantization.held_apart import captures_apart, with_biases, without_group_biases
+from compress_onnx.compress.quantization.options import IntegerTypes, QuantizeOptions
+from compress_onnx.compress.quantization.widen import widened
 from compress_onnx.model import save_model
 from compress_onnx.ort import quantizer_failures
 
 Scales = Mapping[str, NDArray[np.floating]]
-_BIAS = 2
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class IntegerTypes:
-    """Integers of a target: the activations' type, whether their zero point is 0, whether 8-bit weights use 7."""
+def stored_form(
+    model: onnx.ModelProto,
+    ranges: TensorsData,
+    options: QuantizeOptions,
+    *,
+    scales: Mapping[str, NDArray[np.floating]],
+) -> onnx.ModelProto:
+    """Return the QDQ form of a folded float model, with the given scales (R,) of its weights.
 
-    activation: QuantType
-    symmetric: bool
-    reduce_range: bool
-
-    @property
-    def largest_weight(self) -> int:
-        """Integer that ONNX Runtime gives a channel's largest magnitude at 8 bits."""
-        return 64 if self.reduce_range else 127
+    ``scales`` are by weight name; a weight without gets 8 bits and ONNX Runtime's scales. Weights
+    of a 4-bit model that are named have 4 bits, widened.
+    """
+    bits = dict.fromkeys(scales, 8 if options.weights == "int8" else 4)
+    return widened(integer_form(model, ranges, options.integer_types, scales=scales, bits=bits))
 
 
 def integer_form(
-    model: onnx.ModelProto, found: TensorsData, types: IntegerTypes, *, scales: Scales, bits: Mapping[str, int]
+    model: onnx.ModelProto, ranges: TensorsData, types: IntegerTypes, *, scales: Scales, bits: Mapping[str, int]
 ) -> onnx.ModelProto:
     """Return the QDQ form of a folded float model with the given scales (R,) and widths of its weights.
 
@@ -56,14 +58,14 @@ def integer_form(
     ModelError
         if ONNX Runtime's quantizer does not understand the graph: the node is named.
     """
-    bare, held = _without_group_biases(captures_apart(model))
+    bare, held = without_group_biases(captures_apart(model))
     given = {**_scales_beside_dead(bare, types, scales), **scales}
-    quantized = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
+    quantized = _called(bare, ranges, types, _overrides(bare, _widths(given, bits), given))
     raised = fitting_scales(bare, quantized)
     if raised:
         given |= raised
-        quantized = _called(bare, found, types, overrides(bare, _widths(given, bits), given))
-    return _with_biases(quantized, held)
+        quantized = _called(bare, ranges, types, _overrides(bare, _widths(given, bits), given))
+    return with_biases(quantized, held)
 
 
 def _widths(names: Scales, bits: Mapping[str, int]) -> dict[str, int]:
@@ -75,12 +77,35 @@ def _scales_beside_dead(model: onnx.ModelProto, types: IntegerTypes, scales: Sca
     values = weight_values(model)
     rows = {name: layout.rows(values[name]) for name, layout in layouts(model).items() if name not in scales}
     return {
-        name: filled for name, found in rows.items() if (filled := dead_rows(found, types.largest_weight)) is not None
+        name: filled for name, values in rows.items() if (filled := dead_rows(values, types.largest_weight)) is not None
+    }
+
+
+def _overrides(
+    model: onnx.ModelProto, bits: Mapping[str, int], scales: Mapping[str, NDArray[np.floating]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return ONNX Runtime's ``TensorQuantOverrides``: these scales, zero point 0, INT4 up to 4 bits, else INT8.
+
+    Given here and not written afterwards, the scales are also those of the int32 biases, which the
+    fused kernels take to be input scale times weight scale.
+    """
+    known = layouts(model)
+    return {
+        name: [
+            {
+                "quant_type": QuantType.QInt4 if bits[name] <= 4 else QuantType.QInt8,
+                "axis": known[name].axis,
+                "scale": np.float32(scale),
+                "zero_point": 0,
+            }
+            for scale in rows
+        ]
+        for name, rows in scales.items()
     }
 
 
 def _called(
-    model: onnx.ModelProto, found: TensorsData, types: IntegerTypes, chosen: dict[str, list[dict[str, object]]]
+    model: onnx.ModelProto, ranges: TensorsData, types: IntegerTypes, chosen: dict[str, list[dict[str, Any]]]
 ) -> onnx.ModelProto:
     with _quiet(), tempfile.TemporaryDirectory(prefix="compress-onnx-") as name:
         source = Path(name) / "folded.onnx"
@@ -92,7 +117,7 @@ def _called(
                 reduce_range=types.reduce_range,
                 weight_qType=QuantType.QInt8,
                 activation_qType=types.activation,
-                tensors_range=found,
+                tensors_range=ranges,
                 nodes_to_quantize=[],
                 nodes_to_exclude=[],
                 op_types_to_quantize=sorted(QDQRegistry),
@@ -118,39 +143,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _without_group_biases(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
-    """Return the model without the biases of grouped ConvTransposes, and those by node.
-
-    Such a weight has a scale for each output channel of a group, and the quantizer would give the
-    bias, which has one number for each output channel of all, as many scales. No integer kernel waits for it.
-    """
-    grouped = [node for node in model.graph.node if _is_grouped(node)]
-    if not grouped:
-        return model, {}
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    stored = {tensor.name: tensor for tensor in copy.graph.initializer}
-    held = {node.name: stored[node.input[_BIAS]] for node in grouped if node.input[_BIAS] in stored}
-    for node in copy.graph.node:
-        if node.name in held:
-            del node.input[_BIAS:]
-    return copy, held
-
-
-def _is_grouped(node: onnx.NodeProto) -> bool:
-    return node.op_type == "ConvTranspose" and attribute(node, "group", 1) > 1 and len(node.input) > _BIAS
-
-
-def _with_biases(model: onnx.ModelProto, held: Mapping[str, onnx.TensorProto]) -> onnx.ModelProto:
-    if not held:
-        return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    kept = {tensor.name for tensor in copy.graph.initializer}
-    for node in copy.graph.node:
-        if node.name in held:
-            node.input.append(held[node.name].name)
-    copy.graph.initializer.extend(tensor for tensor in held.values() if tensor.name not in kept)
-    return copy

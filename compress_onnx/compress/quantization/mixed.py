@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,20 +12,15 @@ from numpy.typing import NDArray
 
 from compress_onnx.compress.calibration import fitting
 from compress_onnx.compress.layers import plain_name, weight_values, with_weights
-from compress_onnx.compress.quantization.quantize import (
-    Prepared,
-    QuantizeOptions,
-    approximated,
-    expect_sound,
-    prepare,
-    recorded,
-    store,
-)
+from compress_onnx.compress.quantization.fake_quantization import approximated
+from compress_onnx.compress.quantization.integer_form import stored_form
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.preparation import Prepared, expect_faithful, prepare
 from compress_onnx.errors import DataError
 from compress_onnx.metrics import kullback_leibler_of, log_probabilities, output_kinds, predicted
-from compress_onnx.model import descended, left_float, signature_of
+from compress_onnx.model import descended, left_float, model_bytes, signature_of
 from compress_onnx.options import MAX_DROP
-from compress_onnx.ort import compressing_session, runtime_failures
+from compress_onnx.ort import StepSession
 
 Batches = Iterable[NDArray[np.float32]]
 Labels = NDArray[np.int64]
@@ -65,7 +59,7 @@ def mixed_model(
     labels: Labels | None = None,
     max_drop: float = MAX_DROP.default,
 ) -> onnx.ModelProto:
-    """Return a QDQ copy with as many 4-bit layers as lose at most ``max_drop`` on the calibration images.
+    """Return a QDQ copy with as many 4-bit layers as lose at most ``max_drop`` on the calibration images; ``model`` stays.
 
     Layers return to 8 bits one by one, those first whose 4 bits move the output most for the bytes
     they save, until the loss is within bounds or none is left. The loss is that of accuracy where
@@ -79,7 +73,7 @@ def mixed_model(
     Errors
     ------
     ModelError, DataError, OptionError
-        as of :func:`quantize_model`; also where the labels are not as many as the images.
+        as of :func:`~compress_onnx.compress.quantization.quantize.quantize_model`; also where the labels are not as many as the images.
     """
     MAX_DROP.check(max_drop)
     options = dataclasses.replace(options, weights="mixed")
@@ -88,15 +82,15 @@ def mixed_model(
     loss = _Loss(prepared.model, calibration, labels)
     order = _ranked(prepared.model, rounded, calibration, tuple(scales))
     for count in range(len(order) + 1):
-        kept = [layer.name for layer in order[:count]]
-        found = _stored(prepared, rounded, scales, kept=kept, options=options)
-        drop = loss.of(found)
+        wide = [layer.name for layer in order[:count]]
+        quantized = _stored(prepared, rounded, scales, wide=wide, options=options)
+        drop = loss.of(quantized)
         if drop <= max_drop:
             break
-    expect_sound(found, prepared, options)
-    chosen = dataclasses.replace(options, keep_int8=(*options.keep_int8, *map(plain_name, kept)))
-    facts = _facts(order[:count], drop, max_drop, labels) | left_float(found, where="")
-    return descended(found, model, "quantize", recorded(chosen) | facts)
+    expect_faithful(quantized, prepared, options)
+    chosen = dataclasses.replace(options, keep_int8=(*options.keep_int8, *map(plain_name, wide)))
+    facts = _facts(order[:count], drop, max_drop, labels) | left_float(quantized, where="")
+    return descended(quantized, model, "quantize", chosen.recorded | facts)
 
 
 def _facts(stayed: tuple[Sensitivity, ...], drop: float, max_drop: float, labels: Labels | None) -> dict[str, Any]:
@@ -114,13 +108,14 @@ def _stored(
     rounded: onnx.ModelProto,
     scales: dict[str, NDArray[np.float32]],
     *,
-    kept: list[str],
+    wide: list[str],
     options: QuantizeOptions,
 ) -> onnx.ModelProto:
+    """Return the QDQ form with the weights named ``wide`` at 8 bits, the others at 4."""
     values = weight_values(prepared.model)
-    restored = with_weights(rounded, {name: values[name] for name in kept})
-    left = {name: found for name, found in scales.items() if name not in kept}
-    return store(restored, prepared.found, options, scales=left)
+    restored = with_weights(rounded, {name: values[name] for name in wide})
+    narrow = {name: rows for name, rows in scales.items() if name not in wide}
+    return stored_form(restored, prepared.ranges, options, scales=narrow)
 
 
 def sensitivities(
@@ -181,10 +176,10 @@ class _Loss:
         self._base = self._predictions(model)
 
     def of(self, candidate: onnx.ModelProto) -> float:
-        found = self._predictions(candidate)
+        predictions = self._predictions(candidate)
         if self._labels is None:
-            return float((found != self._base).mean())
-        return float((self._base == self._labels).mean() - (found == self._labels).mean())
+            return float((predictions != self._base).mean())
+        return float((self._base == self._labels).mean() - (predictions == self._labels).mean())
 
     def _predictions(self, model: onnx.ModelProto) -> NDArray[np.int64]:
         # A fixed batch's last chunk is filled up behind the last image.
@@ -194,9 +189,10 @@ class _Loss:
 def outputs(model: onnx.ModelProto, batches: Batches) -> NDArray[np.float32]:
     """Return what the model gives (N, C) for all batches, as ONNX Runtime runs it optimized."""
     expected = signature_of(model)
-    session = compressing_session(model, where="calibration", expected=_RUNS)
-    with runtime_failures("calibration", expected=_RUNS):
-        chunks = itertools.chain.from_iterable(
-            session.run([expected.output_name], {expected.input_name: chunk}) for chunk in fitting(batches, expected)
-        )
-        return np.concatenate([*chunks])
+    session = StepSession(
+        model_bytes(model), expected="a model that runs on the calibration images", where="calibration"
+    )
+    chunks = fitting(batches, expected)
+    return np.concatenate(
+        [session.outputs({expected.input_name: chunk}, [expected.output_name])[0] for chunk in chunks]
+    )

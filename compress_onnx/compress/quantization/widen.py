@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model import default_opset
+from compress_onnx.model import copied, default_opset
 
 # Cast has known the 4-bit types since opset 21.
 _LEAST_OPSET = 21
@@ -30,8 +30,7 @@ def widened(model: onnx.ModelProto, *, where: object = "") -> onnx.ModelProto:
     ModelError
         if there are 4-bit weights to widen and the model's opset is below 21.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     stored = {tensor.name: tensor for tensor in copy.graph.initializer}
     readers = [node for node in copy.graph.node if _reads_4_bits(node, stored)]
     if readers and default_opset(model) < _LEAST_OPSET:

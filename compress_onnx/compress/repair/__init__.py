@@ -1,4 +1,4 @@
-"""Repair: TODO."""
+"""What compression damaged, put right on calibration images without labels: weights reconstructed, channel statistics restored."""
 
 import lazy_loader
 

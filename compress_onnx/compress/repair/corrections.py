@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from compress_onnx.compress.calibration import Moments, factors
-from compress_onnx.compress.layers import LayerSite, NormSite, Site, array, channels, repair_sites, scaled_rows, stored
+from compress_onnx.compress.layers import (
+    Repairable,
+    RepairableLayer,
+    RepairableNorm,
+    array,
+    channels,
+    repairable_nodes,
+    scaled_rows,
+    stored,
+)
+from compress_onnx.model import attribute, copied
 
 _BIAS = 2
 
@@ -33,8 +43,8 @@ class Correction:
         return Correction(factor=1 + strength * (self.factor - 1), shift=strength * self.shift)
 
 
-def correction(target: Moments, found: Moments) -> Correction:
-    """Return what brings a layer's channels from the moments ``found`` to ``target``.
+def correction(target: Moments, measured: Moments) -> Correction:
+    """Return what brings a layer's channels from the moments ``measured`` to ``target``.
 
     >>> one = Moments(mean=np.array([1.0]), variance=np.array([4.0]))
     >>> two = Moments(mean=np.array([5.0]), variance=np.array([1.0]))
@@ -42,32 +52,31 @@ def correction(target: Moments, found: Moments) -> Correction:
     >>> made.factor.tolist(), made.shift.tolist()
     ([2.0], [-9.0])
     """
-    factor = factors(target.std, found.std)
-    return Correction(factor=factor, shift=target.mean - factor * found.mean)
+    factor = factors(target.std, measured.std)
+    return Correction(factor=factor, shift=target.mean - factor * measured.mean)
 
 
 def corrected(
-    model: onnx.ModelProto, found: Mapping[str, Moments], corrections: Mapping[str, Correction], *, strength: float
+    model: onnx.ModelProto, measured: Mapping[str, Moments], corrections: Mapping[str, Correction], *, strength: float
 ) -> onnx.ModelProto:
-    """Return a copy with BatchNorm statistics moved towards ``found`` and layers corrected.
+    """Return a copy with BatchNorm statistics moved towards ``measured`` and layers corrected.
 
     Both are keyed by the tensor that was looked at. ``strength`` 0 changes nothing, 1 is the whole
     repair. A layer without a bias gets one.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     writer = _Writer(copy)
-    for site in repair_sites(copy):
-        if isinstance(site, NormSite):
-            writer.re_estimated(site, found[site.key], strength)
+    for repairable in repairable_nodes(copy):
+        if isinstance(repairable, RepairableNorm):
+            writer.re_estimated(repairable, measured[repairable.key], strength)
         else:
-            writer.layer(site, corrections[site.key].at(strength))
+            writer.layer(repairable, corrections[repairable.key].at(strength))
     return copy
 
 
-def layers(sites: Sequence[Site]) -> list[LayerSite]:
-    """Return the sites that are layers."""
-    return [site for site in sites if isinstance(site, LayerSite)]
+def repairable_layers(repairables: Sequence[Repairable]) -> list[RepairableLayer]:
+    """Return the layers among repairable nodes."""
+    return [repairable for repairable in repairables if isinstance(repairable, RepairableLayer)]
 
 
 class _Writer:
@@ -78,33 +87,33 @@ class _Writer:
         self.tensors = stored(model)
         self.taken = set(self.tensors) | {name for node in self.graph.node for name in (*node.input, *node.output)}
 
-    def re_estimated(self, site: NormSite, moments: Moments, strength: float) -> None:
-        for name, new in zip(site.node.input[3:5], (moments.mean, moments.variance), strict=True):
+    def re_estimated(self, repairable: RepairableNorm, moments: Moments, strength: float) -> None:
+        for name, new in zip(repairable.node.input[3:5], (moments.mean, moments.variance), strict=True):
             old = array(self.tensors[name])
             self._store(name, (1 - strength) * old + strength * new.reshape(old.shape))
 
-    def layer(self, site: LayerSite, change: Correction) -> None:
-        tensor = self.tensors[site.weight]
-        count = channels(site.node, tensor)
-        rows = scaled_rows(site.node, numpy_helper.to_array(tensor), change.factor)
+    def layer(self, repairable: RepairableLayer, change: Correction) -> None:
+        tensor = self.tensors[repairable.weight]
+        count = channels(repairable.node, tensor)
+        rows = scaled_rows(repairable.node, numpy_helper.to_array(tensor), change.factor)
         tensor.CopyFrom(numpy_helper.from_array(rows, tensor.name))
-        if site.node.op_type == "MatMul":
-            self._shift_behind(site.node, change.shift)
+        if repairable.node.op_type == "MatMul":
+            self._shift_behind(repairable.node, change.shift)
         else:
-            self._shift_bias(site.node, change, count)
+            self._shift_bias(repairable.node, change, count)
 
     def _shift_bias(self, node: onnx.NodeProto, change: Correction, count: int) -> None:
         """Put the new bias under a name of its own: others may read the old one."""
         bias = np.zeros(count)
         if len(node.input) > _BIAS and node.input[_BIAS]:
-            bias = bias + _beta(node) * array(self.tensors[node.input[_BIAS]]).ravel()
+            bias = bias + attribute(node, "beta", 1.0) * array(self.tensors[node.input[_BIAS]]).ravel()
         name = self._bias_name(node)
         self._store(name, bias * change.factor + change.shift)
         del node.input[_BIAS:]
         node.input.append(name)
-        for attribute in node.attribute:
-            if attribute.name == "beta":
-                attribute.f = 1.0
+        for entry in node.attribute:
+            if entry.name == "beta":
+                entry.f = 1.0
 
     def _bias_name(self, node: onnx.NodeProto) -> str:
         old = node.input[_BIAS] if len(node.input) > _BIAS else ""
@@ -149,7 +158,3 @@ class _Writer:
             name += "_"
         self.taken.add(name)
         return name
-
-
-def _beta(node: onnx.NodeProto) -> float:
-    return next((attribute.f for attribute in node.attribute if attribute.name == "beta"), 1.0)

@@ -1,4 +1,8 @@
-"""A pruned model whose kept weights make up for those that were taken, layer by layer."""
+"""A pruned model whose remaining weights make up for those that were taken: least squares, layer by layer.
+
+Of all weights with the same zeros those are taken whose layer gives nearly the baseline's outputs on the calibration
+images, told by the second moments of the layer's inputs alone.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,15 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.layers import Layout, layouts, weight_values, with_weights
+
+# Share of the mean second moment added to the diagonal. Less follows the images at hand and more
+# keeps the weights where they are: a tenth flipped fewest predictions of LeNet-5, a hundredth to a
+# half hardly more.
+_DAMPING = 0.1
+# Where a row's residual has fallen to this part, outputs and flips no longer change.
+_TOLERANCE = 0.01
+_LONGEST = 100
+_TINY = np.float32(np.finfo(np.float32).tiny)
 
 
 def reconstructed(
@@ -25,39 +38,29 @@ def reconstructed(
     if not names:
         return None
     return with_weights(
-        pruned, {name: _tensor(known[name], before[name], after[name], moments[name]) for name in names}
+        pruned, {name: _reconstructed_weight(known[name], before[name], after[name], moments[name]) for name in names}
     )
 
 
 def _is_thinned(before: NDArray[np.floating] | None, after: NDArray[np.floating]) -> bool:
     if before is None or before.shape != after.shape:
         return False
-    kept = after != 0
-    return bool((before[~kept] != 0).any()) and np.array_equal(before[kept], after[kept])
+    alive = after != 0
+    return bool((before[~alive] != 0).any()) and np.array_equal(before[alive], after[alive])
 
 
-def _tensor(
+def _reconstructed_weight(
     layout: Layout, before: NDArray[np.floating], after: NDArray[np.floating], moments: NDArray[np.floating]
 ) -> NDArray[np.floating]:
-    wanted, kept = np.split(layout.rows(before), layout.groups), np.split(layout.rows(after) != 0, layout.groups)
-    parts = [reconstructed_rows(*part) for part in zip(wanted, kept, moments, strict=True)]
+    wanted, alive = np.split(layout.rows(before), layout.groups), np.split(layout.rows(after) != 0, layout.groups)
+    parts = [reconstructed_rows(*part) for part in zip(wanted, alive, moments, strict=True)]
     return layout.tensor(np.concatenate(parts).astype(after.dtype))
 
 
-# Share of the mean second moment added to the diagonal. Less follows the images at hand and more
-# keeps the weights where they are: a tenth flipped fewest predictions of LeNet-5, a hundredth to a
-# half hardly more.
-_DAMPING = 0.1
-# Where a row's residual has fallen to this part, outputs and flips no longer change.
-_TOLERANCE = 0.01
-_LONGEST = 100
-_TINY = np.float32(np.finfo(np.float32).tiny)
-
-
 def reconstructed_rows(
-    rows: NDArray[np.floating], kept: NDArray[np.bool_], moments: NDArray[np.floating]
+    rows: NDArray[np.floating], alive: NDArray[np.bool_], moments: NDArray[np.floating]
 ) -> NDArray[np.float32]:
-    """Return rows (R, D) that are zero but where ``kept`` (R, D) and give nearly the given rows' outputs.
+    """Return rows (R, D) that are zero but where ``alive`` (R, D) and give nearly the given rows' outputs.
 
     Of all such rows w' they minimize ``(w - w') (H + damping) (w - w')'`` for inputs of second moments
     H = E[x x'] (D, D): the mean squared error of the layer's output (layer-wise reconstruction of a
@@ -71,30 +74,30 @@ def reconstructed_rows(
     damped = np.array(moments, dtype=np.float32)
     damped[np.diag_indices_from(damped)] += np.float32(_DAMPING * float(np.diagonal(damped).mean())) or 1.0
     given = np.asarray(rows, dtype=np.float32)
-    found = np.where(kept, given, np.float32(0))
-    residual = np.where(kept, (given - found) @ damped, np.float32(0))
-    return np.asarray(found + _solved(damped, residual, kept), dtype=np.float32)
+    pruned = np.where(alive, given, np.float32(0))
+    residual = np.where(alive, (given - pruned) @ damped, np.float32(0))
+    return np.asarray(pruned + _solved(damped, residual, alive), dtype=np.float32)
 
 
 def _solved(
-    matrix: NDArray[np.float32], residual: NDArray[np.float32], kept: NDArray[np.bool_]
+    matrix: NDArray[np.float32], residual: NDArray[np.float32], alive: NDArray[np.bool_]
 ) -> NDArray[np.floating]:
-    """Return x (R, D), zero but where kept, with ``x matrix = residual`` there."""
+    """Return x (R, D), zero but where ``alive``, with ``x matrix = residual`` there."""
     inverse = 1 / np.diagonal(matrix)
-    found = np.zeros_like(residual)
+    solution = np.zeros_like(residual)
     direction: NDArray[np.floating] = residual * inverse
     size = first = _dots(residual, direction)
     for _ in range(_LONGEST):
         if (size <= _TOLERANCE**2 * first).all():
             break
-        ahead = np.where(kept, direction @ matrix, np.float32(0))
+        ahead = np.where(alive, direction @ matrix, np.float32(0))
         step = size / np.maximum(_dots(direction, ahead), _TINY)
-        found += step * direction
+        solution += step * direction
         residual = residual - step * ahead
         scaled = residual * inverse
         before, size = size, _dots(residual, scaled)
         direction = scaled + (size / np.maximum(before, _TINY)) * direction
-    return found
+    return solution
 
 
 def _dots(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compress_onnx.compress.calibration import ImagePool, InputMoments, Moments
-from compress_onnx.compress.layers import LayerSite
+from compress_onnx.compress.layers import RepairableLayer
 from compress_onnx.compress.repair.channel_statistics import baseline_moments
 from compress_onnx.model import normalized, signature_of
 from compress_onnx.ort import free_batch, tensor_runner
@@ -51,14 +51,16 @@ class Reference:
             pass
         return moments.found()
 
-    def layers(self, sites: Sequence[LayerSite], batch: int, *, seen: Callable[[int], None]) -> dict[str, Moments]:
-        """Return the moments of the sites' outputs by tensor name, measured ``batch`` images at once."""
-        names = tuple(site.key for site in sites)
+    def layers(
+        self, repairables: Sequence[RepairableLayer], batch: int, *, seen: Callable[[int], None]
+    ) -> dict[str, Moments]:
+        """Return the moments of the layers' outputs by tensor name, measured ``batch`` images at once."""
+        names = tuple(repairable.key for repairable in repairables)
         if names in self._layers:
             seen(self.pool.size(judging=False))
         else:
             batches = self.pool.batches(batch, judging=False)
-            self._layers[names] = baseline_moments(self.model, sites, batches, seen=seen)
+            self._layers[names] = baseline_moments(self.model, repairables, batches, seen=seen)
         return self._layers[names]
 
 

@@ -1,4 +1,4 @@
-"""Census: TODO."""
+"""The census: every weight of a model, wherever it lies, its width and zeros, and whether compression reaches it."""
 
 import lazy_loader
 

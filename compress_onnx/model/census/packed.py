@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto
 
-from compress_onnx.model.census.values import Array, attribute
+from compress_onnx.model.constants import Array
+from compress_onnx.model.nodes import attribute
 
 # How many output channels the runtime keeps side by side, by CPU.
 _BLOCKS = (16, 8, 4)

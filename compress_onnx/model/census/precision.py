@@ -9,13 +9,22 @@ from collections import Counter
 import onnx
 from onnx import NodeProto, TensorProto
 
-from compress_onnx.model.census.census import Weight, described, stored_bits, tallied
-from compress_onnx.model.census.graph_regions import Region, Term, regions
-from compress_onnx.model.census.kinds import FLOATS, PACKED, REORDERS, SELF_QUANTISING, is_integer
+from compress_onnx.model.census.census import Weight, described, stored_bits
+from compress_onnx.model.census.tally import tallied
 from compress_onnx.model.census.uses import Use, kind_of, uses
-from compress_onnx.model.census.values import attribute
-from compress_onnx.model.census.weight_roots import roots
-from compress_onnx.model.forms import inlined
+from compress_onnx.model.constants import (
+    FLOATS,
+    PACKED,
+    REORDERS,
+    SELF_QUANTIZING,
+    Constant,
+    Region,
+    inlined,
+    is_integer,
+    regions,
+    roots,
+)
+from compress_onnx.model.nodes import attribute
 from compress_onnx.records import Precision
 
 _FLOAT_NAMES: dict[int, str] = {
@@ -61,31 +70,31 @@ def precision_of(model: onnx.ModelProto) -> Precision:
     not named, unless all are floats.
     """
     every = widths(model)
-    found = Counter(map(str, every))
-    if not found:
+    names = Counter(map(str, every))
+    if not names:
         return Precision.FP32
-    if len(found) == 1:
-        (name,) = found
+    if len(names) == 1:
+        (name,) = names
         return {"W8A8": Precision.W8A8, "W4A8": Precision.W4A8}.get(name) or Precision(name)
     named = {width for width in every if width.weight is not None}
-    shares = found.most_common() if not named else [one for one in found.most_common() if one[0] in {*map(str, named)}]
-    return Precision(", ".join(f"{name} in {count} of {found.total()}" for name, count in shares))
+    shares = names.most_common() if not named else [one for one in names.most_common() if one[0] in {*map(str, named)}]
+    return Precision(", ".join(f"{name} in {count} of {names.total()}" for name, count in shares))
 
 
 def widths(model: onnx.ModelProto) -> tuple[Width, ...]:
     """Return what every operator with weights multiplies, in graph order."""
-    found: dict[int, Width] = {}
-    kept = regions(inlined(model))
-    for use in uses(kept):
-        found.setdefault(id(use.node), width(use))
-    return tuple(found.values())
+    by_node: dict[int, Width] = {}
+    plain = regions(inlined(model))
+    for use in uses(plain):
+        by_node.setdefault(id(use.node), width(use))
+    return tuple(by_node.values())
 
 
 def float_weights(model: onnx.ModelProto) -> tuple[Weight, ...]:
     """Return the weights of the census that some operator takes as plain floats, in graph order."""
     tallies = tallied(regions(inlined(model)))
-    found = [any(width(use).weight is None for use in tally.uses) for tally in tallies]
-    return tuple(itertools.compress(described(tallies), found))
+    is_float = [any(width(use).weight is None for use in tally.uses) for tally in tallies]
+    return tuple(itertools.compress(described(tallies), is_float))
 
 
 def width(use: Use) -> Width:
@@ -94,22 +103,22 @@ def width(use: Use) -> Width:
     return Width(
         weight=_weight_bits(use),
         activation=activation,
-        name=_FLOAT_NAMES.get(kind_of(use.term), "fp32"),
+        name=_FLOAT_NAMES.get(kind_of(use.constant), "fp32"),
         dynamic=dynamic,
     )
 
 
 def _weight_bits(use: Use) -> str | None:
     if use.node.op_type in PACKED:
-        return str(stored_bits(use.term, use.node))
-    kinds = [kind_of(tensor) for tensor in roots(use.term).tensors]
+        return str(stored_bits(use.constant, use.node))
+    kinds = [kind_of(tensor) for tensor in roots(use.constant).tensors]
     narrow = [_bits(kind) for kind in kinds if kind not in FLOATS]
-    return max(narrow) if narrow else _rounded_bits(use.term)
+    return max(narrow) if narrow else _rounded_bits(use.constant)
 
 
-def _rounded_bits(term: Term) -> str | None:
+def _rounded_bits(constant: Constant) -> str | None:
     """Return the width that a float constant is rounded to on its way to the operator."""
-    below: Term | None = term
+    below: Constant | None = constant
     while below is not None and below.stored is None:
         if below.node is not None and below.node.op_type == "QuantizeLinear":
             return _bits(kind_of(below))
@@ -120,22 +129,22 @@ def _rounded_bits(term: Term) -> str | None:
 def _activation(use: Use) -> tuple[str | None, bool]:
     """Return the activation's bits, ``None`` for floats, and whether its scale is chosen when it runs."""
     node, slot = use.node, use.slot
-    if node.op_type in SELF_QUANTISING:
+    if node.op_type in SELF_QUANTIZING:
         return "8", True
     if len(node.input) <= slot.activation:
         return None, False
     name = node.input[slot.activation]
     if is_integer(slot):
         point = node.input[slot.point] if slot.point is not None and len(node.input) > slot.point else ""
-        found = _integer_kind(use.region, name, point)
-        return found.bits, found.dynamic
+        integers = _integer_kind(use.region, name, point)
+        return integers.bits, integers.dynamic
     source = _dequantizer(use.region, name)
     if source is None:
         return None, False
     region, quantized = source
     point = quantized.input[2] if len(quantized.input) > 2 else ""
-    found = _integer_kind(region, quantized.input[0], point)
-    return found.bits, found.dynamic
+    integers = _integer_kind(region, quantized.input[0], point)
+    return integers.bits, integers.dynamic
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +175,7 @@ def _integer_kind(region: Region, name: str, point: str) -> _Kind:
         elif node.op_type == "QuantizeLinear":
             given = node.input[2] if len(node.input) > 2 else ""
             own = (_type_of(region, given) if given else None) or attribute(node, "output_dtype", 0)
-            dynamic = bool(given) and region.term(given) is None
+            dynamic = bool(given) and region.constant(given) is None
             kind = kind or own or TensorProto.UINT8
         elif node.op_type in _OUTPUT_POINT and len(node.input) > _OUTPUT_POINT[node.op_type]:
             kind = kind or _type_of(region, node.input[_OUTPUT_POINT[node.op_type]])
@@ -178,8 +187,8 @@ def _integer_kind(region: Region, name: str, point: str) -> _Kind:
 
 
 def _type_of(region: Region, name: str) -> int | None:
-    term = region.term(name)
-    return None if term is None else kind_of(term)
+    constant = region.constant(name)
+    return None if constant is None else kind_of(constant)
 
 
 def _declared(region: Region, name: str) -> int:

@@ -1,4 +1,4 @@
-"""What a compression did not reach: which weights, their share, and why; in the recipe, and in words."""
+"""Weights that a compression does not reach: which, their share, and why; in the recipe, and in words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import onnx
 
 from compress_onnx.errors import ModelError
-from compress_onnx.model.census.census import Weight, out_of_reach, weights
-from compress_onnx.model.census.kinds import BLOCKED_LAYOUT
+from compress_onnx.model.census.census import Weight, weights
 from compress_onnx.model.census.precision import float_weights
+from compress_onnx.model.census.prunable import out_of_reach
+from compress_onnx.model.constants import CPU_LAYOUTS
 from compress_onnx.records import OptionValue, RecipeStep
 
 # More than this cannot be passed over: a sparsity asked for would not be that of the network.
@@ -27,8 +28,8 @@ def expect_in_reach(model: onnx.ModelProto, *, where: object) -> dict[str, Optio
         if that is more than 1 % of the weights.
     """
     reasons, every = out_of_reach(model), weights(model)
-    found = told(every, reasons)
-    share = found.get(SHARE, 0.0)
+    missed = not_reached(every, reasons)
+    share = missed.get(SHARE, 0.0)
     unknown = any(weight.name in reasons and weight.is_unknown for weight in every)
     if unknown or (isinstance(share, float) and share > MOST_OUT_OF_REACH):
         raise ModelError(
@@ -37,12 +38,12 @@ def expect_in_reach(model: onnx.ModelProto, *, where: object) -> dict[str, Optio
             where=where,
             remedy="Export it again as plain ONNX, with its weights as initializers, and prune that.",
         )
-    return found
+    return missed
 
 
 def expect_plain_order(model: onnx.ModelProto, *, where: object) -> None:
     """Raise :class:`ModelError` where the runtime has put weights in the order of one CPU's kernels."""
-    blocked = [node for node in model.graph.node if node.domain == BLOCKED_LAYOUT]
+    blocked = [node for node in model.graph.node if node.domain in CPU_LAYOUTS]
     if blocked:
         raise ModelError(
             "plain ONNX",
@@ -69,7 +70,7 @@ def left_float(model: onnx.ModelProto, *, where: object) -> dict[str, OptionValu
             where=where,
             remedy="Export it again as plain ONNX: Conv, ConvTranspose, Gemm and MatMul in the main graph.",
         )
-    return told(every, reasons)
+    return not_reached(every, reasons)
 
 
 def _why_float(weight: Weight) -> str:
@@ -78,10 +79,10 @@ def _why_float(weight: Weight) -> str:
     return f"of {', '.join(dict.fromkeys(weight.ops))}, which stays in floating point"
 
 
-def told(every: Sequence[Weight], reasons: Mapping[str, str]) -> dict[str, OptionValue]:
+def not_reached(every: Sequence[Weight], reasons: Mapping[str, str]) -> dict[str, OptionValue]:
     """Return weights that were not reached, by name and with the reason, and their share of all.
 
-    >>> told([], {})
+    >>> not_reached([], {})
     {}
     """
     if not reasons:
@@ -91,7 +92,7 @@ def told(every: Sequence[Weight], reasons: Mapping[str, str]) -> dict[str, Optio
     return {NOT_REACHED: listed, SHARE: missed / max(1, sum(weight.elements for weight in every))}
 
 
-def warnings(recipe: Sequence[RecipeStep]) -> tuple[str, ...]:
+def not_reached_warnings(recipe: Sequence[RecipeStep]) -> tuple[str, ...]:
     """Return a sentence for every step of a recipe that did not reach all weights."""
     return tuple(
         f"{step.name} did not reach {share:.1%} of the weights: {_listed(listed)}."
@@ -101,7 +102,7 @@ def warnings(recipe: Sequence[RecipeStep]) -> tuple[str, ...]:
     )
 
 
-def uncounted(every: Sequence[Weight]) -> tuple[str, ...]:
+def uncounted_warnings(every: Sequence[Weight]) -> tuple[str, ...]:
     """Return a sentence where weights are not counted, since their values are not known here; else nothing."""
     names = [f"{weight.name}, of {weight.ops[0]}" for weight in every if weight.is_unknown]
     return (f"Weights not counted, since what makes them is not known here: {_listed(names)}.",) if names else ()

@@ -1,4 +1,4 @@
-"""Forms: TODO."""
+"""The plain form of a model: the same function with its constants as initializers and fused operators taken apart."""
 
 import lazy_loader
 

@@ -15,7 +15,8 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from compress_onnx import options
 from compress_onnx.compress.calibration.calibrate import METHODS
 from compress_onnx.compress.calibration.range_cache import kept_ranges, range_key
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.model.files import model_bytes
 from compress_onnx.options.declared import METHOD
 

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress_onnx.compress.pruning.prune import PruneOptions, compress, prune_model
 from compress_onnx.errors import ModelError, OptionError, UnknownNameError
-from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.census.census import weights
+from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.model.files import model_bytes, model_sha256
 from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.records.artifacts import Preprocessing, RecipeStep

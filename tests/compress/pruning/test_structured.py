@@ -252,7 +252,7 @@ def test_a_shared_weight_ties_its_inputs_to_its_outputs(make_model: MakeModel) -
     tensors: Arrays = {"stem": normal(8, 3, 3, 3), "w": normal(8, 8, 3, 3)}
     nodes = [conv("input stem", "s"), conv("s w", "a"), conv("a w", "b"), *head("b", 8, tensors)]
     model = make_model(nodes, tensors)
-    pruned, kept = structured_pruned(model, LAYER), channel_plan(model, LAYER).kept
+    pruned, kept = structured_pruned(model, LAYER), channel_plan(model, LAYER).remaining
     assert kept["stem"] == kept["w"]
     places = list(kept["w"])
     np.testing.assert_array_equal(values(pruned, "w"), tensors["w"][places][:, places])
@@ -270,7 +270,7 @@ def test_channels_tied_to_a_joined_input_stay(make_model: MakeModel, run: Runner
     model = make_model(nodes, tensors)
     plan = channel_plan(model, LAYER)
     # The last three of y's channels meet the picture itself.
-    assert plan.kept["y"][-3:] == (2, 3, 4)
+    assert plan.remaining["y"][-3:] == (2, 3, 4)
     assert plan.after == {"y": 4, "x": 1}
     assert run(structured_pruned(model, LAYER), images).shape == (12, 5)
 
@@ -401,12 +401,12 @@ def test_every_pruned_layer_keeps_a_multiple(chain: onnx.ModelProto, scope: str,
     plan = channel_plan(chain, StructuredOptions(fraction=0.5, scope=scope, multiple=multiple))
     assert all(count % 2 == 0 or multiple == 1 for count in plan.after.values())
     if scope == "layer":
-        assert plan.kept["first.weight"] == tuple(range(10 - after, 10))
+        assert plan.remaining["first.weight"] == tuple(range(10 - after, 10))
 
 
 def test_the_plan_names_the_filters_that_stay(chain: onnx.ModelProto) -> None:
     plan = channel_plan(chain, LAYER)
-    for name, places in plan.kept.items():
+    for name, places in plan.remaining.items():
         np.testing.assert_array_equal(
             values(structured_pruned(chain, LAYER), name)[:, 0, 0, 0], values(chain, name)[list(places), 0, 0, 0]
         )

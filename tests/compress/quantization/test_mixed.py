@@ -13,7 +13,8 @@ from scipy.stats import entropy
 
 from compress_onnx.compress.layers.layout import plain_name, with_weights
 from compress_onnx.compress.quantization.mixed import divergence, mixed_model, outputs, sensitivities
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, compress
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import compress
 from compress_onnx.errors import DataError, OptionError
 from compress_onnx.model.census.census import weights
 from compress_onnx.model.files import model_bytes, model_sha256

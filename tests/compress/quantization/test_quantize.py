@@ -15,9 +15,11 @@ from onnx import TensorProto, numpy_helper
 
 from compress_onnx.compress.float_form.fold import folded
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, compress, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import compress, quantize_model
 from compress_onnx.errors import DataError, ModelError, OptionError, UnknownNameError
-from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.census.census import weights
+from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.model.files import load_model, model_bytes, model_sha256, save_model
 from compress_onnx.model.metadata import Embedded, read_embedded, write_embedded
 from compress_onnx.model.signature import signature_of

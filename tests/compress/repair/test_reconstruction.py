@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-import compress_onnx.compress.repair as repair_module
 from compress_onnx.compress.calibration.image_pool import ImagePool
 from compress_onnx.compress.layers.layout import weight_values, with_weights
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
+from compress_onnx.compress.repair import repair as repair_module
 from compress_onnx.compress.repair.reconstruction import _DAMPING, reconstructed, reconstructed_rows
 from compress_onnx.compress.repair.reference import Reference
-from compress_onnx.compress.repair.statistics import repaired_towards
+from compress_onnx.compress.repair.repair import repaired_towards
 from compress_onnx.model.files import model_bytes
 from compress_onnx.ort.tensors import tensor_runner
 

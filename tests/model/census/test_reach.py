@@ -14,10 +14,12 @@ from onnx import helper, numpy_helper
 
 from compress_onnx.compress.pruning.prune import PruneOptions, prune_model
 from compress_onnx.compress.pruning.structured import StructuredOptions, channel_plan, structured_pruned
-from compress_onnx.compress.quantization.quantize import QuantizeOptions, quantize_model
+from compress_onnx.compress.quantization.options import QuantizeOptions
+from compress_onnx.compress.quantization.quantize import quantize_model
 from compress_onnx.errors import ModelError
 from compress_onnx.model.artifact import describe
-from compress_onnx.model.census.census import prunable_initializers, weights
+from compress_onnx.model.census.census import weights
+from compress_onnx.model.census.prunable import prunable_initializers
 from compress_onnx.model.files import save_model
 from compress_onnx.model.metadata import read_embedded
 
