@@ -4,6 +4,7 @@ from .calibration import calibration_for as calibration_for
 from .calibration import is_filed as is_filed
 from .calibration import manifest_roots as manifest_roots
 from .calibration import manifests_of as manifests_of
+from .job import Job as Job
 from .judging import Criteria as Criteria
 from .judging import extend_lock as extend_lock
 from .judging import judged_run as judged_run
@@ -25,7 +26,6 @@ from .reports import write_study_page as write_study_page
 from .run import RunResults as RunResults
 from .run import save_new as save_new
 from .run import stored_run as stored_run
-from .stages import Job as Job
 from .stages import compare_models as compare_models
 from .stages import compared as compared
 from .timing import Sweep as Sweep

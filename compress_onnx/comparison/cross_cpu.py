@@ -85,8 +85,8 @@ class OtherCpu:
         return compare_latency(timings, 1, plan=plan, rng=rng)
 
 
-def other_cpu(options: CompareOptions) -> OtherCpu | None:
-    """Return the other CPU after a first answer from it, ``None`` where none is asked for.
+def other_cpu(target: str, options: CompareOptions) -> OtherCpu:
+    """Return the other CPU after a first answer from it.
 
     Errors
     ------
@@ -95,19 +95,17 @@ def other_cpu(options: CompareOptions) -> OtherCpu | None:
     WorkerError
         if it cannot be reached or cannot run ONNX Runtime.
     """
-    if options.target is None:
-        return None
-    return OtherCpu(there=connect(target_named(options.target)), options=options)
+    return OtherCpu(there=connect(target_named(target)), options=options)
 
 
 def cross_cpu(
-    other: OtherCpu | None,
+    other: OtherCpu,
     models: Sequence[EvaluatedModel],
     images: DecodedImages,
     predictions: Mapping[str, Predictions],
     *,
     stages: Stages = silent_stages,
-) -> list[CrossCpu | None]:
+) -> list[CrossCpu]:
     """Return for each candidate what it and the baseline predict on the other CPU; baseline first in ``models``.
 
     ``predictions`` are those here, by name.
@@ -117,8 +115,6 @@ def cross_cpu(
     WorkerError, ModelError
         if the other CPU fails, or cannot run a file.
     """
-    if other is None:
-        return [None] * (len(models) - 1)
     target = other.there.target.name
     there = [
         other.predictions(

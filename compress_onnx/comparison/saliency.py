@@ -13,7 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from compress_onnx.comparison.models import EvaluatedModel
-from compress_onnx.comparison.options import NO_SALIENCY, CompareOptions
+from compress_onnx.comparison.options import CompareOptions
 from compress_onnx.data import ImageSet
 from compress_onnx.errors import OptionError
 from compress_onnx.metrics import LogitPair
@@ -77,10 +77,8 @@ def explained_rows(n: int, sample: int, *, seed: int) -> NDArray[np.int64]:
 
 def baseline_saliency(
     evaluated: EvaluatedModel, predictions: Predictions, images: ImageSet, *, options: CompareOptions, stages: Stages
-) -> ExplainedBaseline | None:
-    """Explain the baseline's own predictions or the labels, ``None`` where no saliency is wanted."""
-    if options.saliency == NO_SALIENCY:
-        return None
+) -> ExplainedBaseline:
+    """Explain the baseline's own predictions or the labels."""
     from compress_onnx.saliency import explain_baseline
 
     rows = explained_rows(len(images), options.saliency_samples, seed=options.seed)
@@ -110,7 +108,7 @@ def baseline_saliency(
 
 
 def saliency_against(
-    explained: ExplainedBaseline | None,
+    explained: ExplainedBaseline,
     candidate: EvaluatedModel,
     pair: LogitPair,
     *,
@@ -119,12 +117,10 @@ def saliency_against(
 ) -> CandidateSaliency:
     """Return how a candidate's saliency moved, with the maps of the ``shown`` rows (K,).
 
-    Rows that are only shown count in no figure: flips would overstate the shift. Nothing is
-    returned where saliency was not asked for; a candidate fed with other inputs gets the reason.
+    Rows that are only shown count in no figure: flips would overstate the shift. A candidate fed with
+    other inputs gets the reason.
     """
     nothing = np.full(pair.n, np.nan, dtype=np.float32)
-    if explained is None:
-        return CandidateSaliency(shift=None, deviation=nothing, maps={})
     from compress_onnx.saliency import UNTESTED, SaliencyCandidate
 
     if candidate.preprocessing != explained.evaluated.preprocessing:

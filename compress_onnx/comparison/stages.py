@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compress_onnx.comparison.calibration import calibration_info, manifests_of
+from compress_onnx.comparison.calibration import manifests_of
 from compress_onnx.comparison.cross_cpu import cross_cpu, other_cpu
+from compress_onnx.comparison.job import Job, run_record
 from compress_onnx.comparison.models import (
     EvaluatedModel,
-    NamedModel,
     class_names_for,
     evaluated_models,
     expect_unchanged,
 )
-from compress_onnx.comparison.options import CompareOptions
+from compress_onnx.comparison.options import NO_SALIENCY, CompareOptions
 from compress_onnx.comparison.plugin_measures import plugin_measures
 from compress_onnx.comparison.predictions import predicted
 from compress_onnx.comparison.run import RunResults, save_new
-from compress_onnx.comparison.saliency import baseline_saliency, saliency_against
+from compress_onnx.comparison.saliency import CandidateSaliency, baseline_saliency, saliency_against
 from compress_onnx.comparison.samples import sample_columns, shown_pictures, shown_rows
 from compress_onnx.comparison.timing import time_models
-from compress_onnx.comparison.warnings import with_warnings
 from compress_onnx.data import (
     IN_MEMORY_BYTES,
-    CalibrationManifest,
     DecodedImages,
     ImageSet,
     check_disjoint,
@@ -44,7 +40,6 @@ from compress_onnx.metrics import LogitPair, compare_outputs
 from compress_onnx.model import footprint
 from compress_onnx.options import Stages, silent_stages
 from compress_onnx.records import (
-    SCHEMA_VERSION,
     Comparison,
     DatasetInfo,
     Footprint,
@@ -54,24 +49,7 @@ from compress_onnx.records import (
     SaliencyMaps,
     SaliencyShift,
 )
-from compress_onnx.runtime import environment, fusion_receipt, memory_after_load
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
-    """A comparison to be made: ``models`` baseline first; :func:`compare_models` writes its results into ``folder``.
-
-    ``started_at`` is the local time; ``command`` the words that reproduce the run; ``manifests`` name
-    the images that calibrated the candidates, none of which may be evaluated; by default those at hand.
-    """
-
-    models: Sequence[NamedModel]
-    images: ImageSet
-    options: CompareOptions
-    command: tuple[str, ...]
-    started_at: datetime
-    folder: Path | None = None
-    manifests: Sequence[CalibrationManifest] | None = None
+from compress_onnx.runtime import fusion_receipt, memory_after_load
 
 
 def compare_models(job: Job, *, stages: Stages = silent_stages) -> RunRecord:
@@ -103,7 +81,7 @@ def compared(job: Job, *, stages: Stages = silent_stages) -> RunResults:
     if len(job.models) < 2:
         raise OptionError("a baseline and at least one candidate", f"{len(job.models)} model")
     # Asked first: a board that cannot be reached is known before an hour of work.
-    other = other_cpu(job.options)
+    other = None if job.options.target is None else other_cpu(job.options.target, job.options)
     models = evaluated_models(
         job.models, job.images, fallback=job.options.preprocessing or job.images.own_form, folder=job.folder
     )
@@ -118,15 +96,19 @@ def compared(job: Job, *, stages: Stages = silent_stages) -> RunResults:
         outputs = _outputs(stage)
         stage = dataclasses.replace(stage, models=outputs.models)
         measured = _measured(stage, outputs)
-        timings = time_models(outputs.models, decoded, job.options, stages=stages)
-        crossings = cross_cpu(other, outputs.models, decoded, outputs.predictions, stages=stages)
+        nothing = [None] * (len(models) - 1)
+        plan = job.options.latency
+        timings = nothing if plan is None else time_models(outputs.models, decoded, plan, job.options.seed, stages)
+        crossings = cross_cpu(other, outputs.models, decoded, outputs.predictions, stages=stages) if other else nothing
         expect_unchanged(models)
     comparisons = tuple(
         dataclasses.replace(of, latency=latency, cross_cpu=crossing)
         for of, latency, crossing in zip(measured.comparisons, timings, crossings, strict=True)
     )
     return RunResults(
-        record=_record(stage, outputs, comparisons),
+        record=run_record(
+            job, outputs.models, comparisons, runs=outputs.runs, dataset=_named_dataset(images, outputs.baseline)
+        ),
         predictions=outputs.predictions,
         columns=measured.columns,
         pictures=measured.pictures,
@@ -218,10 +200,14 @@ def _measured(stage: _Stages, outputs: _Outputs) -> _Measured:
     """Compare each candidate with the baseline; of its maps only what is shown is kept."""
     baseline, images, options = stage.models[0], stage.images.images, stage.job.options
     sized, measured = stage.images.sized(baseline.preprocessing), _Measured()
-    explained = baseline_saliency(baseline, outputs.baseline, sized, options=options, stages=stage.stages)
+    explained = None
+    if options.saliency != NO_SALIENCY:
+        explained = baseline_saliency(baseline, outputs.baseline, sized, options=options, stages=stage.stages)
     for candidate, shown in zip(stage.models[1:], outputs.shown, strict=True):
         pair = _pair(outputs.baseline, outputs.predictions[candidate.name], images)
-        shift = saliency_against(explained, candidate, pair, shown=shown, stages=stage.stages)
+        shift = CandidateSaliency(shift=None, deviation=np.full(pair.n, np.nan, dtype=np.float32), maps={})
+        if explained is not None:
+            shift = saliency_against(explained, candidate, pair, shown=shown, stages=stage.stages)
         if shift.study is not None:
             measured.saliency[candidate.name] = shift.study
         columns = sample_columns(candidate.name, images.sample_ids, pair, deviation=shift.deviation)
@@ -272,25 +258,6 @@ def _footprint(evaluated: EvaluatedModel, options: CompareOptions) -> Footprint:
     if plan is None:
         return size
     return dataclasses.replace(size, resident=memory_after_load(evaluated.model, threads=plan.threads))
-
-
-def _record(stage: _Stages, outputs: _Outputs, comparisons: tuple[Comparison, ...]) -> RunRecord:
-    job, models = stage.job, outputs.models
-    return RunRecord(
-        schema_version=SCHEMA_VERSION,
-        run_id=f"{job.started_at:%Y%m%d-%H%M%S}-{models[0].name}",
-        started_at=job.started_at.isoformat(timespec="seconds"),
-        command=job.command,
-        config=job.options.recorded(),
-        environment=environment(),
-        dataset=_named_dataset(stage.images.images, outputs.baseline),
-        preprocessing=models[0].preprocessing,
-        calibration=calibration_info(job.manifests[0]) if job.manifests else None,
-        artifacts=with_warnings(models, comparisons, outputs.runs),
-        comparisons=comparisons,
-        verdict=None,
-        predicted=outputs.runs,
-    )
 
 
 def _named_dataset(images: ImageSet, predictions: Predictions) -> DatasetInfo:

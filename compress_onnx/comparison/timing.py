@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from compress_onnx.comparison.models import EvaluatedModel
-from compress_onnx.comparison.options import CompareOptions
 from compress_onnx.data import DecodedImages
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.files import write_text
@@ -44,24 +43,28 @@ class Sweep:
 
 
 def time_models(
-    models: Sequence[EvaluatedModel], images: DecodedImages, options: CompareOptions, *, stages: Stages = silent_stages
+    models: Sequence[EvaluatedModel],
+    images: DecodedImages,
+    plan: LatencyPlan,
+    seed: int,
+    stages: Stages = silent_stages,
 ) -> list[LatencyComparison | None]:
-    """Return the latency of every candidate against the baseline, ``None`` where it was not asked for.
+    """Return the latency of every candidate against the baseline.
 
-    A candidate that takes inputs of another shape than the baseline is not timed.
+    A candidate that takes inputs of another shape than the baseline is not timed: ``None``.
     """
-    plan, form = options.latency, models[0].preprocessing
+    form = models[0].preprocessing
     timed = [evaluated for evaluated in models if evaluated.input_shape == models[0].input_shape]
-    if plan is None or len(timed) < 2:
+    if len(timed) < 2:
         return [None] * (len(models) - 1)
     timings = measure_latency(
         [evaluated.model for evaluated in timed],
         next(images.sized(form).batches(form, plan.batch)),
         plan=plan,
-        rng=np.random.default_rng(options.seed),
+        rng=np.random.default_rng(seed),
         progress=stages("latency"),
     )
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(seed)
     latencies = {
         evaluated.name: compare_latency(timings, place, plan=plan, rng=rng)
         for place, evaluated in enumerate(timed)

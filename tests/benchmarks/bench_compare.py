@@ -31,9 +31,10 @@ from bench_table import Row, table
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
+from compress_onnx.comparison.job import Job
 from compress_onnx.comparison.models import named_models
 from compress_onnx.comparison.options import CompareOptions
-from compress_onnx.comparison.stages import Job, compare_models
+from compress_onnx.comparison.stages import compare_models
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.sources import load_data
 from compress_onnx.errors import CompressOnnxError

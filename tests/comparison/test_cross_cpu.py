@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.comparison import cross_cpu as elsewhere
+from compress_onnx.comparison.job import Job
 from compress_onnx.comparison.models import named_models
 from compress_onnx.comparison.options import CompareOptions
-from compress_onnx.comparison.stages import Job, compare_models
+from compress_onnx.comparison.stages import compare_models
 from compress_onnx.errors import ModelError, TargetError, UnknownNameError, WorkerError
 from compress_onnx.gate.measured import measures
 from compress_onnx.records.run import RunRecord

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from compress_onnx.comparison import reports
+from compress_onnx.comparison.job import Job
 from compress_onnx.comparison.models import named_models
 from compress_onnx.comparison.options import CompareOptions
-from compress_onnx.comparison.stages import Job, compare_models
+from compress_onnx.comparison.stages import compare_models
 from compress_onnx.errors import OptionError, RecordError
 from compress_onnx.store.samples import PICTURES_FILE, SAMPLES_FILE, load_samples, samples_written
 

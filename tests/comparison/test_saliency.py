@@ -13,11 +13,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("captum")
 
+from compress_onnx.comparison.job import Job
 from compress_onnx.comparison.models import named_models
 from compress_onnx.comparison.options import CompareOptions
 from compress_onnx.comparison.reports import write_report
 from compress_onnx.comparison.saliency import OTHER_INPUTS, explained_rows
-from compress_onnx.comparison.stages import Job, compare_models
+from compress_onnx.comparison.stages import compare_models
 from compress_onnx.extension_points import attributions
 from compress_onnx.gate.measured import measures
 from compress_onnx.model.metadata import Embedded

@@ -16,9 +16,10 @@ import pytest
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from compress_onnx.comparison.calibration import calibration_info
+from compress_onnx.comparison.job import Job
 from compress_onnx.comparison.models import named_models
 from compress_onnx.comparison.options import CompareOptions
-from compress_onnx.comparison.stages import Job, compare_models
+from compress_onnx.comparison.stages import compare_models
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.splits import CalibrationManifest, choose_calibration
 from compress_onnx.errors import DataError, ModelError, OptionError

@@ -24,9 +24,10 @@ from onnx import TensorProto, helper, numpy_helper
 from compress_onnx import options
 from compress_onnx.comparison import predictions as answers
 from compress_onnx.comparison import stages as compare
+from compress_onnx.comparison.job import Job
 from compress_onnx.comparison.models import NamedModel
 from compress_onnx.comparison.options import CompareOptions
-from compress_onnx.comparison.stages import Job, compare_models
+from compress_onnx.comparison.stages import compare_models
 from compress_onnx.data.images import ImageSet
 from compress_onnx.data.npz import load_npz
 from compress_onnx.errors import ModelError

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from compress_onnx.comparison.job import Job
 from compress_onnx.comparison.models import named_models
-from compress_onnx.comparison.stages import Job, compare_models
+from compress_onnx.comparison.stages import compare_models
 from compress_onnx.records.study import StudyRecord
 from compress_onnx.study.cells.cell import CellRun, StudyCell
 from compress_onnx.study.execute import tasks
