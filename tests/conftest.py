@@ -36,7 +36,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Speed and memory are measured by `make bench`, on a quiet machine.
-collect_ignore = ["benchmarks"]
+collect_ignore = ["benchmarks", "house/without_torch"]
 
 MakeModel = Callable[..., onnx.ModelProto]
 CLASSES = 5
@@ -229,7 +229,7 @@ def started() -> datetime:
 
 # What the extra ``torch`` brings, and the rooms whose modules need it.
 _EXTRA = frozenset({"captum", "onnxscript", "safetensors", "sklearn", "torch", "torchvision"})
-_ROOMS = frozenset({"export", "saliency", "zoo"})
+_ROOMS = frozenset({"saliency", "torch_export", "zoo"})
 
 
 class _WithoutExtra:

@@ -114,7 +114,7 @@ def prune(
     >>> from compress_onnx.api.example import classifier
     >>> small = co.prune(classifier(noise=0.1), sparsity=0.5)
     >>> sum(weight.nonzero for weight in small.weights), sum(weight.elements for weight in small.weights)
-    (167, 333)
+    (117, 333)
     """
     REPAIR.check(repair)
     MAX_DROP.check(max_drop)
@@ -122,7 +122,7 @@ def prune(
     options: PruneOptions | StructuredOptions
     if structured:
         if basis != BASIS.default:
-            raise OptionError("the basis unfolded with structured pruning", repr(basis))
+            raise OptionError("--basis unfolded with --structured", repr(basis))
         channels = StructuredOptions(fraction=amount, exclude=tuple(exclude))
         options = channels if scope is None else StructuredOptions(fraction=amount, exclude=tuple(exclude), scope=scope)
     else:
@@ -139,8 +139,8 @@ def prune(
     if not search:
         return pruned(model, options, data=images if repair == "auto" else None, progress=progress)
     if images is None or isinstance(options, StructuredOptions):
-        got = "structured pruning" if images is not None else "no data"
-        raise OptionError("data, and no structured pruning, to search", got)
+        got = "no data" if images is None else "--structured"
+        raise OptionError("--data, and no --structured, with --search", got)
     job = Search(options=options, max_drop=max_drop, repairs=repair == "auto", seed=seed)
     return searched(model, job, data=images, progress=progress)[0]
 

@@ -67,7 +67,7 @@ def test_calibrating_on_inputs_is_calibrating_on_the_pictures_they_came_from() -
 def test_options_are_checked_as_on_the_command_line() -> None:
     with pytest.raises(OptionError, match="sparsity"):
         co.prune(classifier(), sparsity=1.0)
-    with pytest.raises(OptionError, match="to search"):
+    with pytest.raises(OptionError, match="with --search"):
         co.prune(classifier(), search=True)
     with pytest.raises(DataError, match="images"):
         co.quantize(classifier(), pictures(6), calibration_size=30)

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
 from compress_onnx.errors import ModelError, OptionError
 from compress_onnx.ort.session import (
     compressing_on,
-    compressing_session,
     fixed_batch,
     image_input,
     open_session,
@@ -129,24 +127,3 @@ def test_sessions_take_every_core_unless_others_keep_them_busy() -> None:
     with pytest.raises(KeyError), compressing_on(2):
         raise KeyError
     assert quiet_options().intra_op_num_threads == 0
-
-
-def test_a_compressors_session_is_silent_and_its_failure_says_what_was_expected(
-    convnet: onnx.ModelProto, fp32: Path, images: NDArray[np.float32], capfd: pytest.CaptureFixture[str]
-) -> None:
-    ours = compressing_session(convnet, where="here").run(None, {"input": images})[0]
-    np.testing.assert_array_equal(ours, compressing_session(fp32, where="here").run(None, {"input": images})[0])
-    with pytest.raises(ModelError, match=r"Expected layers that load, got its answer .*absent\.onnx.*\(here\)"):
-        compressing_session(Path("absent.onnx"), where="here", expected="layers that load")
-    assert capfd.readouterr() == ("", "")
-
-
-def test_an_optimizer_that_is_left_out_does_not_run(fp32: Path, tmp_path: Path) -> None:
-    nodes = {}
-    for without in ((), ("ConstantFolding", "ConvBNFusion", "ConvActivationFusion", "NchwcTransformer")):
-        options = quiet_options()
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-        compressing_session(fp32, where="here", options=options, without=without)
-        nodes[bool(without)] = {node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node}
-    assert "BatchNormalization" in nodes[True] - nodes[False]

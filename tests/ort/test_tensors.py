@@ -54,5 +54,5 @@ def test_any_number_of_rows_goes_through_a_file_that_was_fixed_to_one(chain: onn
 
 def test_what_cannot_be_loaded_is_said(chain: onnx.ModelProto, tmp_path: Path) -> None:
     chain.graph.node[1].op_type = "Nonsense"
-    with pytest.raises(ModelError, match=r"a model that ONNX Runtime loads.*Nonsense.*\(repair\)"):
+    with pytest.raises(ModelError, match=r"a model that runs on batches of calibration images.*Nonsense.*\(repair\)"):
         tensor_runner(chain, ["y"])

@@ -20,7 +20,7 @@ pytest.importorskip("onnxscript")
 from torch import nn  # noqa: E402  # only where torch is
 
 from compress_onnx.errors import ModelError, ParityError  # noqa: E402  # after the skip
-from compress_onnx.model.census.census import prunable_initializers  # noqa: E402
+from compress_onnx.model.census.prunable import prunable_initializers  # noqa: E402
 from compress_onnx.model.files import model_bytes, model_sha256  # noqa: E402
 from compress_onnx.model.metadata import Embedded, read_embedded  # noqa: E402
 from compress_onnx.model.signature import Signature, signature_of  # noqa: E402

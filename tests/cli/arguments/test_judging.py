@@ -11,12 +11,12 @@ from compress_onnx.cli.arguments.judging import JudgingFlags, renamed
 from compress_onnx.errors import OptionError
 
 
-def test_terms_hold_what_was_given(policy: Any) -> None:
+def test_criteria_hold_what_was_given(policy: Any) -> None:
     rules = policy('[[rule]]\nmetric = "flips.rate"\nat_most = 1.0\n')
-    terms = JudgingFlags(against=Path("a"), lock=Path("l"), candidate=["new=old"]).terms(rules)
-    assert (terms.against, terms.lock, terms.renamed) == (Path("a"), Path("l"), {"new": "old"})
-    assert terms.policy is not None
-    assert JudgingFlags().terms(None).policy is None
+    criteria = JudgingFlags(against=Path("a"), lock=Path("l"), candidate=["new=old"]).criteria(rules)
+    assert (criteria.against, criteria.lock, criteria.renamed) == (Path("a"), Path("l"), {"new": "old"})
+    assert criteria.policy is not None
+    assert JudgingFlags().criteria(None).policy is None
 
 
 def test_pairs_are_new_and_old_names() -> None:

@@ -9,12 +9,13 @@ import pytest
 
 from compress_onnx.cli.output.artifacts import kilobytes, made
 from compress_onnx.files import sha256_of_file
+from compress_onnx.model.model import Model
 
 
 def test_people_read_one_line_and_scripts_the_record(shelf: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    made(shelf.base, as_json=False)
+    made(Model.of(shelf.base), shelf.base, as_json=False)
     assert capsys.readouterr().out.startswith(f"{shelf.base}: fp32, 0.0% of 876 weights are zero, ")
-    made(shelf.base, as_json=True)
+    made(Model.of(shelf.base), shelf.base, as_json=True)
     assert json.loads(capsys.readouterr().out)["sha256"] == sha256_of_file(shelf.base)
 
 

@@ -10,13 +10,13 @@ import pytest
 from compress_onnx.cli.arguments.judging import JudgingFlags
 from compress_onnx.cli.exit_codes import DONE, GATE_FAILED
 from compress_onnx.cli.output.verdicts import judge
+from compress_onnx.comparison.run import stored_run
 from compress_onnx.errors import OutputError
-from compress_onnx.store.run import load_run
 
 
 def judged(folder: Path, rules: Path, **how: Any) -> int:
-    terms = JudgingFlags().terms(rules)
-    return judge(folder, load_run(folder), terms, **{"summary": None, "as_json": False, **how})
+    criteria = JudgingFlags().criteria(rules)
+    return judge(stored_run(folder), criteria, **{"summary": None, "as_json": False, **how})
 
 
 @pytest.mark.parametrize(("limit", "code"), [(1, DONE), (0, GATE_FAILED)])
