@@ -11,6 +11,9 @@ from compress_onnx.errors import UnknownNameError
 
 # Names that derived measures take below ``classes``.
 RESERVED = frozenset({"worst"})
+# How measures were spelled before record schema 3.
+_NOW = {"centre_shift": "center_shift"}
+_FORMER = re.compile("|".join(_NOW))
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -46,6 +49,8 @@ def _text(quoted: str) -> str:
 def resolved(written: str, measured: Iterable[str]) -> str:
     """Return the measured name that a rule means by what is written: letter for letter, else the only one alike but for quotes.
 
+    Policies of the time before record schema 3 may name measures as they were spelled then.
+
     Errors
     ------
     UnknownNameError
@@ -53,8 +58,11 @@ def resolved(written: str, measured: Iterable[str]) -> str:
 
     >>> resolved("classes.no. 7.change", ['classes."no. 7".change', "flips.rate"])
     'classes."no. 7".change'
+    >>> resolved("saliency.over_all.centre_shift", ["saliency.over_all.center_shift"])
+    'saliency.over_all.center_shift'
     """
     names = list(measured)
+    written = written if written in names else _FORMER.sub(lambda match: _NOW[match.group()], written)
     if written in names:
         return written
     alike = [name for name in names if unquoted(name) == unquoted(written)]

@@ -16,7 +16,7 @@ def descended(
 ) -> onnx.ModelProto:
     """Return ``model`` with the metadata of ``parent``, the parent's hash and one more recipe step.
 
-    The hash is that of the file that :func:`~compress_onnx.graph.save_model` would write; where the parent came
+    The hash is that of the file that :func:`~compress_onnx.model.save_model` would write; where the parent came
     from a file, :func:`made_from` puts that file's identity in its place.
     """
     embedded = read_embedded(parent)
