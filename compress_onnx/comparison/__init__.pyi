@@ -21,6 +21,7 @@ from .reports import report_page as report_page
 from .reports import write_charts as write_charts
 from .reports import write_markdown as write_markdown
 from .reports import write_report as write_report
+from .reports import write_run_report as write_run_report
 from .reports import write_study_charts as write_study_charts
 from .reports import write_study_page as write_study_page
 from .run import RunResults as RunResults

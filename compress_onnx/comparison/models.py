@@ -10,7 +10,6 @@ from compress_onnx.data import ImageSet
 from compress_onnx.errors import DataError, ModelError
 from compress_onnx.model import Model, ModelSource, Signature, describe
 from compress_onnx.records import Artifact, Preprocessing, RecipeStep
-from compress_onnx.runtime import GraphSigns, signs_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,14 +25,13 @@ class NamedModel:
 class EvaluatedModel:
     """A model of a comparison, baseline or candidate: checked against the data, with everything a stage needs to know.
 
-    ``signs`` are what its graph says of images that change each other's predictions; ``call_batch`` images go
-    into one call because the predictions depend on it, ``None`` where any number may or nobody has looked.
+    ``call_batch`` images go into one call because the predictions depend on it, ``None`` where any number may or
+    nobody has looked.
     """
 
     model: Model
     artifact: Artifact
     preprocessing: Preprocessing
-    signs: GraphSigns = dataclasses.field(default_factory=GraphSigns)
     call_batch: int | None = None
 
     @property
@@ -97,9 +95,7 @@ def evaluated_models(
         preprocessing = _preprocessing(model.embedded.preprocessing or shared, model.signature, model.where)
         _check_classes(model, images)
         artifact = describe(model, name=named.name, shown_path=_shown(model, folder), recipe=named.recipe)
-        candidate = EvaluatedModel(
-            model=model, artifact=artifact, preprocessing=preprocessing, signs=signs_of(model.proto)
-        )
+        candidate = EvaluatedModel(model=model, artifact=artifact, preprocessing=preprocessing)
         for other in evaluated:
             _check_same_classes(other, candidate)
         evaluated.append(candidate)

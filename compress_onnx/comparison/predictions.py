@@ -28,6 +28,7 @@ from compress_onnx.runtime import (
     predict_logits,
     prediction_key,
     predictions_of,
+    signs_of,
 )
 
 
@@ -95,9 +96,10 @@ class _Prediction:
 
     def checked(self) -> BatchIndependence:
         """Return whether answers depend on the call, and on how many images if they do."""
-        batch, signs = self._options.batch, self._evaluated.signs
+        batch = self._options.batch
 
         def find() -> BatchIndependence:
+            signs = signs_of(self._evaluated.model.proto)
             return batch_check(self._model, self.samples, signs, batch=batch, rng=self._rng())
 
         return cached_check(self._key(f"check, batch {batch}, seed {self._options.seed}"), find)

@@ -74,9 +74,16 @@ def write_report(run: Path, *, against: Path | None = None, images: bool = True)
     return path
 
 
+def write_run_report(run: RunResults, folder: Path) -> Path:
+    """Render the report of a run that was stored in ``folder`` and return the page's path."""
+    path = folder / REPORT_FILE
+    write_text(path, report_page(run))
+    return path
+
+
 def report_page(run: RunResults) -> str:
     """Return the page of a run's report; what a stored run does not hold in memory is read from its folder."""
-    if run.folder is not None:
+    if run.folder is not None and not run.predictions:
         return render(dataclasses.replace(report_input(run.folder), record=run.record))
     source = ReportInput(
         record=run.record,

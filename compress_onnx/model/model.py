@@ -99,7 +99,7 @@ class Model:
 
     def contents(self) -> tuple[bytes, ...]:
         """Return the bytes of each of the files that make it up."""
-        if self.path is None:
+        if isinstance(self.whole.held, bytes) or self.path is None:
             return (self.serialized(),)
         return tuple(file.read_bytes() for file in self.whole.files)
 

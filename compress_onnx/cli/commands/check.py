@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from compress_onnx.cli.arguments import ComparisonFlags, JudgingFlags, Policy, Summary, option_groups
-from compress_onnx.cli.commands.compare import compared
+from compress_onnx.cli.commands.compare import stored_comparison
 from compress_onnx.cli.output import judge, new_run, show_batches
 
 
@@ -27,11 +27,9 @@ def check_command(
 
     Example: compress-onnx check lenet5.onnx lenet5-w8a8.onnx --data gtsrb --policy policy.toml
     """
-    from compress_onnx.comparison import stored_run
-
     criteria = judging.criteria(policy).readable()
     options = comparison.options(baseline)
     run = new_run(comparison.out, f"check-{baseline.stem}")
-    record = compared([baseline, *candidates], comparison.data, options, run)
-    show_batches(record, as_json=comparison.as_json)
-    raise typer.Exit(judge(stored_run(run.folder), criteria, summary=summary, as_json=comparison.as_json))
+    results = stored_comparison([baseline, *candidates], comparison.data, options, run)
+    show_batches(results.record, as_json=comparison.as_json)
+    raise typer.Exit(judge(results, criteria, summary=summary, as_json=comparison.as_json))

@@ -12,8 +12,7 @@ from compress_onnx.cli.arguments import ComparisonFlags, option_groups
 from compress_onnx.cli.output import Run, finish, new_run, progress_bars
 
 if TYPE_CHECKING:
-    from compress_onnx.comparison import CompareOptions
-    from compress_onnx.records import RunRecord
+    from compress_onnx.comparison import CompareOptions, RunResults
 
 
 @option_groups()
@@ -29,13 +28,13 @@ def compare_command(
     """
     options = comparison.options(baseline)
     run = new_run(comparison.out, f"compare-{baseline.stem}")
-    record = compared([baseline, *candidates], comparison.data, options, run)
-    finish(record, run.folder, as_json=comparison.as_json)
+    results = stored_comparison([baseline, *candidates], comparison.data, options, run)
+    finish(results, run.folder, as_json=comparison.as_json)
 
 
-def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunRecord:
-    """Run a comparison with progress bars and return its record."""
-    from compress_onnx.comparison import Job, compare_models, named_models
+def stored_comparison(paths: Sequence[Path], data: str, options: CompareOptions, run: Run) -> RunResults:
+    """Run a comparison with progress bars, store it and return it."""
+    from compress_onnx.comparison import Job, compared, named_models, save_new
     from compress_onnx.data import load_data
 
     images = load_data(data)
@@ -48,4 +47,4 @@ def compared(paths: Sequence[Path], data: str, options: CompareOptions, run: Run
         started_at=run.started_at,
     )
     with progress_bars() as stages:
-        return compare_models(job, stages=stages)
+        return save_new(compared(job, stages=stages), run.folder)

@@ -32,7 +32,7 @@ def demo_command(
     from compress_onnx.extras import require_extra
 
     require_extra("torch", command="compress-onnx demo")
-    from compress_onnx.comparison import CompareOptions
+    from compress_onnx.comparison import CompareOptions, stored_run
     from compress_onnx.runtime import LatencyPlan
     from compress_onnx.study import CellRun, StudyCell, run_cell
 
@@ -42,5 +42,5 @@ def demo_command(
     say(f"Comparing {len(cell.recipes)} compressed versions of {model} with FP32.")
     with progress_bars() as stages:
         cell_run = CellRun(folder=run.folder, command=run.command, started_at=run.started_at)
-        record = run_cell(cell, cell_run, stages=stages)
-    finish(record, run.folder, as_json=as_json)
+        run_cell(cell, cell_run, stages=stages)
+    finish(stored_run(run.folder), run.folder, as_json=as_json)

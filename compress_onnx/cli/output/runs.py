@@ -14,6 +14,7 @@ from compress_onnx.cli.output.terminal import put, say, show_table
 from compress_onnx.errors import OutputError
 
 if TYPE_CHECKING:
+    from compress_onnx.comparison import RunResults
     from compress_onnx.records import RunRecord
 
 # Set when the program starts: a run records the words that made it, however the command was started.
@@ -66,12 +67,12 @@ def _try_to_write(folder: Path) -> None:
                 path.rmdir()
 
 
-def finish(record: RunRecord, folder: Path, *, as_json: bool) -> None:
+def finish(run: RunResults, folder: Path, *, as_json: bool) -> None:
     """Write the report, then print the record as JSON, or the table and the report's path."""
-    from compress_onnx.comparison import write_report
+    from compress_onnx.comparison import write_run_report
     from compress_onnx.store import as_json as record_json
 
-    page = write_report(folder)
+    page, record = write_run_report(run, folder), run.record
     if as_json:
         put(record_json(record))
     else:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compress_onnx.comparison.judging.previous_run import matched, paired_columns, run_warnings
-from compress_onnx.comparison.reports import write_report
+from compress_onnx.comparison.reports import write_run_report
 from compress_onnx.comparison.run import RunResults, stored_run
 from compress_onnx.files import write_text
 from compress_onnx.gate import (
@@ -65,9 +65,10 @@ def judged_run(run: RunResults, criteria: Criteria) -> Verdict:
     """
     verdict = verdict_on(run, criteria)
     if run.folder is not None:
-        save_run(dataclasses.replace(run.record, verdict=verdict), run.folder)
+        judged = dataclasses.replace(run, record=dataclasses.replace(run.record, verdict=verdict))
+        save_run(judged.record, run.folder)
         write_text(run.folder / JUNIT_FILE, junit_xml(verdict, run.record))
-        write_report(run.folder)
+        write_run_report(judged, run.folder)
     return verdict
 
 
