@@ -320,7 +320,7 @@ def test_an_old_answer_under_the_hash_of_the_graph_is_not_believed(
     np.testing.assert_array_equal(found.logits.argmax(axis=1), _bare(path, pictures))
 
 
-OTHER_STAGES = ("evaluated_models", "predicted", "time_models")
+OTHER_STAGES = ("evaluated_models", "predicted", "sample_columns")
 
 
 def _written_during(stage: str, write: Callable[[], object], patch: pytest.MonkeyPatch) -> None:
