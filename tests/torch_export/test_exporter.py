@@ -264,7 +264,7 @@ def test_another_process_gives_the_same_bytes() -> None:
     script = """
 import torch
 from compress_onnx.torch_export.exporter import export_module
-from compress_onnx.graph import model_sha256
+from compress_onnx.model import model_sha256
 from compress_onnx.records import Preprocessing
 from compress_onnx.zoo.networks import build
 torch.manual_seed(3)
