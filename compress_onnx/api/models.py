@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from compress_onnx.compress import PruneOptions, QuantizeOptions, StructuredOptions
 from compress_onnx.data import DataSource, image_set
 from compress_onnx.errors import OptionError
 from compress_onnx.model import Model, ModelSource, made_model
@@ -28,18 +27,6 @@ from compress_onnx.options import (
     silent,
 )
 from compress_onnx.records import Preprocessing
-from compress_onnx.runtime import cpu_target
-from compress_onnx.steps import (
-    CalibrationData,
-    Search,
-    excluded_by_default,
-    export_checked,
-    exported,
-    own_images,
-    pruned,
-    quantized,
-    searched,
-)
 
 
 def export(
@@ -69,6 +56,8 @@ def export(
     ...
     compress_onnx.errors.OptionError: Expected a name, a folder or a torch.nn.Module, got an int. ...
     """
+    from compress_onnx.steps import export_checked, exported, own_images
+
     images = None if data is None else image_set(data)
     if isinstance(model, str | Path):
         result = exported(str(model), images=images or own_images(str(model)), fold=fold)
@@ -116,6 +105,9 @@ def prune(
     >>> sum(weight.nonzero for weight in small.weights), sum(weight.elements for weight in small.weights)
     (117, 333)
     """
+    from compress_onnx.compress import PruneOptions, StructuredOptions
+    from compress_onnx.steps import CalibrationData, Search, pruned, searched
+
     REPAIR.check(repair)
     MAX_DROP.check(max_drop)
     amount = SPARSITY.default if sparsity is None else sparsity
@@ -179,6 +171,10 @@ def quantize(
     >>> str(small.precision)
     'w8a8'
     """
+    from compress_onnx.compress import QuantizeOptions
+    from compress_onnx.runtime import cpu_target
+    from compress_onnx.steps import CalibrationData, quantized
+
     MAX_DROP.check(max_drop)
     REPAIR.check(repair)
     CPU.check(cpu)
@@ -199,5 +195,7 @@ def quantize(
 
 def _excluded(data: DataSource, exclude: DataSource | None) -> Any:
     """Return the images that must not calibrate, ``None`` where there are none."""
+    from compress_onnx.steps import excluded_by_default
+
     chosen = exclude if exclude is not None else excluded_by_default(data)
     return image_set(chosen) if chosen else None

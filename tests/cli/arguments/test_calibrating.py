@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from compress_onnx import steps
 from compress_onnx.api import models
 from compress_onnx.api.example import classifier, pictures
 from compress_onnx.data.arrays import Source, picture_set
@@ -40,8 +41,8 @@ def test_what_is_evaluated_is_left_out(
     name: str, exclude: str | None, evaluation: str | None, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    real = models.quantized
-    monkeypatch.setattr(models, "quantized", lambda *a, data, **k: seen.append(data) or real(*a, data=data, **k))
+    real = steps.quantized
+    monkeypatch.setattr(steps, "quantized", lambda *a, data, **k: seen.append(data) or real(*a, data=data, **k))
     models.quantize(classifier(), name, exclude=exclude, calibration_size=4, seed=1)
     assert asked == [name] + ([evaluation] if evaluation else [])
     (data,) = seen
