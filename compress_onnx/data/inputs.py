@@ -55,7 +55,8 @@ class InputSet(ImageSet):
 
     def subset(self, indices: NDArray[np.int64], *, split: str) -> ImageSet:
         """Return the chosen inputs, in that order, under another split's name."""
-        chosen = super().subset(indices, split=split)
+        # A class with slots is made anew, so that super() without arguments does not know it.
+        chosen = ImageSet.subset(self, indices, split=split)
         fields = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(ImageSet)}
         return InputSet(**fields, values=self.values[indices], form=self.form)
 

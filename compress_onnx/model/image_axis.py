@@ -180,8 +180,20 @@ def _inferred(model: onnx.ModelProto, *, free: bool) -> onnx.ModelProto:
     """
     found = onnx.shape_inference.infer_shapes(model, data_prop=True)
     while free and _mark_merged(found.graph):
+        _forget_invented(found.graph)
         found = onnx.shape_inference.infer_shapes(found, data_prop=True)
     return found
+
+
+def _forget_invented(graph: onnx.GraphProto) -> None:
+    """Take back the names that inference made up for sizes: it would keep them where it now knows better."""
+    for value in (*graph.value_info, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param != _IMAGES:
+                dim.ClearField("dim_param")
+    for node in graph.node:
+        for body in _bodies(node):
+            _forget_invented(body)
 
 
 def _mark_merged(graph: onnx.GraphProto) -> bool:

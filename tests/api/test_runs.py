@@ -239,15 +239,6 @@ def test_what_is_no_model_is_refused(model: Any, message: str) -> None:
         co.compare(classifier(), model(), pictures(30), **QUICK)
 
 
-def test_values_in_other_files_are_refused_where_there_is_no_folder(tmp_path: Path) -> None:
-    onnx.save(classifier(), tmp_path / "m.onnx", save_as_external_data=True, size_threshold=0, location="m.data")
-    graph = onnx.load(tmp_path / "m.onnx", load_external_data=False)
-    for source in (graph, graph.SerializeToString()):
-        with pytest.raises(ModelError, match="a model with all values inside, got tensors that lie in other files"):
-            Model.of(source)
-    assert Model.of(tmp_path / "m.onnx").proto.graph.initializer
-
-
 def test_one_model_is_no_comparison() -> None:
     with pytest.raises(OptionError, match="at least one candidate"):
         co.compare(classifier(), {}, pictures(30), **QUICK)
