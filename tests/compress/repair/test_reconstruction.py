@@ -142,13 +142,6 @@ def test_only_thinned_weights_of_the_baseline_are_moved(network: onnx.ModelProto
     assert reconstructed(network, rounded, moments) is None, "rounded weights may not leave their grid"
 
 
-def test_layers_too_wide_for_their_moments_are_left_out(
-    network: onnx.ModelProto, pool: ImagePool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("compress_onnx.compress.repair.reference.WIDEST", 23)
-    assert set(Reference(network, pool).inputs) == {"wc", "wg"}
-
-
 def test_a_repair_reconstructs_only_as_far_as_images_held_out_agree(network: onnx.ModelProto, pool: ImagePool) -> None:
     reference = Reference(network, pool)
     candidate = prune_model(network, PruneOptions(sparsity=0.6))

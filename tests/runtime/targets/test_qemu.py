@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -100,16 +99,3 @@ def test_an_arm_target_needs_a_root_with_python(arm: None, tmp_path: Path) -> No
         target_named(f"qemu-aarch64:cortex-a72:{tmp_path / 'none'}")
     with pytest.raises(TargetError, match=r"a root folder with usr/local/bin/python3 or usr/bin/python3, got none"):
         target_named(f"qemu-aarch64:cortex-a72:{tmp_path}")
-
-
-@pytest.mark.parametrize("name", ["nowhere", "", "qemu", "qemu:", "qemu-aarch64:", "ssh", "Local", "local:1"])
-def test_another_name_is_answered_with_the_forms(name: Any) -> None:
-    with pytest.raises(UnknownNameError, match=r"Expected a target, got .*Known: local, qemu-aarch64:CPU\["):
-        target_named(name)
-
-
-def test_a_local_target_is_this_machine_in_a_fresh_process(model: Path, ones: NDArray[np.float32]) -> None:
-    there = connect(target_named("local"))
-    assert there.environment.cpu_saturates == saturates()
-    here = logits_of(open_session(model), [ones])
-    np.testing.assert_array_equal(there.logits(model, [ones], threads=1, classes=2), here)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
-from compress_onnx.errors import ModelError, OptionError, TargetError, WorkerError
+from compress_onnx.errors import OptionError, TargetError, WorkerError
 from compress_onnx.ort.session import open_session
 from compress_onnx.runtime.bench.latency import LatencyPlan
 from compress_onnx.runtime.cpu.machine import cpu_target, environment
@@ -153,20 +153,6 @@ def test_a_worker_that_is_killed_in_the_middle(
 
     with pytest.raises(WorkerError, match=r"an answer to 'run', got a process that ended"):
         there.logits(model, batches(), threads=1, classes=2)
-
-
-@pytest.mark.slow
-def test_a_model_that_the_board_cannot_load(board: Any, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"no model")
-    with pytest.raises(ModelError, match="a model that ONNX Runtime can run"):
-        connect(target_named(board.address)).logits(broken, [], threads=1, classes=2)
-
-
-@pytest.mark.slow
-def test_another_number_of_classes_is_a_wrong_shape(board: Any, model: Path, ones: NDArray[np.float32]) -> None:
-    with pytest.raises(WorkerError, match="Expected 3 logits per image, as here, got 2"):
-        connect(target_named(board.address)).logits(model, [ones], threads=1, classes=3)
 
 
 # ------------------------------------------------------------------------------------------------- addresses
