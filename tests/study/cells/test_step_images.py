@@ -112,7 +112,7 @@ def test_the_seed_chooses_and_a_manifest_under_the_roots_goes_first(
     assert first == again
     assert first.sample_ids != other.sample_ids
     (tmp_path / "roots").mkdir()
-    save_manifest(first, tmp_path / "roots" / f"{training.info.name}.json")
+    save_manifest(tmp_path / "roots" / f"{training.info.name}.json", first)
     filed = asked(training, roots=(tmp_path / "roots",)).chosen(12, evaluation).manifest
     assert filed == first
     with pytest.raises(DataError):
