@@ -11,8 +11,6 @@ torch = pytest.importorskip("torch")
 
 from compress_onnx.errors import ModelError, UnsupportedOperatorError  # noqa: E402  # after the skip
 from compress_onnx.ort.integer.emulation import EmulatedModel, fused  # noqa: E402
-from compress_onnx.saliency.operators.quantization import Dequantize, FakeQuantize, Quantize  # noqa: E402
-from compress_onnx.saliency.operators.window import Saturation  # noqa: E402
 from compress_onnx.saliency.twin import build_twin, fixed_batch  # noqa: E402
 
 CLASSES = 5
@@ -101,41 +99,12 @@ def test_a_twin_computes_what_either_kind_of_cpu_computes(
     assert (expected.argmax(axis=1) != other.argmax(axis=1)).any()
 
 
-def test_a_saturating_twin_has_the_gradient_of_the_exact_product(quantized: Any) -> None:
-    module = next(part for part in build_twin(quantized, saturating=True).modules() if isinstance(part, Saturation))
-    conv = next(part for part in build_twin(quantized).modules() if isinstance(part, torch.nn.Conv2d))
-    values = torch.full((1, 3, 12, 12), (255 - module._point) * module._step, requires_grad=True)
-    product = conv(values)
-    changed = module(product, values)
-    assert (changed != product).any()
-    (expected,), (got,) = (torch.autograd.grad(part.sum(), values, retain_graph=True) for part in (product, changed))
-    assert torch.equal(expected, got)
-
-
 def test_the_gradient_of_a_quantized_twin_is_close_to_the_float_one(small: Any, quantized: Any) -> None:
     targets = np.zeros(len(small.images), dtype=np.int64)
     expected = input_gradient(small.module, small.images, targets)
     # On exact sums: what saturation changes is no matter of quantization.
     got = input_gradient(build_twin(quantized, saturating=False), small.images, targets)
     assert np.corrcoef(expected.ravel(), got.ravel())[0, 1] > 0.95
-
-
-def test_pairs_become_one_fake_quantization_and_weights_are_dequantized_beforehand(quantized: Any) -> None:
-    kinds = [type(module) for module in build_twin(quantized).modules()]
-    assert sum(issubclass(kind, FakeQuantize) for kind in kinds) == sum(
-        node.op_type == "QuantizeLinear" for node in quantized.graph.node
-    )
-    assert Quantize not in kinds
-    assert Dequantize not in kinds
-
-
-def test_weights_are_dequantized_exactly(small: Any, quantized: Any) -> None:
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in quantized.graph.initializer}
-    node = next(node for node in quantized.graph.node if node.input[0] == "3.weight_quantized")
-    scale = stored[node.input[1]][:, None, None, None]
-    expected = stored["3.weight_quantized"].astype(np.float32) * scale
-    convolutions = [module for module in build_twin(quantized).modules() if isinstance(module, torch.nn.Conv2d)]
-    np.testing.assert_array_equal(convolutions[1].weight.numpy(), expected)
 
 
 def test_any_batch_gives_the_same_rows(small: Any, quantized: Any) -> None:
@@ -183,84 +152,6 @@ def test_building_leaves_the_model_and_the_random_generator_alone(small: Any) ->
     build_twin(small.model)
     assert small.model.SerializeToString() == before
     assert torch.equal(torch.random.get_rng_state(), state)
-
-
-def test_the_gradient_passes_straight_through_and_is_zero_where_the_value_clips() -> None:
-    scale = numpy_helper.from_array(np.float32(0.1), "scale")
-    zero = numpy_helper.from_array(np.uint8(10), "zero")
-    nodes = [
-        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q"),
-        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"], "d"),
-        *head("d"),
-    ]
-    twin = build_twin(model_of(nodes, scale, zero, head_weight()))
-    images = np.linspace(-3, 27, 48, dtype=np.float32).reshape(1, 3, 4, 4)
-    got = input_gradient(twin, images, np.array([2]))
-    straight = numpy_helper.to_array(head_weight())[:, 2].reshape(images.shape)
-    # uint8 with zero point 10 and scale 0.1 says -1.0 to 24.5.
-    inside = (images >= -1.05) & (images <= 24.55)
-    assert (~inside).any()
-    np.testing.assert_allclose(got, np.where(inside, straight, 0), rtol=1e-6)
-
-
-def test_halves_are_rounded_to_even_before_the_zero_point_as_in_onnx_runtime(runtime: Any) -> None:
-    # With an odd zero point, rounding after adding it would send every half the other way.
-    scale, zero = numpy_helper.from_array(np.float32(1), "scale"), numpy_helper.from_array(np.uint8(101), "zero")
-    nodes = [
-        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q"),
-        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"], "d"),
-        *head("d"),
-    ]
-    model = model_of(nodes, scale, zero, numpy_helper.from_array(np.eye(48, CLASSES, dtype=np.float32), "head"))
-    images = np.zeros((1, 3, 4, 4), np.float32)
-    images.reshape(-1)[:CLASSES] = [0.5, 1.5, 2.5, -0.5, -1.5]
-    expected = runtime(model, images, optimized=False)
-    assert logits(build_twin(model), images).tolist() == expected.tolist() == [[0, 2, 2, 0, -2]]
-
-
-def test_a_quantize_whose_dequantize_comes_later_keeps_values_and_gradients(runtime: Any) -> None:
-    scale, zero = numpy_helper.from_array(np.float32(0.25), "scale"), numpy_helper.from_array(np.int8(3), "zero")
-    nodes = [
-        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q"),
-        helper.make_node("Transpose", ["q"], ["t"], "t", perm=[0, 2, 3, 1]),
-        helper.make_node("DequantizeLinear", ["t", "scale", "zero"], ["d"], "d"),
-        *head("d"),
-    ]
-    model = model_of(nodes, scale, zero, head_weight())
-    images = np.random.default_rng(0).standard_normal((3, 3, 4, 4), dtype=np.float32)
-    np.testing.assert_allclose(logits(build_twin(model), images), runtime(model, images), atol=1e-5)
-    assert np.count_nonzero(input_gradient(build_twin(model), images, np.zeros(3, np.int64))) == images.size
-
-
-def test_activations_may_have_a_scale_per_channel(runtime: Any) -> None:
-    scale = numpy_helper.from_array(np.array([0.1, 0.5, 2.0], np.float32), "scale")
-    zero = numpy_helper.from_array(np.array([0, 3, -7], np.int8), "zero")
-    nodes = [
-        helper.make_node("QuantizeLinear", ["input", "scale", "zero"], ["q"], "q", axis=1),
-        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"], "d", axis=1),
-        *head("d"),
-    ]
-    model = model_of(nodes, scale, zero, head_weight())
-    images = np.random.default_rng(0).standard_normal((3, 3, 4, 4), dtype=np.float32) * 4
-    np.testing.assert_allclose(logits(build_twin(model), images), runtime(model, images, optimized=False), atol=1e-4)
-
-
-def test_int4_weights_in_blocks_are_dequantized_exactly(runtime: Any) -> None:
-    rng = np.random.default_rng(0)
-    values = rng.integers(-8, 8, (48, CLASSES))
-    stored = helper.make_tensor("stored", TensorProto.INT4, values.shape, values.flatten().tolist())
-    scales = numpy_helper.from_array(rng.random((3, CLASSES), dtype=np.float32), "scales")
-    nodes = [
-        helper.make_node("DequantizeLinear", ["stored", "scales"], ["head"], "w", axis=0, block_size=16),
-        *head("input"),
-    ]
-    model = model_of(nodes, stored, scales)
-    images = rng.standard_normal((3, 3, 4, 4), dtype=np.float32)
-    twin = build_twin(model)
-    expected = values * np.repeat(numpy_helper.to_array(scales), 16, axis=0)
-    np.testing.assert_array_equal(twin.get_submodule("head").weight.numpy().T, expected.astype(np.float32))
-    # With the optimizer on, ONNX Runtime computes such a product with int8 activations.
-    np.testing.assert_allclose(logits(twin, images), runtime(model, images, optimized=False), rtol=1e-4, atol=1e-4)
 
 
 def test_shapes_that_depend_on_the_batch_are_computed_while_the_twin_runs(runtime: Any) -> None:

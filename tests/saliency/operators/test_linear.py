@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 torch = pytest.importorskip("torch")
+from compress_onnx.saliency.operators.linear import CONVERTERS  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 
@@ -89,3 +90,9 @@ def test_gemm_in_all_its_forms(runtime: Any, bias: Any, alpha: float, beta: floa
     node = helper.make_node("Gemm", inputs, ["logits"], "gemm", alpha=alpha, beta=beta, transB=turned)
     model.graph.node.append(node)
     assert_like_runtime(model, runtime, (2, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", sorted(name for name in CONVERTERS if "::" not in name))
+def test_every_operator_passes_onnx_s_own_conformance_cases_or_refuses_them(conforms: Any, operator: str) -> None:
+    conforms(operator)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 torch = pytest.importorskip("torch")
+from compress_onnx.saliency.operators.pooling import CONVERTERS  # noqa: E402
 from compress_onnx.saliency.twin import build_twin  # noqa: E402
 
 
@@ -68,3 +69,9 @@ def test_max_pooling_puts_its_windows_where_onnx_runtime_puts_them(runtime: Any,
 def test_average_pooling_counts_what_onnx_runtime_counts(runtime: Any, window: Any, count_border: int) -> None:
     size, attributes = window
     assert_like_runtime(pooled("AveragePool", size, {**attributes, "count_include_pad": count_border}), runtime, size)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", sorted(name for name in CONVERTERS if "::" not in name))
+def test_every_operator_passes_onnx_s_own_conformance_cases_or_refuses_them(conforms: Any, operator: str) -> None:
+    conforms(operator)

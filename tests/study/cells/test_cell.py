@@ -1,4 +1,4 @@
-"""Whole cells on trained networks: the demo twice, and real traffic signs."""
+"""Whole cells on trained networks: one twice, and real traffic signs."""
 
 from __future__ import annotations
 
@@ -61,19 +61,6 @@ def test_the_same_cell_twice_gives_the_same_record_but_for_time(tmp_path: Path) 
     assert second.artifacts[3].parent_sha256 == second.artifacts[1].sha256
     assert second.calibration is not None
     assert all(comparison.saliency is not None for comparison in second.comparisons)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
-def test_the_same_command_twice_gives_the_same_record_but_for_time(tmp_path: Path) -> None:
-    pytest.importorskip("sklearn")
-    records = []
-    for _ in range(2):
-        words = ["demo", "--recipe", "prune:0.5", "--saliency-samples", "40", "--out", str(tmp_path / "run")]
-        assert run(words) == 0
-        records.append(load_run(tmp_path / "run"))
-    assert records[0].command == records[1].command == ("compress-onnx", *words)
-    assert without_times(records[0]) == without_times(records[1])
 
 
 @pytest.mark.slow

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
 from compress_onnx.report.sections.latency.charts import BOX_POINTS, box_chart, speedup_chart
-from compress_onnx.report.sections.latency.section import latency_chart, latency_section
 from compress_onnx.report.sections.latency.tables import timed_pairs
 
 
@@ -40,11 +38,3 @@ def test_only_what_is_more_than_noise_is_filled(run: Any) -> None:
     timed = timed_pairs(run.record())
     marks = [trace["marker"]["symbol"] for trace in speedup_chart(timed).figure["data"]]
     assert marks == ["circle" if comparison.significant else "circle-open" for _, comparison in timed]
-
-
-def test_without_timing_chart_and_section_say_so(run: Any) -> None:
-    bare = tuple(dataclasses.replace(comparison, latency=None) for comparison in run.record().comparisons)
-    source = run.input(comparisons=bare)
-    assert "not measured" in latency_section(source).reason
-    assert "not measured" in latency_chart(source.record, "resnet18").missing
-    assert "not measured" in speedup_chart([]).missing
