@@ -37,7 +37,7 @@ def test_a_network_is_trained_into_its_folder_and_its_weights_can_be_tested_else
     assert answer.code == 0, answer.err
     card = load_card(tmp_path / "m" / CARD)
     assert (answer.json["network"], answer.json["seed"], answer.json["epochs"]) == ("lenet5", 3, 1)
-    assert answer.json["test_accuracy"] == card.test_accuracy > 0.2
+    assert answer.json["test_accuracy"] == card.test_accuracy
     assert f"Next: compress-onnx export {tmp_path / 'm'}" in answer.err
     (weights,) = (tmp_path / "m").glob("*.safetensors")
     assert card.weights_sha256 == sha256_of_file(weights)
