@@ -124,7 +124,7 @@ class Model:
         """Raise :class:`ModelError` if its file, or its graph in memory, is another than the one it was made from."""
         if self.path is not None:
             expect_unchanged(self.path, self.sha256)
-        elif sha256_of(model_bytes(self.proto)) != self._graph_sha256:
+        if self._graph_sha256 and sha256_of(model_bytes(self.proto)) != self._graph_sha256:
             raise ModelError(
                 "a model that stays as it is while it is judged",
                 "another graph than at the start",
@@ -133,7 +133,9 @@ class Model:
             )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_graph_sha256", "" if self.path else sha256_of(model_bytes(self.proto)))
+        # What is saved are the bytes of the file where they are all there is, else those of the graph.
+        watched = self.path is None or not isinstance(self.whole.held, bytes)
+        object.__setattr__(self, "_graph_sha256", sha256_of(model_bytes(self.proto)) if watched else "")
 
     _graph_sha256: str = dataclasses.field(init=False, default="", repr=False)
 
