@@ -139,12 +139,14 @@ def compare(
     >>> run.comparisons["same"].flips.rate.value
     0.0
     """
-    plan = LatencyPlan(threads=threads or THREADS.default, batch=batch, rounds=rounds, calls=calls).checked()
+    plan = None
+    if latency:
+        plan = LatencyPlan(threads=threads or THREADS.default, batch=batch, rounds=rounds, calls=calls).checked()
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,
         saliency_target=saliency_target,
-        latency=plan if latency else None,
+        latency=plan,
         threads=threads,
         batch=batch,
         seed=seed,
