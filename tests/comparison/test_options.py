@@ -27,7 +27,7 @@ from compress_onnx.runtime.bench.latency import LatencyPlan
         ({"latency": LatencyPlan(rounds=0)}, "rounds"),
         ({"latency": LatencyPlan(calls=0)}, "calls"),
     ],
-    ids=str,
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
 def test_values_out_of_bounds_are_refused_when_options_are_made(wrong: dict[str, Any], says: str) -> None:
     with pytest.raises((OptionError, UnknownNameError), match=says):
