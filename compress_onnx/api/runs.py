@@ -139,9 +139,11 @@ def compare(
     >>> run.comparisons["same"].flips.rate.value
     0.0
     """
+    ROUNDS.check(rounds)
+    CALLS.check(calls)
     plan = None
     if latency:
-        plan = LatencyPlan(threads=threads or THREADS.default, batch=batch, rounds=rounds, calls=calls).checked()
+        plan = LatencyPlan(threads=threads or THREADS.default, batch=batch, rounds=rounds, calls=calls)
     options = CompareOptions(
         saliency=saliency_method(saliency),
         saliency_samples=saliency_samples,

@@ -79,18 +79,11 @@ def with_warnings(
                 *evaluated.artifact.warnings,
                 *fusion,
                 *_input_warnings(evaluated, models[0]),
-                *_batch_warnings(run),
+                *batch_warnings(run.independence),
             ),
         )
         for evaluated, fusion, run in zip(models, fusions, runs, strict=True)
     )
-
-
-def _batch_warnings(run: PredictionRun) -> tuple[str, ...]:
-    independence = run.independence
-    if independence is None or (independence.independent and not independence.draws):
-        return ()
-    return batch_warnings(independence)
 
 
 def _input_warnings(evaluated: EvaluatedModel, baseline: EvaluatedModel) -> tuple[str, ...]:

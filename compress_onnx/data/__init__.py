@@ -1,4 +1,4 @@
-"""Images from named data sets, Parquet, folders and NumPy archives, and which of them calibrate."""
+"""Images from named data sets, Parquet, folders, archives, arrays and batches of a loader, and which of them calibrate."""
 
 import lazy_loader
 

@@ -31,13 +31,15 @@ class Model:
     ``proto`` is the graph with the values of its external tensors inside; it is read and never written to: a pass
     takes a model and returns another one. ``whole`` are the bytes and their identity, ``path`` the file they were
     read from, ``None`` for a model that lives in memory. ``sidecars`` are texts that :meth:`save` writes beside the
-    file, by the suffix that takes the place of ``.onnx``.
+    file, by the suffix that takes the place of ``.onnx``. ``graph_sha256`` is the hash of the graph as it was, empty
+    where the file is what counts.
     """
 
     proto: onnx.ModelProto
     whole: WholeModel
     path: Path | None = None
     sidecars: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    graph_sha256: str = dataclasses.field(default="", repr=False)
 
     @classmethod
     def of(cls, source: ModelSource, *, name: str = "") -> Model:
@@ -124,7 +126,7 @@ class Model:
         """Raise :class:`ModelError` if its file, or its graph in memory, is another than the one it was made from."""
         if self.path is not None:
             expect_unchanged(self.path, self.sha256)
-        if self._graph_sha256 and sha256_of(model_bytes(self.proto)) != self._graph_sha256:
+        if self.graph_sha256 and sha256_of(model_bytes(self.proto)) != self.graph_sha256:
             raise ModelError(
                 "a model that stays as it is while it is judged",
                 "another graph than at the start",
@@ -135,9 +137,8 @@ class Model:
     def __post_init__(self) -> None:
         # What is saved are the bytes of the file where they are all there is, else those of the graph.
         watched = self.path is None or not isinstance(self.whole.held, bytes)
-        object.__setattr__(self, "_graph_sha256", sha256_of(model_bytes(self.proto)) if watched else "")
-
-    _graph_sha256: str = dataclasses.field(init=False, default="", repr=False)
+        if watched and not self.graph_sha256:
+            object.__setattr__(self, "graph_sha256", sha256_of(model_bytes(self.proto)))
 
 
 ModelSource: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto | Model
@@ -162,7 +163,7 @@ def read_model(path: Path) -> Model:
 def made_model(proto: onnx.ModelProto, *, name: str, sidecars: Mapping[str, str] | None = None) -> Model:
     """Return the model that a pass has made; its graph is taken over, not copied."""
     whole = whole_bytes(model_bytes(proto), where=Path(name))
-    return Model(proto=proto, whole=whole, sidecars=dict(sidecars or {}))
+    return Model(proto=proto, whole=whole, sidecars=dict(sidecars or {}), graph_sha256=whole.sha256)
 
 
 def _path(source: object) -> Path:

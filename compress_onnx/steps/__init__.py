@@ -1,4 +1,4 @@
-"""Steps: TODO."""
+"""One step from a model to what is made or said of it: export, prune, quantize, search, inspect."""
 
 import lazy_loader
 

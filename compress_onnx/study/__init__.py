@@ -1,4 +1,4 @@
-"""The order of the stages: from models and images to a record, and grids of such cells."""
+"""Grids of networks, data sets and recipes: cells that are exported, compressed and compared, on whatever workers."""
 
 import lazy_loader
 

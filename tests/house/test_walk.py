@@ -13,7 +13,7 @@ import pytest
 
 from compress_onnx.api.example import classifier, pictures
 
-# Here 73 and 80; a system whose files tell other things of its CPU may need one or two more.
+# Here 74 and 81; a system whose files tell other things of its CPU may need one more.
 MOST_MODULES = {"": 80, "local": 82}
 WALK = """
 import collections, json, sys, threading

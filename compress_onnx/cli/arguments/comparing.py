@@ -91,17 +91,7 @@ class ComparisonFlags:
 
 
 def saliency_method(wanted: str) -> str:
-    """Return the attribution method to use; ``auto`` is gradient where the torch extra is installed.
-
-    Errors
-    ------
-    UnknownNameError
-        if no method has that name.
-    OptionError
-        if a layer is given to a method that looks at none.
-    MissingExtraError
-        if a method was asked for by name and the extra is missing.
-    """
+    """Return the attribution method to use, as the library resolves it, and say so where saliency is left out."""
     from compress_onnx.comparison import saliency_method as resolved
 
     method = resolved(wanted)
