@@ -11,30 +11,7 @@ from onnx import helper, numpy_helper
 
 torch = pytest.importorskip("torch")
 from compress_onnx.saliency.operators.node import stored, torch_type  # noqa: E402
-from compress_onnx.saliency.twin import build_twin  # noqa: E402
-
-
-def pooled(kind: str, size: tuple[int, int], attributes: dict[str, Any]) -> onnx.ModelProto:
-    """A model whose logits show every pooled value: pooling, then a flat view of each place."""
-    graph = helper.make_graph(
-        [
-            helper.make_node(kind, ["input"], ["pooled"], "pool", **attributes),
-            helper.make_node("Flatten", ["pooled"], ["logits"], "flatten"),
-        ],
-        "g",
-        [helper.make_tensor_value_info("input", onnx.TensorProto.FLOAT, ["n", 2, *size])],
-        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["n", "c"])],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-
-
-def assert_like_runtime(model: onnx.ModelProto, runtime: Any, size: tuple[int, int]) -> None:
-    images = np.random.default_rng(0).standard_normal((2, 2, *size), dtype=np.float32)
-    expected = runtime(model, images)
-    with torch.no_grad():
-        got = build_twin(model)(torch.from_numpy(images)).numpy()
-    assert got.shape == expected.shape
-    np.testing.assert_allclose(got, expected, atol=1e-5)
+from tests.saliency.windows import assert_like_runtime, pooled  # noqa: E402
 
 
 @pytest.mark.parametrize("opset", [13, 17, 18])
